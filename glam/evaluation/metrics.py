@@ -1,0 +1,282 @@
+"""WA, UA and the F1 scores of predictions, the class of an utterance, the best epoch, calibration,
+agreement.
+
+Scores are in percent. WA (weighted accuracy) is the share of utterances classified correctly; UA
+(unweighted accuracy) is the mean recall over the classes. GLAM paper, section 4.1; its "micro F1" column
+holds weighted F1, true micro F1 of a single-label task being WA itself.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.floating[Any]]
+Ints = NDArray[np.int64]
+Averaging = Literal["logits", "probabilities"]
+
+
+def confusion_matrix(truth: ArrayLike, predicted: ArrayLike, classes: int) -> Ints:
+    """Utterances counted by true class (row) and predicted class (column): (classes, classes) int64.
+
+    `truth` and `predicted` are (n,) integers in 0..classes-1. Raises ValueError for anything else; n may be
+    0.
+    """
+    true, guess = _classes(truth, classes, "truth"), _classes(predicted, classes, "predicted")
+    if true.shape != guess.shape:
+        raise ValueError(f"truth has {true.size} utterances, predicted has {guess.size}")
+    return np.bincount(true * classes + guess, minlength=classes * classes).reshape(classes, classes)
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The scores of one set of predictions, in percent.
+
+    UA and macro F1 are means over the classes that occur in the truth. A class that is predicted but never
+    true adds no term to them: its wrong predictions already cost the recall of the classes they were taken
+    from (scikit-learn: `recall_score` and `f1_score` with `labels` = the classes in truth and average
+    "macro"; UA is also `balanced_accuracy_score`). Micro F1 counts every prediction and so equals WA;
+    weighted F1 weighs the classes by their number of true utterances (scikit-learn: averages "micro" and
+    "weighted", all labels).
+    """
+
+    wa: float
+    ua: float
+    macro_f1: float
+    micro_f1: float
+    weighted_f1: float
+    recall: tuple[float | None, ...]  # per class; None for a class with no true utterance
+    absent: tuple[int, ...]  # the classes with no true utterance
+
+
+@dataclass(frozen=True, eq=False)
+class ScoreArrays:
+    """`Scores` of many confusion matrices at once (epochs, runs x epochs), in percent; same definitions."""
+
+    wa: NDArray[np.float64]  # (...)
+    ua: NDArray[np.float64]  # (...)
+    macro_f1: NDArray[np.float64]  # (...)
+    micro_f1: NDArray[np.float64]  # (...)
+    weighted_f1: NDArray[np.float64]  # (...)
+    recall: NDArray[np.float64]  # (..., C), NaN for a class with no true utterance
+    present: NDArray[np.bool_]  # (..., C), whether the class has a true utterance
+
+
+def scores_of(confusion: ArrayLike) -> Scores:
+    """The scores of one (C, C) confusion matrix with the truth in rows; ValueError as `scores_of_all`."""
+    counts = np.asarray(confusion)
+    if counts.ndim != 2:
+        raise ValueError(f"one confusion matrix is (C, C), not {counts.shape}")
+    scores = scores_of_all(counts)
+    present = scores.present.tolist()
+    return Scores(
+        wa=float(scores.wa),
+        ua=float(scores.ua),
+        macro_f1=float(scores.macro_f1),
+        micro_f1=float(scores.micro_f1),
+        weighted_f1=float(scores.weighted_f1),
+        recall=tuple(recall if there else None for recall, there in zip(scores.recall.tolist(), present, strict=True)),
+        absent=tuple(c for c, there in enumerate(present) if not there),
+    )
+
+
+def scores_of_all(confusions: ArrayLike) -> ScoreArrays:
+    """The scores of every confusion matrix in `confusions` (..., C, C), truth in rows.
+
+    Raises ValueError if they are not square, not counts, or if one of them holds no utterance.
+    """
+    counts = np.asarray(confusions)
+    if counts.ndim < 2 or counts.shape[-1] != counts.shape[-2]:
+        raise ValueError(f"confusion matrices are (..., C, C), not {counts.shape}")
+    if counts.dtype.kind not in "iu" or (counts < 0).any():
+        raise ValueError("confusion matrices hold counts: integers, 0 or more")
+    correct = np.diagonal(counts, axis1=-2, axis2=-1).astype(np.float64)
+    true = counts.sum(-1).astype(np.float64)
+    predicted = counts.sum(-2).astype(np.float64)
+    total = true.sum(-1)
+    if (total == 0).any():
+        raise ValueError("a confusion matrix holds no utterance, so it has no scores")
+    present = true > 0
+    recall = np.divide(correct, true, out=np.full_like(true, np.nan), where=present)
+    # 2PR / (P + R) = 2 correct / (true + predicted), which is also right where nothing was predicted
+    f1 = np.divide(2 * correct, true + predicted, out=np.zeros_like(true), where=present)
+    accuracy = correct.sum(-1) / total
+    seen = present.sum(-1)
+    return ScoreArrays(
+        wa=100 * accuracy,
+        ua=100 * np.where(present, recall, 0.0).sum(-1) / seen,
+        macro_f1=100 * f1.sum(-1) / seen,
+        micro_f1=100 * accuracy,
+        weighted_f1=100 * (f1 * true).sum(-1) / total,
+        recall=100 * recall,
+        present=present,
+    )
+
+
+def softmax(logits: ArrayLike) -> NDArray[np.float64]:
+    """Class probabilities (..., C) of logits (..., C), computed in float64 and without overflow."""
+    values = np.asarray(logits, dtype=np.float64)
+    powers = np.exp(values - values.max(-1, keepdims=True))
+    return np.asarray(powers / powers.sum(-1, keepdims=True))
+
+
+def utterance_logits(segment_logits: ArrayLike, offsets: ArrayLike, mode: Averaging = "logits") -> Floats:
+    """The mean over each utterance's segments: (U, C) from `segment_logits` (S, C).
+
+    Segments offsets[u] .. offsets[u+1]-1 belong to utterance u; `offsets` is (U+1,). With mode "logits" the
+    logits are averaged, as the release does; with "probabilities" their softmax (as AACNN's authors do),
+    and the result is probabilities. Sums are in float64 and rounded once, to the dtype of the input, so the
+    result does not depend on how many segments an utterance has or on how they were batched.
+
+    Raises ValueError for an utterance without segments, offsets that do not cover the segments, logits that
+    are not finite, or another mode.
+    """
+    logits = np.asarray(segment_logits)
+    if logits.ndim != 2 or logits.dtype.kind != "f":
+        raise ValueError(f"segment logits are floats (S, C), not {logits.dtype} {logits.shape}")
+    if not np.isfinite(logits).all():
+        raise ValueError("segment logits are not all finite: the model has diverged and predicts no class")
+    if mode not in ("logits", "probabilities"):
+        raise ValueError(f'mode is {mode!r}, allowed are "logits" and "probabilities"')
+    starts, lengths = _utterances(offsets, len(logits))
+    terms = logits.astype(np.float64) if mode == "logits" else softmax(logits)
+    means = np.add.reduceat(terms, starts, axis=0) / lengths[:, None]
+    return means.astype(logits.dtype)
+
+
+def best_epoch(wa: ArrayLike, ua: ArrayLike) -> int:
+    """The epoch (from 0) with the highest (WA + UA) / 2, the first one on ties; `wa` and `ua` are (E,).
+
+    Values that agree to 1e-9 tie, so that no rounding error chooses the epoch. ValueError for no epoch,
+    lengths that differ or scores that are not finite.
+    """
+    first, second = np.asarray(wa, dtype=np.float64), np.asarray(ua, dtype=np.float64)
+    if first.ndim != 1 or first.shape != second.shape or first.size == 0:
+        raise ValueError(f"WA and UA are one number an epoch each, not {first.shape} and {second.shape}")
+    means = (first + second) / 2
+    if not np.isfinite(means).all():
+        raise ValueError("WA or UA of an epoch is not finite")
+    return int(np.argmax(means >= means.max() - 1e-9))
+
+
+def majority_share(labels: ArrayLike) -> float:
+    """The share of the most frequent class in `labels` (n,), in percent: the WA of always answering it.
+
+    Raises ValueError for no labels.
+    """
+    values = np.asarray(labels)
+    if values.ndim != 1 or values.size == 0:
+        raise ValueError(f"labels are (n,) with n of 1 or more, not {values.shape}")
+    return 100 * int(np.unique(values, return_counts=True)[1].max()) / values.size
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """How far confidence is accuracy: the numbers behind a reliability figure. Shares are in percent."""
+
+    error: float  # expected calibration error: mean |accuracy - confidence| over bins, weighted by count
+    edges: NDArray[np.float64]  # (bins + 1,) equal widths from 0 to 100; a bin holds its upper edge
+    count: Ints  # (bins,) utterances
+    confidence: NDArray[np.float64]  # (bins,) mean highest probability, NaN in an empty bin
+    accuracy: NDArray[np.float64]  # (bins,) share classified correctly, NaN in an empty bin
+
+
+def calibration(probabilities: ArrayLike, truth: ArrayLike, bins: int = 15) -> Calibration:
+    """Expected calibration error and reliability bins (Guo et al., ICML 2017, section 2) of predictions.
+
+    `probabilities` is (n, C), each row summing to 1 (softmax of the utterance's logits, or what
+    `utterance_logits` gives with mode "probabilities"); `truth` is (n,) in 0..C-1. The predicted class is
+    the first of the highest. Raises ValueError for other input, for n = 0 and for fewer than one bin.
+    """
+    chances = np.asarray(probabilities, dtype=np.float64)
+    if chances.ndim != 2 or len(chances) == 0:
+        raise ValueError(f"probabilities are (n, C) with n of 1 or more, not {chances.shape}")
+    # NaN fails both comparisons; the slack is what float32 rounding leaves
+    if not ((chances >= 0).all() and (np.abs(chances.sum(-1) - 1) < 1e-4).all()):
+        raise ValueError("each row of probabilities must be 0 or more and sum to 1: are these logits?")
+    true = _classes(truth, chances.shape[1], "truth")
+    if true.size != len(chances):
+        raise ValueError(f"truth has {true.size} utterances, probabilities have {len(chances)}")
+    if bins < 1:
+        raise ValueError(f"{bins} bins, expected 1 or more")
+    confidence = chances.max(-1)
+    correct = chances.argmax(-1) == true
+    edges = np.linspace(0, 1, bins + 1)
+    place = np.searchsorted(edges[1:-1], confidence, side="left")
+    count = np.bincount(place, minlength=bins)
+    sums = [np.bincount(place, weights=what, minlength=bins) for what in (confidence, correct)]
+    means = [np.divide(s, count, out=np.full(bins, np.nan), where=count > 0) for s in sums]
+    return Calibration(
+        error=100 * float(np.abs(sums[1] - sums[0]).sum() / len(chances)),
+        edges=100 * edges,
+        count=count,
+        confidence=100 * means[0],
+        accuracy=100 * means[1],
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class SegmentAgreement:
+    """How the class moves within utterances: one number an utterance (U,)."""
+
+    agreement: NDArray[np.float64]  # percent of its segments that have the utterance's class
+    changes: Ints  # how often the class differs from one segment to the next
+    segments: Ints  # its segments, so there are segments - 1 places for a change
+
+    @property
+    def mean_agreement(self) -> float:
+        """The mean agreement over utterances, in percent."""
+        return float(self.agreement.mean())
+
+    @property
+    def change_rate(self) -> float | None:
+        """Changes in percent of all pairs of neighbouring segments; None where no utterance has a pair."""
+        pairs = int((self.segments - 1).sum())
+        return 100 * int(self.changes.sum()) / pairs if pairs else None
+
+
+def segment_agreement(segment_classes: ArrayLike, utterance_classes: ArrayLike, offsets: ArrayLike) -> SegmentAgreement:
+    """Compare the classes of segments (S,), in time order, with those of their utterances (U,).
+
+    `offsets` (U+1,) as in `utterance_logits`. The utterances' classes are given, because the mean of logits
+    may choose a class that most segments do not. Give predicted classes for agreement, true ones for the
+    accuracy of segments. Raises ValueError if the lengths do not fit or an utterance has no segments.
+    """
+    segment, utterance = np.asarray(segment_classes), np.asarray(utterance_classes)
+    if segment.ndim != 1:
+        raise ValueError(f"segment classes are (S,), not {segment.shape}")
+    starts, lengths = _utterances(offsets, segment.size)
+    if utterance.shape != starts.shape:
+        raise ValueError(f"{starts.size} utterances by the offsets, classes of shape {utterance.shape}")
+    agree = np.add.reduceat((segment == np.repeat(utterance, lengths)).astype(np.int64), starts)
+    change = np.zeros(segment.size, dtype=np.int64)  # at each segment: does it differ from the one before it?
+    change[1:] = segment[1:] != segment[:-1]
+    change[starts] = 0  # the first segment of an utterance has none before it
+    return SegmentAgreement(100 * agree / lengths, np.add.reduceat(change, starts), lengths)
+
+
+def _classes(values: ArrayLike, classes: int, name: str) -> Ints:
+    """`values` as (n,) int64, checked to be classes 0..classes-1."""
+    array = np.asarray(values)
+    if array.size == 0 and array.ndim == 1:
+        return array.astype(np.int64)
+    if array.ndim != 1 or array.dtype.kind not in "iu":
+        raise ValueError(f"{name} is integers (n,), not {array.dtype} {array.shape}")
+    if array.min() < 0 or array.max() >= classes:
+        raise ValueError(f"{name} holds class {array.min()} to {array.max()}, expected 0 to {classes - 1}")
+    return array.astype(np.int64)
+
+
+def _utterances(offsets: ArrayLike, segments: int) -> tuple[Ints, Ints]:
+    """First segment (U,) and number of segments (U,) of each utterance."""
+    bounds = np.asarray(offsets)
+    if bounds.ndim != 1 or bounds.size < 2 or bounds.dtype.kind not in "iu":
+        raise ValueError(f"offsets are integers (U+1,) with U of 1 or more, not {bounds.dtype} {bounds.shape}")
+    bounds = bounds.astype(np.int64)
+    lengths = np.diff(bounds)
+    if bounds[0] != 0 or bounds[-1] != segments:
+        raise ValueError(f"offsets run from {bounds[0]} to {bounds[-1]}, expected 0 to {segments} segments")
+    if (lengths < 1).any():
+        raise ValueError(f"utterance {int(np.argmax(lengths < 1))} has no segments")
+    return bounds[:-1], lengths
