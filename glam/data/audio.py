@@ -1,0 +1,124 @@
+"""Recordings as the rest of the package wants them: mono, 16 kHz, float32."""
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+from numpy.typing import NDArray
+
+from glam.errors import GlamError
+
+RATE = 16_000
+"""Samples per second of everything behind this module; IEMOCAP's own rate."""
+
+LOWEST_RATE, HIGHEST_RATE = 4_000, 384_000
+LOUDEST = 8.0  # float files may overshoot 1 a little; far above it, they hold integers or noise
+PLACEHOLDER = 0x7FFF_0000  # sizes from here on are what programs write that could not know the length
+
+
+class AudioError(GlamError):
+    """A recording that cannot be used; `reason` is the message without the file's name."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Recording:
+    """A decoded audio file.
+
+    samples: float32 (samples,), mono, at 16 kHz.
+    rate, channels: of the file itself, in Hz and as a count.
+    """
+
+    samples: NDArray[np.float32]
+    rate: int
+    channels: int
+
+
+def read_audio(path: Path) -> NDArray[np.float32]:
+    """The samples of an audio file: float32 (samples,), mono, 16 kHz, full scale is [-1, 1].
+
+    Channels are averaged; other rates are resampled (soxr, high quality). That, like a float file, may
+    overshoot full scale slightly: nothing is clipped. Raises AudioError, with a message of one line, for a
+    file that is unreadable, empty, truncated (its header promises more than there is), without samples, or
+    not finite.
+    """
+    return decode(read_bytes(path), path).samples
+
+
+def read_bytes(path: Path) -> bytes:
+    """The content of an audio file; AudioError where it cannot be had or is empty."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise AudioError(path, f"cannot be read: {error.strerror or error}") from None
+    if not content:
+        raise AudioError(path, "is empty (0 bytes)")
+    return content
+
+
+def decode(content: bytes, path: Path) -> Recording:
+    """Decode the content of an audio file; `path` is for the messages only. Raises as `read_audio` does."""
+    _check_wav_length(content, path)
+    try:
+        with soundfile.SoundFile(_Content(content)) as file:
+            rate, channels, promised = file.samplerate, file.channels, file.frames
+            frames = file.read(dtype="float32", always_2d=True)
+    except soundfile.LibsndfileError as error:
+        raise AudioError(path, f"is not readable as audio: {error.error_string.rstrip('.')}") from None
+    except MemoryError:
+        raise AudioError(path, "is not readable as audio: its header promises more than memory holds") from None
+    if len(frames) < promised:
+        raise AudioError(path, f"is truncated: {promised} frames promised, {len(frames)} there")
+    if not len(frames):
+        raise AudioError(path, "has no samples")
+    if not LOWEST_RATE <= rate <= HIGHEST_RATE:
+        raise AudioError(path, f"has a rate of {rate} Hz; expected {LOWEST_RATE} to {HIGHEST_RATE} Hz")
+    if not np.isfinite(frames).all():
+        raise AudioError(path, "has samples that are not finite (NaN or infinity)")
+    if (loudest := float(np.abs(frames).max())) > LOUDEST:
+        raise AudioError(path, f"has samples up to {loudest:g}; full scale is 1: save it as 16-bit PCM")
+    samples = frames[:, 0] if channels == 1 else frames.mean(axis=1, dtype=np.float32)
+    if rate != RATE:
+        samples = soxr.resample(samples, rate, RATE, quality="HQ")
+        if not len(samples):
+            raise AudioError(path, f"has no samples at {RATE} Hz ({len(frames)} at {rate} Hz)")
+    return Recording(np.ascontiguousarray(samples), rate, channels)
+
+
+class _Content(io.BytesIO):
+    """A file in memory; a damaged header that sends libsndfile before its start moves nothing.
+
+    Python's own would raise within a callback from C, where nothing can catch it and a traceback is printed.
+    """
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self.tell()}.get(whence, len(self.getbuffer()))
+        return super().seek(base + offset) if base + offset >= 0 else self.tell()
+
+
+def _check_wav_length(content: bytes, path: Path) -> None:
+    """Refuse a WAV file that ends before the end of its samples: libsndfile would shorten it silently.
+
+    Programs that write to a pipe leave a placeholder close to 2 or 4 GiB for the size of the samples. Such a
+    file says nothing about its length, so what is there counts. A size of 0 is taken at its word: no samples.
+    """
+    if content[:4] != b"RIFF" or content[8:12] != b"WAVE":
+        return
+    at, frame = 12, 1
+    while at + 8 <= len(content):
+        tag, size = content[at : at + 4], int.from_bytes(content[at + 4 : at + 8], "little")
+        at += 8
+        if tag == b"fmt ":
+            frame = max(1, int.from_bytes(content[at + 12 : at + 14], "little"))
+        elif tag == b"data":
+            there = len(content) - at
+            if size < PLACEHOLDER and size // frame > there // frame:
+                raise AudioError(path, f"is truncated: {size // frame} frames promised, {there // frame} there")
+            return
+        at += size + size % 2

@@ -1,0 +1,50 @@
+#!/usr/bin/env python3
+"""Look through an IEMOCAP release, print what is there beside what is known to be there, and index it."""
+
+import argparse
+import sys
+from pathlib import Path
+
+import path
+
+
+def main() -> int:
+    """Print the inventory of the corpus; 2 where it cannot be read."""
+    parser = argparse.ArgumentParser(
+        description=f"{__doc__} The corpus is only read: nothing in it is written, renamed or moved.",
+        epilog="The index, which training uses, goes to the folder in the environment variable GLAM_DATA, "
+        "else to data/ beside the project.",
+    )
+    parser.add_argument(
+        "root",
+        metavar="ROOT",
+        type=Path,
+        nargs="?",
+        help="folder with Session1 ... Session5 in it, or the one above (default: the environment variable "
+        "IEMOCAP, else path.py)",
+    )
+    parser.add_argument(
+        "--verify-corpus", action="store_true", help="open every audio file, also those already in the index"
+    )
+    args = parser.parse_args()
+
+    from glam.data.corpora import load_corpus  # after the arguments, so that --help is immediate
+    from glam.data.corpora.inventory import inventory
+    from glam.data.places import corpus_root, data_folder, index_folder
+    from glam.errors import GlamError
+
+    for stream in (sys.stdout, sys.stderr):  # a terminal may be unable to show a file's name
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    try:
+        root = args.root if args.root else corpus_root("iemocap", path.IEMOCAP)
+        folder = index_folder(data_folder(), "iemocap")
+        corpus = load_corpus("iemocap", root, folder, verify=args.verify_corpus)
+    except GlamError as error:
+        print(f"handleIEMOCAP.py: {error}", file=sys.stderr)
+        return 2
+    print(inventory(corpus, folder / "index.csv"))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
