@@ -1,0 +1,29 @@
+#!/usr/bin/env python3
+"""Write seeds.txt: the release's 100 seeds, one a line."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from glam.cli import guarded
+
+
+def main() -> int:
+    """Write the file; 2 where that is not possible."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("output", type=Path, nargs="?", default=Path("seeds.txt"), help="where to (seeds.txt)")
+    args = parser.parse_args()
+    return guarded(lambda: write(args.output))
+
+
+def write(path: Path) -> None:
+    """Write the seeds to a file, in one piece."""
+    from glam.data.splits import seeds
+    from glam.results.files import write_text
+
+    write_text(path, "".join(f"{seed}\n" for seed in seeds()))
+    print(f"{len(seeds())} seeds in {path}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
