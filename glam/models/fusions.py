@@ -1,0 +1,122 @@
+"""Fusions: what gathers the map (batch, channels, F, T) of a trunk before the decision.
+
+One class for each model of the comparison (GLAM paper, Table 1): the gMLP of GLAM, the head fusion of MHCNN, the
+area attention of AACNN, the attention pooling of APCNN.
+"""
+
+import torch
+from g_mlp_pytorch import gMLP
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class GlobalAware(nn.Module):
+    """The global-aware block of GLAM (section 3.2; Figure 1, upper right panel): one gMLP layer.
+
+    The tokens are the channels, each its flattened map of d = F*T values. LayerNorm, d to 4d, GELU, two
+    halves of 2d: the second is normalised, mixed across the channels by one matrix, and gates the first.
+    Then 2d to d; a residual connection around it all. The tanh on the gate is in the release, not in the figure.
+    """
+
+    def __init__(self, channels: int, positions: int) -> None:
+        super().__init__()
+        self.gmlp = gMLP(dim=positions, seq_len=channels, depth=1, ff_mult=4, act=nn.Tanh())
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, channels, F, T) to (batch, channels, F*T)."""
+        y: Tensor = self.gmlp(x.flatten(2))
+        return y
+
+
+class HeadFusion(nn.Module):
+    """The attention heads of MHCNN ("MHA" in Table 2), laid one above the other along frequency.
+
+    A head has its own query, key and value at each position (1x1 convolutions); its attention is the softmax
+    over channels of query * key, its output the value weighted by that. One convolution serves all heads.
+    """
+
+    def __init__(self, channels: int, heads: int, hidden: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.query = nn.Conv2d(channels, heads * hidden, 1)
+        self.key = nn.Conv2d(channels, heads * hidden, 1)
+        self.value = nn.Conv2d(channels, heads * hidden, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, channels, F, T) to (batch, hidden, heads*F, T)."""
+        attention = (self.query(x) * self.key(x)).unflatten(1, (self.heads, -1)).softmax(dim=2)
+        fused: Tensor = attention * self.value(x).unflatten(1, (self.heads, -1))
+        return fused.transpose(1, 2).flatten(2, 3)
+
+
+class AreaAttention(nn.Module):
+    """The area attention of AACNN: a position attends to all runs of up to three neighbours at once.
+
+    Query, key and value are the map itself, without projections. The key of an area is the mean of its
+    positions, its value their sum; scores are plain dot products, not scaled; softmax over the areas of all
+    widths, dropout on the weights. The release asks for areas of up to "3x3" and gets runs of up to 3.
+
+    Args:
+        dropout: probability of dropping an area's weight.
+        by_row: False, as in the release: all F*T positions are one sequence, row after row, so that a run
+            can wrap from one row to the next. True, as in AACNN's own implementation: each row of the map is
+            a head of its own, and attention runs along time only.
+        dropout_at_test: dropout stays active in evaluation, as in AACNN's own implementation.
+    """
+
+    def __init__(self, dropout: float, by_row: bool = False, dropout_at_test: bool = False) -> None:
+        super().__init__()
+        self.dropout = dropout
+        self.by_row = by_row
+        self.dropout_at_test = dropout_at_test
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, channels, F, T) to (batch, F, T, channels), or (batch, F*T, channels) if not by row."""
+        sequence = x.permute(0, 2, 3, 1)
+        if not self.by_row:
+            sequence = sequence.flatten(1, 2)
+        # Scores are not scaled and reach thousands, where bfloat16 has steps of 8 and more.
+        with torch.autocast(x.device.type, enabled=False):
+            sequence = sequence.to(torch.promote_types(x.dtype, torch.float32))
+            return area_attention(sequence, 3, self.dropout, self.training or self.dropout_at_test)
+
+
+def area_attention(x: Tensor, widest: int, dropout: float, training: bool) -> Tensor:
+    """Attention of each position of x (..., positions, channels) to all runs of 1 to `widest` positions.
+
+    No area is ever written out. The key of a run is a mean, so its scores are moving averages of one matrix of
+    scores between positions; its value is a sum, so its weight counts for each of its positions, and all runs
+    together come down to one matrix of weights between positions.
+    """
+    scores = x @ x.transpose(-1, -2)
+    # The greatest score bounds those of all areas, as no mean exceeds it: nothing overflows below.
+    scores = scores - scores.detach().amax(dim=-1, keepdim=True)
+    run = scores
+    mass = weights = scores.new_zeros(())
+    for width in range(1, min(widest, x.shape[-2]) + 1):
+        if width > 1:
+            run = run[..., :-1] + scores[..., width - 1 :]  # sums over the runs of this width
+        area = (run / width).exp()
+        mass = mass + area.sum(dim=-1, keepdim=True)
+        area = functional.dropout(area, dropout, training)
+        for before in range(width):
+            weights = weights + functional.pad(area, (before, width - 1 - before))
+    return weights @ x / mass
+
+
+class AttentionPooling(nn.Module):
+    """The attention pooling of APCNN: what is there, times where it matters, averaged over positions.
+
+    Top-down: a score for each class at each position, softmax over the classes. Bottom-up: one map, as it is.
+    Both are 1x1 convolutions.
+    """
+
+    def __init__(self, channels: int, classes: int) -> None:
+        super().__init__()
+        self.top_down = nn.Conv2d(channels, classes, 1)
+        self.bottom_up = nn.Conv2d(channels, 1, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, channels, F, T) to (batch, classes)."""
+        pooled: Tensor = (self.top_down(x).softmax(dim=1) * self.bottom_up(x)).mean(dim=(2, 3))
+        return pooled
