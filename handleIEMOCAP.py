@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import path
+from glam.cli import guarded
 
 
 def main() -> int:
@@ -28,22 +29,21 @@ def main() -> int:
     )
     args = parser.parse_args()
 
-    from glam.data.corpora import load_corpus  # after the arguments, so that --help is immediate
+    return guarded(lambda: index(args))
+
+
+def index(args: argparse.Namespace) -> None:
+    """Read the corpus, leave its index, print the inventory."""
+    from glam.data.corpora import load_corpus  # here, so that --help is immediate
     from glam.data.corpora.inventory import inventory
     from glam.data.places import corpus_root, data_folder, index_folder
-    from glam.errors import GlamError
 
     for stream in (sys.stdout, sys.stderr):  # a terminal may be unable to show a file's name
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    try:
-        root = args.root if args.root else corpus_root("iemocap", path.IEMOCAP)
-        folder = index_folder(data_folder(), "iemocap")
-        corpus = load_corpus("iemocap", root, folder, verify=args.verify_corpus)
-    except GlamError as error:
-        print(f"handleIEMOCAP.py: {error}", file=sys.stderr)
-        return 2
+    root = args.root or corpus_root("iemocap", path.IEMOCAP)
+    folder = index_folder(data_folder(), "iemocap")
+    corpus = load_corpus("iemocap", root, folder, verify=args.verify_corpus)
     print(inventory(corpus, folder / "index.csv"))
-    return 0
 
 
 if __name__ == "__main__":

@@ -1,7 +1,14 @@
 """What the tests share: where the recorded values lie, and a corpus small enough for every test."""
 
+import os
+import wave
 from pathlib import Path
 
+# Before torch is imported: threads that wait for each other are slow where several tests share two cores, and
+# rounding depends on their number.
+os.environ["OMP_NUM_THREADS"] = "1"
+
+import numpy as np
 import pytest
 
 SHARED = Path(__file__).resolve().parent.parent.parent / "shared"
@@ -13,3 +20,31 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip("needs the recorded values and real speech in ../shared, which is absent here")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def tiny_release(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A release of 40 utterances of about a second in IEMOCAP's layout: four labels, told apart by pitch."""
+    root = tmp_path_factory.mktemp("tiny")
+    rng = np.random.RandomState(0)
+    for session in range(1, 6):
+        dialogue = f"Ses0{session}F_impro01"
+        wavs = root / f"Session{session}" / "sentences" / "wav" / dialogue
+        texts = root / f"Session{session}" / "dialog"
+        wavs.mkdir(parents=True)
+        labels, words = ["% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]\n"], []
+        for turn in range(8):
+            name = f"{dialogue}_{'FM'[turn % 2]}{turn:03d}"
+            label = ("neu", "sad", "ang", "exc")[turn // 2]
+            n = 14000 + 400 * turn + 100 * session
+            time = np.arange(n) / 16000
+            sound = 0.3 * np.sin(2 * np.pi * (150 + 300 * (turn // 2)) * time) + 0.02 * rng.randn(n)
+            with wave.open(str(wavs / f"{name}.wav"), "wb") as file:
+                file.setparams((1, 2, 16000, 0, "NONE", ""))
+                file.writeframes((sound * 32767).astype("<i2").tobytes())
+            labels.append(f"\n[{turn:.4f} - {turn + 0.9:.4f}]\t{name}\t{label}\t[2.5000, 2.5000, 2.5000]\n")
+            words.append(f"{name} [{turn:08.4f}-{turn + 0.9:08.4f}]: la la\n")
+        for folder, lines in (("EmoEvaluation", labels), ("transcriptions", words)):
+            (texts / folder).mkdir(parents=True)
+            (texts / folder / f"{dialogue}.txt").write_text("".join(lines))
+    return root

@@ -55,7 +55,7 @@ def test_a_wrong_root_is_a_message(tmp_path: Path) -> None:
     done = handle(tmp_path / "none", GLAM_DATA=str(tmp_path / "data"))
     assert done.returncode == 2
     assert done.stdout == ""
-    assert done.stderr.startswith("handleIEMOCAP.py: ")
+    assert done.stderr.startswith("error: ")
     assert "does not exist; expected the folder of the release" in done.stderr
     assert "Traceback" not in done.stderr
 

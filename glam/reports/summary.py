@@ -1,0 +1,106 @@
+"""The report of one experiment: a row of mean ± std over its runs, and what a reader must know to believe it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from tabulate import tabulate
+
+from glam.data.population import composition_line
+from glam.evaluation.metrics import Scores
+from glam.evaluation.statistics import summary as summarise
+from glam.reports.views import SELECTION, Result, View, result
+from glam.results.run import StoredExperiment, StoredRun, read_experiment, read_run
+
+COLUMNS = {
+    "WA": "wa",
+    "UA": "ua",
+    "macro F1": "macro_f1",
+    "micro F1": "micro_f1",
+    "weighted F1": "weighted_f1",
+}
+SYNTHETIC = "SYNTHETIC CORPUS: made by this project. These figures say that the code works, nothing about speech."
+
+
+def mean_std(values: Sequence[float]) -> str:
+    """`mean ± std` with two decimals; the sample standard deviation (ddof 1) needs two values."""
+    found = summarise(values)
+    return f"{found.mean:.2f} ± {found.std:.2f}" if len(values) > 1 else f"{found.mean:.2f}"
+
+
+def score_cells(scores: Sequence[Scores]) -> list[str]:
+    """One cell per column of a table row: mean ± std over runs."""
+    return [mean_std([getattr(score, field) for score in scores]) for field in COLUMNS.values()]
+
+
+def read_runs(experiment: StoredExperiment, seeds: Sequence[int] | None = None) -> list[StoredRun]:
+    """The stored runs of an experiment (of these seeds only, in their order, if given), failed ones included."""
+    there = experiment.seeds()
+    wanted = there if seeds is None else [str(seed) for seed in seeds if str(seed) in set(there)]
+    return [read_run(experiment.folder / name) for name in wanted]
+
+
+def report(folder: Path, view: View = "test", seeds: Sequence[int] | None = None) -> str:
+    """The report on the runs in a folder, as Markdown text; only reads what is stored."""
+    experiment = read_experiment(folder)
+    runs = read_runs(experiment, seeds)
+    failed = [run for run in runs if run.failed is not None]
+    results = [result(experiment, run, view) for run in runs if run.failed is None]
+    lines = [heading(experiment), ""]
+    if results:
+        lines += [_table(results), ""]
+    lines += [f"runs: {len(results)}" + _per_run(results)]
+    if failed:
+        lines += [
+            f"FAILED, not averaged: {len(failed)} runs; " + "; ".join(f"seed {r.seed}: {r.failed}" for r in failed)
+        ]
+    lines += [f"epoch: {SELECTION[view]}", f"corpus: {composition_line(experiment.composition)}"]
+    lines += absences(experiment, results)
+    lines += _computed(runs)
+    lines += [f"results: {folder}"]
+    return "\n".join(lines)
+
+
+def heading(experiment: StoredExperiment) -> str:
+    """The recipe, model and setting a report is about, with a warning where the corpus is synthetic."""
+    changed = experiment.recipe["training"].get("shuffle_labels")
+    lines = [f"recipe {experiment.name}: {experiment.recipe['model']['name']}"]
+    if experiment.composition.synthetic:
+        lines.append(SYNTHETIC)
+    if changed:
+        lines.append("CONTROL: the training labels were shuffled; scores show chance.")
+    return "\n".join(lines)
+
+
+def absences(experiment: StoredExperiment, results: Sequence[Result]) -> list[str]:
+    """A line where a class has no true utterance in some test set: UA and macro F1 leave it out there."""
+    counts = dict.fromkeys(experiment.classes, 0)
+    for one in results:
+        for index in one.scores.absent:
+            counts[experiment.classes[index]] += 1
+    missing = [f"{name} in {count} of {len(results)} runs" for name, count in counts.items() if count]
+    return [f"absent from the test set: {', '.join(missing)}; UA and macro F1 leave it out there"] if missing else []
+
+
+def _table(results: Sequence[Result]) -> str:
+    cells = score_cells([one.scores for one in results])
+    return tabulate([cells], headers=list(COLUMNS), tablefmt="github", disable_numparse=True)
+
+
+def _per_run(results: Sequence[Result]) -> str:
+    if not results:
+        return ""
+    sizes = sorted({one.utterances for one in results})
+    held_out = str(sizes[0]) if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
+    return f" (mean ± sample standard deviation), {held_out} test utterances each"
+
+
+def _computed(runs: Sequence[StoredRun]) -> list[str]:
+    def kinds(key: str) -> str:
+        return ", ".join(sorted({str(run.environment.get(key)) for run in runs}))
+
+    if not runs:
+        return []
+    return [
+        f"computed: {kinds('device')}, {kinds('precision')}, {kinds('threads')} CPU threads a run, "
+        f"torch {kinds('torch')}, glam {kinds('glam')} ({kinds('revision')})"
+    ]

@@ -1,0 +1,150 @@
+"""An experiment: a recipe on a corpus, run for many seeds.
+
+corpus -> population -> stores -> folder       prepare(): done once, no training
+seeds -> workers -> runs on disk               run(): trains what is missing
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import ceil
+from pathlib import Path
+
+import numpy as np
+
+from glam.data.corpora import load_corpus
+from glam.data.places import index_folder
+from glam.data.population import Population, population
+from glam.data.splits import random_split
+from glam.data.store import SegmentStore, open_store
+from glam.data.utterances import Corpus
+from glam.results.identity import digest, identity
+from glam.results.run import RUN, StoredExperiment, experiment_folder, store_experiment
+from glam.training.recipe import Recipe
+from glam.training.workers import Job, Message, Resources, SaveModel, run_jobs
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where things lie: the corpus, what is derived from it (index, features), and the runs."""
+
+    corpus: Path
+    data: Path
+    runs: Path
+
+
+@dataclass(frozen=True, eq=False)
+class Experiment:
+    """A recipe with the corpus it runs on. Everything but training has been checked."""
+
+    recipe: Recipe
+    corpus: Corpus
+    population: Population
+    places: Places
+    stored: StoredExperiment
+
+    @property
+    def folder(self) -> Path:
+        """Where its runs lie."""
+        return self.stored.folder
+
+    def finished(self, seed: int) -> bool:
+        """Whether the run of that seed is stored (or has failed for good)."""
+        return (self.folder / str(seed) / RUN).is_file()
+
+
+def prepare(recipe: Recipe, places: Places, verify: bool = False) -> Experiment:
+    """Read the corpus and check that the recipe can run on it; nothing is extracted or trained yet.
+
+    Raises GlamError where the corpus has too little, before any long work.
+    """
+    corpus = load_corpus(
+        recipe.corpus.name, places.corpus, index_folder(places.data, recipe.corpus.name), verify=verify
+    )
+    return experiment_on(corpus, recipe, places)
+
+
+def experiment_on(corpus: Corpus, recipe: Recipe, places: Places) -> Experiment:
+    """The experiment of a recipe on a corpus that has been read."""
+    people = population(corpus, recipe.corpus, recipe.segments)
+    random_split(len(people.utterances), 0, recipe.split.train_share)  # refuses a population that is too small
+    settings = recipe.scientific()
+    who = identity(settings, people.digest)
+    stored = StoredExperiment(
+        folder=experiment_folder(places.runs, recipe.model.name, corpus.name, recipe.corpus.style, who),
+        name=recipe.name,
+        recipe=recipe.model_dump(mode="json"),
+        identity=who,
+        classes=recipe.corpus.classes,
+        composition=people.facts(),
+        ids=tuple(u.id for u in people.utterances),
+        targets=np.array(people.targets, dtype=np.int64),
+    )
+    return Experiment(recipe, corpus, people, places, stored)
+
+
+def open_stores(experiment: Experiment, device: str = "cpu") -> tuple[SegmentStore, SegmentStore]:
+    """The features of training and of test segments, extracted now if they are not kept yet."""
+    segments = experiment.recipe.segments
+
+    def store(hop: int) -> SegmentStore:
+        return open_store(
+            experiment.corpus.root,
+            experiment.population.stored,
+            experiment.recipe.features,
+            segments.samples,
+            hop,
+            segments.padding,
+            experiment.places.data,
+            device=device,
+        )
+
+    train = store(segments.train_hop)
+    return train, train if segments.test_hop == segments.train_hop else store(segments.test_hop)
+
+
+def run(
+    experiment: Experiment,
+    seeds: Sequence[int],
+    resources: Resources,
+    save_model: SaveModel,
+    listen: Callable[[Message], None],
+) -> None:
+    """Train the runs of these seeds that are not stored yet; `listen` hears what happens.
+
+    An exception of `listen` (Ctrl-C included) stops the workers at their next step, checkpointed.
+    """
+    missing = [seed for seed in seeds if not experiment.finished(seed)]
+    if not missing:
+        return
+    train, test = open_stores(experiment, resources.device)
+    store_experiment(experiment.stored)
+    place = {utterance: i for i, utterance in enumerate(train.ids)}
+    job = Job(
+        recipe=experiment.recipe,
+        folder=experiment.folder,
+        identity=digest(experiment.stored.identity),
+        train_store=train.path,
+        train_offsets=train.offsets,
+        test_store=test.path,
+        test_offsets=test.offsets,
+        positions=np.array([place[utterance] for utterance in experiment.stored.ids], dtype=np.int64),
+        targets=experiment.stored.targets,
+        resources=resources,
+        save_model=save_model,
+    )
+    for message in run_jobs(job, missing):
+        listen(message)
+
+
+def seconds_left(message: Message, runs: int, at_once: int, test_share: float) -> float:
+    """Seconds that `runs` runs take, from the pace that one of them reports after its first steps.
+
+    test_share: held-out segments per training segment; a forward pass costs a third of a step.
+    """
+    return message.total * (1 + test_share / 3) * message.seconds_per_step * ceil(runs / at_once)
+
+
+def verify_stores(experiment: Experiment, device: str = "cpu") -> None:
+    """Hash the stored features of an experiment again; raises GlamError where they have changed on disk."""
+    for store in set(open_stores(experiment, device)):
+        store.verify()

@@ -1,0 +1,59 @@
+"""Segments on their way to the device: resident where they fit, gathered batch by batch where they do not."""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+# Share of the device's free memory that features may take; the rest is for the model's activations.
+RESIDENT_SHARE = 0.5
+
+
+class Feed:
+    """The features of a store for one device.
+
+    On a CPU the memory map itself is the tensor: the operating system keeps what is used, and processes share it.
+    On another device all of it is copied once if it fits into RESIDENT_SHARE of the free memory; else each batch is
+    gathered on the host by a thread while the one before is in use.
+    """
+
+    def __init__(self, array: Path, device: torch.device) -> None:
+        # Copy-on-write: torch has no read-only tensors, and nothing here writes.
+        host = torch.from_numpy(np.load(array, mmap_mode="c"))
+        self.device = device
+        self.shape: tuple[int, int] = (int(host.shape[1]), int(host.shape[2]))
+        self.resident = device.type == "cpu" or host.nbytes <= RESIDENT_SHARE * _free_memory(device)
+        self._features = host.to(device) if self.resident else host
+
+    def batches(self, rows: Sequence[Tensor]) -> Iterator[Tensor]:
+        """The features (batch, 1, F, T) float32 of each batch of rows; rows lie on the device if resident."""
+        if self.resident:
+            for batch in rows:
+                yield self._features.index_select(0, batch).unsqueeze(1)
+            return
+        with ThreadPoolExecutor(1) as thread:
+            ahead = None
+            for batch in rows:
+                coming = thread.submit(self._gather, batch)
+                if ahead is not None:
+                    yield ahead.result().to(self.device, non_blocking=True)
+                ahead = coming
+            if ahead is not None:
+                yield ahead.result().to(self.device, non_blocking=True)
+
+    def rows(self, rows: Tensor) -> Tensor:
+        """Row numbers where `batches` wants them."""
+        return rows.to(self.device) if self.resident else rows.cpu()
+
+    def _gather(self, rows: Tensor) -> Tensor:
+        batch = self._features.index_select(0, rows).unsqueeze(1)
+        return batch.pin_memory() if self.device.type == "cuda" else batch
+
+
+def _free_memory(device: torch.device) -> float:
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    return float("inf")  # mps shares the host's memory

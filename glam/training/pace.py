@@ -1,0 +1,143 @@
+"""How long runs take, found out before they are started.
+
+A run that is stored on this machine says so itself. For the others a throw-away learner makes a few steps on noise of
+the right shape, in as many processes at once as runs will be; nothing of the corpus is extracted for it.
+"""
+
+import multiprocessing
+import signal
+import time
+from collections.abc import Sequence
+from math import ceil
+from multiprocessing.connection import Connection
+from statistics import mean, median
+from typing import Any
+
+from glam.data.segments import padded_length
+from glam.errors import GlamError
+from glam.results.environment import environment
+from glam.results.identity import canonical_json
+from glam.results.run import StoredExperiment, StoredRun, read_run
+from glam.training.experiment import Experiment
+from glam.training.recipe import Recipe
+from glam.training.workers import Resources
+
+SECONDS = 1.5  # of measuring, at least one step
+SAMPLE = 5  # stored runs that are asked
+
+
+def run_seconds(experiments: Sequence[Experiment], resources: Resources) -> list[float]:
+    """Seconds that one run of each of these experiments takes, `resources.at_once` of them side by side."""
+    seconds = [recorded(experiment.stored, resources) for experiment in experiments]
+    unknown = {_cost(one.recipe): one.recipe for one, known in zip(experiments, seconds, strict=True) if known is None}
+    paces = dict(zip(unknown, _measure(list(unknown.values()), resources), strict=True))
+    return [
+        known if known is not None else work(one) * paces[_cost(one.recipe)]
+        for one, known in zip(experiments, seconds, strict=True)
+    ]
+
+
+def recorded(experiment: StoredExperiment, resources: Resources) -> float | None:
+    """Seconds of a run (the median) by the stored ones that were computed in the same way on this machine."""
+    if not experiment.folder.is_dir():
+        return None
+    runs = [read_run(experiment.folder / name) for name in experiment.seeds()[:SAMPLE]]
+    seconds = [
+        sum(epoch.train_seconds + epoch.evaluation_seconds for epoch in run.epochs)
+        for run in runs
+        if run.failed is None and _same_way(run, resources)
+    ]
+    return median(seconds) if seconds else None
+
+
+def work(experiment: Experiment) -> float:
+    """What a run costs, in training steps: a forward pass alone is a third of a step."""
+    recipe, segments = experiment.recipe, experiment.recipe.segments
+
+    def total(hop: int) -> int:
+        return sum(
+            (padded_length(one.samples, segments.samples, segments.padding) - segments.samples) // hop + 1
+            for one in experiment.population.utterances
+        )
+
+    share, batch = recipe.split.train_share, recipe.training.batch_size
+    training = ceil(share * total(segments.train_hop) / batch)
+    evaluation = (1 - share) * total(segments.test_hop) / batch / 3
+    return recipe.training.epochs * (training + evaluation)
+
+
+def seconds_a_step(recipe: Recipe, device: str, threads: int) -> float:
+    """Seconds of a training step of that recipe, measured now in this process."""
+    import torch
+
+    from glam.training.engine import Learner, initial_model
+    from glam.training.losses import cross_entropy
+
+    torch.set_num_threads(threads)
+    place = torch.device(device)
+    classes, batch = len(recipe.corpus.classes), recipe.training.batch_size
+    shape = recipe.features.shape(recipe.segments.samples)
+    model = initial_model(recipe.model, classes, shape, seed=0)
+    learner = Learner(model, recipe.training, cross_entropy(None), place)
+    features = torch.randn(batch, 1, *shape, device=place)
+    targets = torch.arange(batch, device=place) % classes
+    mixing: dict[str, Any] = {}
+    if recipe.training.alpha:
+        mixing = {"partner": torch.arange(batch, device=place).flip(0), "share": torch.tensor([0.5, 0.5], device=place)}
+    learner.step(features, targets, targets, **mixing).item()  # the first one allocates, and is not counted
+    begun, steps = time.perf_counter(), 0
+    while steps == 0 or time.perf_counter() - begun < SECONDS:
+        learner.step(features, targets, targets, **mixing).item()  # item() waits for the device
+        steps += 1
+    return (time.perf_counter() - begun) / steps
+
+
+def _measure(recipes: Sequence[Recipe], resources: Resources) -> list[float]:
+    """Seconds of a step of each recipe, the mean over `at_once` processes that measure side by side."""
+    if not recipes:
+        return []
+    context = multiprocessing.get_context("spawn")
+    processes, ends = [], []
+    try:
+        for _ in range(resources.at_once):
+            here, there = context.Pipe(duplex=False)
+            process = context.Process(target=_tell, args=(recipes, resources, there), daemon=True)
+            process.start()
+            there.close()  # so that the end of the process is the end of the pipe
+            processes.append(process)
+            ends.append(here)
+        paces = [end.recv() for end in ends]
+    except EOFError:
+        raise GlamError(
+            "a process that measured how long runs take ended unexpectedly, which usually means that memory ran out. "
+            "Use --runs-at-once 1."
+        ) from None
+    finally:
+        for process in processes:
+            process.terminate()
+            process.join()
+    return [mean(same) for same in zip(*paces, strict=True)]
+
+
+def _tell(recipes: Sequence[Recipe], resources: Resources, answer: Connection) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
+    answer.send([seconds_a_step(recipe, resources.device, resources.threads) for recipe in recipes])
+
+
+def _cost(recipe: Recipe) -> str:
+    """Recipes with the same text here cost the same a step."""
+    training = recipe.training
+    settings = [recipe.model, recipe.features, training.optimizer, training.precision]
+    shape = [recipe.segments.samples, len(recipe.corpus.classes), training.batch_size, training.alpha > 0]
+    return canonical_json([str(setting) for setting in settings] + shape)
+
+
+def _same_way(run: StoredRun, resources: Resources) -> bool:
+    there = run.environment
+    here = {
+        "processor": environment()["processor"],
+        "device": resources.device,
+        "threads": resources.threads,
+        "runs_at_once": resources.at_once,
+    }
+    return all(there.get(name) == value for name, value in here.items())

@@ -1,0 +1,386 @@
+"""Runs in processes of their own: one for each run under way, so that no run touches another's arithmetic.
+
+A worker takes seeds from a queue. It checkpoints as it goes, stops at the next step when asked to, and dies with its
+parent.
+"""
+
+import multiprocessing
+import multiprocessing.connection
+import os
+import queue
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from multiprocessing.synchronize import Event
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glam.data.splits import random_split
+from glam.errors import GlamError
+from glam.evaluation.metrics import best_epoch, confusion_matrix, scores_of
+from glam.results.environment import environment
+from glam.results.files import only_one
+from glam.results.run import MODEL, RUN, Predictions, write_failure, write_run
+from glam.training.recipe import Recipe
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from glam.training.engine import Learner, RunData, RunState
+
+SaveModel = Literal["none", "last", "best"]
+REPORT_SECONDS = 0.5
+PACE_STEPS = 5  # before the pace of the steps says something
+
+
+@dataclass(frozen=True)
+class Resources:
+    """Where runs are computed: device (`cpu`, `cuda:0`, `mps`), CPU threads of a run, runs at once.
+
+    checkpoint_seconds: of work that a kill may cost a run.
+    """
+
+    device: str
+    threads: int
+    at_once: int
+    checkpoint_seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """What a worker must know of an experiment.
+
+    train_store, test_store: files of the features, with the first row of each utterance (U+1 offsets) beside.
+    positions: (U,) of the population's utterances in the stores. targets: (U,) their classes.
+    """
+
+    recipe: Recipe
+    folder: Path
+    identity: str
+    train_store: Path
+    train_offsets: NDArray[np.int64]
+    test_store: Path
+    test_offsets: NDArray[np.int64]
+    positions: NDArray[np.int64]
+    targets: NDArray[np.int64]
+    resources: Resources
+    save_model: SaveModel
+
+
+@dataclass(frozen=True)
+class Message:
+    """From a worker: what happened to the run of a seed.
+
+    kind: `started`, `step`, `epoch`, `finished`, `failed` (its loss was not finite), `elsewhere` (another process
+    has it), `stopped` (by request; checkpointed) or `error` (text says why everything must stop).
+    steps: done so far, out of `total`; resumed runs start above 0.
+    """
+
+    kind: str
+    seed: int = 0
+    text: str = ""
+    epoch: int = 0
+    steps: int = 0
+    total: int = 0
+    seconds_per_step: float = 0.0
+    wa: float = 0.0
+    ua: float = 0.0
+
+
+class _Stopped(Exception):
+    pass
+
+
+def run_jobs(job: Job, seeds: Sequence[int]) -> Iterator[Message]:
+    """Run the seeds of an experiment, as many at once as the job's resources say; yields what happens.
+
+    Closing the iterator, or an exception in its consumer (Ctrl-C), asks the workers to checkpoint and stop.
+    Raises GlamError where a worker ended unexpectedly.
+    """
+    context = multiprocessing.get_context("spawn")
+    messages = context.Queue()
+    waiting = context.Queue()
+    stop = context.Event()
+    for seed in seeds:
+        waiting.put(seed)
+    count = min(job.resources.at_once, len(seeds))
+    for _ in range(count):
+        waiting.put(None)
+    workers = [context.Process(target=_work, args=(job, waiting, messages, stop), daemon=True) for _ in range(count)]
+    for worker in workers:
+        worker.start()
+    try:
+        while any(worker.is_alive() for worker in workers) or not messages.empty():
+            try:
+                message: Message = messages.get(timeout=0.2)
+            except queue.Empty:
+                _check(workers)
+                continue
+            if message.kind == "error":
+                raise GlamError(message.text)
+            yield message
+        _check(workers)
+    finally:
+        stop.set()
+        for worker in workers:
+            worker.join(timeout=60)
+            if worker.is_alive():
+                worker.kill()
+                worker.join()
+        for channel in (messages, waiting):
+            channel.close()
+            channel.cancel_join_thread()
+
+
+def _check(workers: Sequence[Any]) -> None:
+    for worker in workers:
+        if worker.exitcode not in (None, 0):
+            raise GlamError(
+                f"a worker process ended unexpectedly (exit status {worker.exitcode}; -9 usually means that memory "
+                "ran out). Finished runs are kept and the same command goes on from the last checkpoints; with too "
+                "little memory, use --runs-at-once 1."
+            )
+
+
+def _work(job: Job, waiting: Any, messages: Any, stop: Event) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+    try:
+        while not stop.is_set() and (seed := waiting.get()) is not None:
+            run_one(job, seed, messages.put, stop.is_set)
+    except GlamError as error:
+        messages.put(Message("error", text=str(error)))
+    except OSError as error:
+        messages.put(Message("error", text=f"{job.folder}: {error}. Finished runs are kept; mend it and run again."))
+
+
+def _die_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)
+
+
+def run_one(job: Job, seed: int, tell: Callable[[Message], None], stopping: Callable[[], bool]) -> None:
+    """Train and store the run of one seed in this process, going on from its checkpoint if there is one."""
+    folder = job.folder / str(seed)
+    with only_one(job.folder / ".locks" / f"{seed}.lock") as mine:
+        if not mine:
+            tell(Message("elsewhere", seed))
+        elif (folder / RUN).is_file():
+            tell(Message("finished", seed, text="already"))
+        else:
+            try:
+                _Run(job, seed, tell, stopping).go()
+            except _Stopped:
+                tell(Message("stopped", seed))
+
+
+class _Run:
+    """One run from its split (or checkpoint) to its folder."""
+
+    def __init__(self, job: Job, seed: int, tell: Callable[[Message], None], stopping: Callable[[], bool]) -> None:
+        import torch
+
+        from glam.training.engine import RunState as State
+        from glam.training.engine import new_learner
+
+        torch.set_num_threads(job.resources.threads)
+        self.job, self.seed, self.tell, self.stopping = job, seed, tell, stopping
+        self.recipe = job.recipe
+        self.device = torch.device(job.resources.device)
+        self.split = random_split(len(job.targets), seed, self.recipe.split.train_share)
+        self.data: RunData = run_data(job, seed)
+        self.classes = len(self.recipe.corpus.classes)
+        self.learner: Learner = new_learner(
+            self.recipe.model, self.recipe.training, self.classes, self.data, seed, self.device
+        )
+        self.state: RunState = State()
+        self.best: dict[str, Tensor] = {}
+        self.notes: dict[str, Any] = {"resumed": 0, "elapsed": 0.0}
+        self.checkpoint = job.folder / ".checkpoints" / f"{seed}.safetensors"
+        self.checkpoint_identity = f"{job.identity}/{seed}/{job.save_model}"
+        self.begun = self.saved = self.told = time.monotonic()
+
+    def go(self) -> None:
+        from glam.training.checkpoint import load_checkpoint
+        from glam.training.engine import NotFinite, train
+
+        for stale in self.checkpoint.parent.glob(f".{self.checkpoint.name}.tmp-*"):
+            stale.unlink(missing_ok=True)  # of a process that was killed while writing: the lock is ours now
+        if found := load_checkpoint(self.checkpoint, self.learner, self.checkpoint_identity):
+            self.state, self.best, self.notes = found
+            self.notes["resumed"] += 1
+        steps = self._steps_per_epoch()
+        self.total = self.recipe.training.epochs * steps
+        self.tell(self._message("started"))
+        try:
+            train(
+                self.learner,
+                self.recipe.training,
+                self.recipe.evaluation,
+                self.data,
+                self.seed,
+                self.state,
+                self._after_step,
+                self._after_epoch,
+            )
+        except NotFinite as error:
+            write_failure(self.job.folder / str(self.seed), self.seed, self._environment(), str(error))
+            self.tell(self._message("failed", str(error)))
+        else:
+            self._store()
+        self.checkpoint.unlink(missing_ok=True)
+
+    def _after_step(self, epoch: int) -> None:
+        now = time.monotonic()
+        if self.stopping():
+            self._save()
+            raise _Stopped
+        if now - self.saved >= self.job.resources.checkpoint_seconds:
+            self._save()
+        if now - self.told >= REPORT_SECONDS and self.state.step >= PACE_STEPS:
+            self.told = now
+            self.tell(self._message("step"))
+
+    def _after_epoch(self) -> None:
+        scores = self._scores()[-1]
+        self.tell(self._message("epoch", wa=scores.wa, ua=scores.ua))
+        if self.job.save_model == "best" and self._best() == self.state.epoch - 1:
+            self.best = {name: t.detach().cpu().clone() for name, t in self.learner.model.state_dict().items()}
+
+    def _save(self) -> None:
+        from glam.training.checkpoint import save_checkpoint
+
+        self.saved = time.monotonic()
+        notes = self.notes | {"elapsed": self.notes["elapsed"] + self.saved - self.begun}
+        save_checkpoint(self.checkpoint, self.learner, self.state, self.checkpoint_identity, self.best, notes)
+
+    def _store(self) -> None:
+        predictions = Predictions(
+            logits=np.stack(self.state.logits),
+            segment_classes=np.stack(self.state.segment_classes),
+            segments=self.data.test_segments,
+            held_out=self.split.held_out,
+            train=self.split.train,
+        )
+        write_run(
+            self.job.folder / str(self.seed),
+            self.seed,
+            self._environment(),
+            self.state.epochs,
+            self.job.targets[self.split.held_out],
+            self.classes,
+            predictions,
+            self._saved_model(),
+        )
+        scores = self._scores()
+        best = self._best()
+        self.tell(self._message("finished", epoch=best + 1, wa=scores[best].wa, ua=scores[best].ua))
+
+    def _saved_model(self) -> dict[str, bytes]:
+        from safetensors.torch import save
+
+        if self.job.save_model == "none":
+            return {}
+        weights = self.best if self.job.save_model == "best" else self.learner.model.state_dict()
+        epoch = self._best() if self.job.save_model == "best" else self.state.epoch - 1
+        meta = {
+            "recipe": self.recipe.model_dump_json(),
+            "shape": f"{self.data.train.shape[0]},{self.data.train.shape[1]}",
+            "seed": str(self.seed),
+            "epoch": str(epoch + 1),
+        }
+        return {MODEL: save({name: t.detach().cpu().contiguous() for name, t in weights.items()}, meta)}
+
+    def _scores(self) -> list[Any]:
+        truth = self.job.targets[self.split.held_out]
+        return [scores_of(confusion_matrix(truth, logits.argmax(axis=1), self.classes)) for logits in self.state.logits]
+
+    def _best(self) -> int:
+        scores = self._scores()
+        return best_epoch(np.array([s.wa for s in scores]), np.array([s.ua for s in scores]))
+
+    def _environment(self) -> dict[str, Any]:
+        import torch
+
+        name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else None
+        return environment() | {
+            "device": str(self.device),
+            "device_name": name,
+            "precision": self.recipe.training.precision,
+            "threads": torch.get_num_threads(),
+            "runs_at_once": self.job.resources.at_once,
+            "resumed": self.notes["resumed"],
+            "seconds": round(self.notes["elapsed"] + time.monotonic() - self.begun, 2),
+        }
+
+    def _steps_per_epoch(self) -> int:
+        return -(-len(self.data.train_rows) // self.recipe.training.batch_size)
+
+    def _message(
+        self, kind: str, text: str = "", epoch: int | None = None, wa: float = 0.0, ua: float = 0.0
+    ) -> Message:
+        return Message(
+            kind,
+            self.seed,
+            text,
+            self.state.epoch + 1 if epoch is None else epoch,
+            self.state.epoch * self._steps_per_epoch() + self.state.step,
+            self.total,
+            self.state.seconds / self.state.step if self.state.step else 0.0,
+            wa,
+            ua,
+        )
+
+
+def run_data(job: Job, seed: int) -> "RunData":
+    """The segments of the split of one seed, on the job's device."""
+    import torch
+
+    from glam.training.engine import RunData
+    from glam.training.feed import Feed
+
+    device = torch.device(job.resources.device)
+    split = random_split(len(job.targets), seed, job.recipe.split.train_share)
+    targets = job.targets
+    train = split.train
+    if job.recipe.training.shuffle_labels:
+        targets = targets.copy()
+        targets[train] = targets[np.random.RandomState(seed).permutation(train)]
+    if job.recipe.training.upsampling:
+        train = upsampled(train, targets)
+    rows, lengths = _rows(job.train_offsets, job.positions[train])
+    test_rows, test_lengths = _rows(job.test_offsets, job.positions[split.held_out])
+    feed = Feed(job.train_store, device)
+    return RunData(
+        train=feed,
+        train_rows=torch.from_numpy(rows),
+        train_targets=torch.from_numpy(np.repeat(targets[train], lengths)),
+        train_groups=torch.from_numpy(np.repeat(train, lengths)),
+        test=feed if job.test_store == job.train_store else Feed(job.test_store, device),
+        test_rows=torch.from_numpy(test_rows),
+        test_segments=test_lengths,
+    )
+
+
+def upsampled(train: NDArray[np.int64], targets: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The training utterances, those of every smaller class repeated in turn until all classes are as large.
+
+    train: (N,) indices into targets. Returns (N',) indices, the given ones first.
+    """
+    classes, counts = np.unique(targets[train], return_counts=True)
+    more = [np.resize(train[targets[train] == c], counts.max() - n) for c, n in zip(classes, counts, strict=True)]
+    return np.concatenate([train, *more])
+
+
+def _rows(offsets: NDArray[np.int64], positions: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    lengths = offsets[positions + 1] - offsets[positions]
+    rows = [np.arange(offsets[p], offsets[p + 1]) for p in positions]
+    return np.concatenate(rows), lengths

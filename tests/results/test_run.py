@@ -1,0 +1,131 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from glam.data.population import Composition
+from glam.errors import GlamError
+from glam.results.identity import canonical_json, digest, identity
+from glam.results.run import (
+    PREDICTIONS,
+    RUN,
+    Epoch,
+    Predictions,
+    StoredExperiment,
+    read_experiment,
+    read_run,
+    store_experiment,
+    write_failure,
+    write_run,
+)
+
+CLASSES = ("neutral", "sad")
+IDS = ("Ses01F_impro01_F000", "Ses01F_impro01_M001", "Ses02F_impro01_F000", "Ses02F_impro01_F001")
+TARGETS = np.array([0, 1, 0, 1])
+
+
+def experiment(folder: Path, **settings: object) -> StoredExperiment:
+    return StoredExperiment(
+        folder=folder,
+        name="mine",
+        recipe={"model": {"name": "glam"}, "training": {}},
+        identity=identity(dict(settings), "0" * 64),
+        classes=CLASSES,
+        composition=Composition(
+            corpus="iemocap",
+            synthetic=False,
+            style="full",
+            utterances=4,
+            classes={"neutral": {"neu": 2}, "sad": {"sad": 2}},
+            too_short={"neutral": 1, "sad": 0},
+        ),
+        ids=IDS,
+        targets=TARGETS,
+    )
+
+
+def predictions() -> Predictions:
+    return Predictions(
+        logits=np.array([[[1, 0], [1, 0]], [[1, 0], [0, 1]]], dtype=np.float32),
+        segment_classes=np.zeros((2, 3), dtype=np.uint8),
+        segments=np.array([1, 2]),
+        held_out=np.array([2, 1]),
+        train=np.array([3, 0]),
+    )
+
+
+def store(folder: Path) -> None:
+    epochs = [Epoch(1e-3, 2.5, 1.0, 0.5), Epoch(9e-4, 1.5, 1.0, 0.5)]
+    write_run(folder, 7, {"torch": "2"}, epochs, TARGETS[[2, 1]], 2, predictions(), {"model.safetensors": b"x"})
+
+
+def test_a_run_comes_back_as_it_was_stored(tmp_path: Path) -> None:
+    store(tmp_path / "7")
+    run = read_run(tmp_path / "7")
+    assert (run.seed, run.failed, run.environment) == (7, None, {"torch": "2"})
+    assert [score.wa for score in run.scores] == [50.0, 100.0]
+    assert run.confusion.tolist() == [[[1, 0], [1, 0]], [[1, 0], [0, 1]]]
+    assert run.epochs[1] == Epoch(9e-4, 1.5, 1.0, 0.5)
+    for name, value in vars(predictions()).items():
+        stored = getattr(run.predictions(), name)
+        np.testing.assert_array_equal(stored, value)
+        assert stored.dtype == value.dtype
+    assert (tmp_path / "7" / "model.safetensors").read_bytes() == b"x"
+
+
+def test_an_experiment_comes_back_and_is_not_written_twice(tmp_path: Path) -> None:
+    folder = tmp_path / "glam-iemocap-full-0"
+    store_experiment(experiment(folder))
+    before = (folder / "experiment.json").stat().st_mtime_ns
+    store_experiment(experiment(folder))
+    assert (folder / "experiment.json").stat().st_mtime_ns == before
+    again = read_experiment(folder)
+    assert again.ids == IDS
+    assert again.targets.tolist() == TARGETS.tolist()
+    assert again.composition == experiment(folder).composition
+
+
+def test_another_experiment_in_the_same_folder_is_refused(tmp_path: Path) -> None:
+    store_experiment(experiment(tmp_path))
+    with pytest.raises(GlamError, match="belongs to another experiment"):
+        store_experiment(experiment(tmp_path, lr=2))
+
+
+def test_seeds_lists_complete_runs_in_numerical_order(tmp_path: Path) -> None:
+    one = experiment(tmp_path)
+    store_experiment(one)
+    for seed in (30, 7, 100):
+        store(tmp_path / str(seed))
+    (tmp_path / "5").mkdir()  # nothing in it
+    (tmp_path / ".8.tmp-1").mkdir()
+    (tmp_path / ".8.tmp-1" / RUN).write_text("{}")
+    write_failure(tmp_path / "9", 9, {}, "the loss is nan")
+    assert one.seeds() == ["7", "9", "30", "100"]
+    assert read_run(tmp_path / "9").failed == "the loss is nan"
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", '{"seed": 1}', '{"seed": 1, "failed": null, "environment": 3, "epochs": [{}]}']
+)
+def test_a_damaged_run_is_one_message(tmp_path: Path, content: str) -> None:
+    store(tmp_path / "7")
+    (tmp_path / "7" / RUN).write_text(content)
+    with pytest.raises(GlamError, match="damaged") as error:
+        read_run(tmp_path / "7")
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("keep", [0, 10, 200])
+def test_damaged_predictions_are_one_message(tmp_path: Path, keep: int) -> None:
+    store(tmp_path / "7")
+    path = tmp_path / "7" / PREDICTIONS
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(GlamError, match=r"predictions\.npz: damaged"):
+        read_run(tmp_path / "7").predictions()
+
+
+def test_identity_does_not_depend_on_the_order_of_fields() -> None:
+    assert digest(identity({"a": 1, "b": 2}, "x")) == digest(identity({"b": 2, "a": 1}, "x"))
+    assert digest(identity({"a": 1}, "x")) != digest(identity({"a": 1}, "y"))
+    assert json.loads(canonical_json({"b": 0.1, "a": "é"})) == {"a": "é", "b": 0.1}

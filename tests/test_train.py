@@ -1,0 +1,202 @@
+"""train.py as a user calls it, on a tiny release."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+PROJECT = Path(__file__).resolve().parent.parent
+TINY = [
+    "--set=segments.length=0.5",
+    "--set=segments.train_overlap=0.3",
+    "--set=segments.test_overlap=0.3",
+    "--set=training.epochs=3",
+    "--set=training.batch_size=16",
+    "--set=features.coefficients=8",
+    "--gpu=-1",
+]
+
+
+def command(folder: Path, *words: str) -> list[str]:
+    places = [f"--runs-folder={folder / 'runs'}", f"--data-folder={folder / 'data'}"]
+    return [sys.executable, str(PROJECT / "train.py"), *TINY, *places, *words]
+
+
+def environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith(("IEMOCAP", "GLAM_"))}
+
+
+def call(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(list(words), capture_output=True, text=True, env=environment(), check=False)
+
+
+def glam(*words: str) -> subprocess.CompletedProcess[str]:
+    return call(sys.executable, "-m", "glam.cli", *words)
+
+
+def table(text: str) -> str:
+    return "\n".join(line for line in text.splitlines() if not line.startswith("results:"))
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tiny_release: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """Three runs and the report on them."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    done = call(*command(folder, "-d", str(tiny_release), "--runs=3", "--save-model=best"))
+    assert done.returncode == 0, done.stderr
+    return folder, done.stdout
+
+
+def runs(folder: Path) -> list[Path]:
+    return sorted(path.parent for path in (folder / "runs").glob("*/*/run.json"))
+
+
+def test_the_report_has_the_row_and_what_it_takes_to_believe_it(undisturbed: tuple[Path, str]) -> None:
+    folder, out = undisturbed
+    for part in (
+        "| WA",
+        "weighted F1",
+        "runs: 3",
+        "8 test utterances each",
+        "chosen on the test set",
+        "10 happy (10 exc)",
+        "0 more were shorter",
+        str(folder / "runs"),
+    ):
+        assert part in out
+    assert len(runs(folder)) == 3
+
+
+def test_a_run_records_how_it_came_about(undisturbed: tuple[Path, str]) -> None:
+    folder, _ = undisturbed
+    record = json.loads((runs(folder)[0] / "run.json").read_text())
+    assert set(record["environment"]) >= {"torch", "python", "device", "precision", "threads", "revision", "seconds"}
+    assert [epoch["lr"] for epoch in record["epochs"]] == [1e-3, 1e-3 * 0.95, 1e-3 * 0.95 * 0.95]
+    assert np.sum(record["epochs"][0]["confusion"]) == 8
+    with np.load(runs(folder)[0] / "predictions.npz") as arrays:
+        assert arrays["logits"].shape == (3, 8, 4)
+        assert sorted([*arrays["train"], *arrays["held_out"]]) == list(range(40))
+        assert arrays["segment_classes"].shape == (3, arrays["segments"].sum())
+
+
+def test_what_is_stored_is_not_trained_again(undisturbed: tuple[Path, str], tiny_release: Path) -> None:
+    folder, out = undisturbed
+    before = [path.stat().st_mtime_ns for path in runs(folder)]
+    again = call(*command(folder, "-d", str(tiny_release), "--runs=3"))
+    assert again.stdout == out
+    assert "of which 3 are stored already" in again.stderr
+    assert [path.stat().st_mtime_ns for path in runs(folder)] == before
+
+
+def test_export(undisturbed: tuple[Path, str], tmp_path: Path) -> None:
+    folder, _ = undisturbed
+    run = runs(folder)[0]
+    done = glam("export", str(run), "--epoch=2", "-o", str(tmp_path / "out.csv"))
+    assert done.returncode == 0, done.stderr
+    rows = list(csv.DictReader((tmp_path / "out.csv").read_text().splitlines()))
+    assert list(rows[0]) == ["utterance", "label", "prediction", "neutral", "sad", "angry", "happy"]
+    assert len(rows) == 8
+    right = sum(row["label"] == row["prediction"] for row in rows)
+    assert 100 * right / 8 == json.loads((run / "run.json").read_text())["epochs"][1]["wa"]
+    for row in rows:
+        scores = {name: float(row[name]) for name in ("neutral", "sad", "angry", "happy")}
+        assert sum(scores.values()) == pytest.approx(1, abs=1e-5)
+        assert max(scores, key=scores.__getitem__) == row["prediction"]
+    assert glam("export", str(run), "--epoch=4").returncode == 2
+
+
+def test_report_reads_what_is_there_without_torch(undisturbed: tuple[Path, str]) -> None:
+    folder, out = undisturbed
+    (experiment,) = (folder / "runs").iterdir()
+    code = (
+        "import sys; from glam.cli import main; "
+        f"assert main(['report', {str(experiment)!r}]) == 0; assert 'torch' not in sys.modules"
+    )
+    done = call(sys.executable, "-c", code)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == out
+    for view in ("last", "validation"):
+        done = glam("report", str(experiment), "--select", view)
+        assert done.returncode == 0, done.stderr
+        assert {"last": "epoch: last epoch", "validation": "8:1:1"}[view] in done.stdout
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_command_ends_in_the_identical_table(
+    undisturbed: tuple[Path, str], tiny_release: Path, tmp_path: Path, how: signal.Signals
+) -> None:
+    _, out = undisturbed
+    words = command(tmp_path, "-d", str(tiny_release), "--runs=3", "--save-model=best", "--checkpoint-every=0")
+    process = subprocess.Popen(words, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment())
+    checkpoints = tmp_path / "runs"
+    deadline = time.monotonic() + 60
+    while not list(checkpoints.glob("*/.checkpoints/*.safetensors")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(how)
+    _, err = process.communicate(timeout=60)
+    if how != signal.SIGKILL:
+        assert process.returncode == 130, err
+        assert "interrupted" in err
+        assert "Traceback" not in err
+    time.sleep(1)  # a killed parent's workers end by themselves
+    done = call(*words)
+    assert done.returncode == 0, done.stderr
+    assert table(done.stdout) == table(out)
+    assert "Traceback" not in done.stderr
+    assert not list(checkpoints.glob("*/.*/*.safetensors")), "checkpoints go with the finished run"
+
+
+def test_the_next_seeds_are_those_without_a_result(tiny_release: Path, tmp_path: Path) -> None:
+    (tmp_path / "seeds.txt").write_text("5\n6\n7\n")
+    words = command(tmp_path, "-d", str(tiny_release), "--seeds", str(tmp_path / "seeds.txt"))
+    assert "runs: 1 " in call(*words, "--seed=6").stdout
+    assert "runs: 3 " in call(*words, "--next=2").stdout
+    assert [path.name for path in runs(tmp_path)] == ["5", "6", "7"]
+    done = call(*words, "--next=2")
+    assert done.returncode == 0
+    assert "every seed has its result" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "parts"),
+    [
+        ([], ["IEMOCAP", "path.py", "./run"]),
+        (["-d", "/nowhere"], ["/nowhere", "does not exist"]),
+        (["--recipe=none"], ["'none'", "glam-released"]),
+        (["--set=training.lrr=1"], ["training.lrr", "'lr'"]),
+        (["--runs=101"], ["101", "100"]),
+        (["--runs=2", "--next=2"], ["--runs and --next"]),
+        (["--runs-at-once=many"], ["many", "auto"]),
+        (["--precision=tf32"], ["tf32", "NVIDIA"]),
+        (["--iter=3"], ["--iter 3", "test set"]),
+        (["--set=corpus.labels={a: [oth], b: [sur]}"], ["no usable utterance", "10 neu"]),
+        (["--set=segments.length=5"], ["no usable utterance", "5 s"]),
+        (["--set=split.train_share=0.01"], ["40", "train_share"]),
+        (["--seeds=/nowhere"], ["/nowhere", "seeds.py"]),
+    ],
+)
+def test_a_mistake_is_one_message_and_status_2(
+    tiny_release: Path, tmp_path: Path, words: list[str], parts: list[str]
+) -> None:
+    corpus = [] if not words or words[0] == "-d" else ["-d", str(tiny_release)]
+    done = call(*command(tmp_path, *corpus, *words))
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    for part in ["error: ", *parts]:
+        assert part in done.stderr
+
+
+@pytest.mark.parametrize("words", [["train.py"], ["handleIEMOCAP.py"], ["seeds.py"], ["-m", "glam.cli"]])
+def test_help_does_not_import_torch(words: list[str]) -> None:
+    done = call(sys.executable, "-X", "importtime", *words, "--help")
+    assert done.returncode == 0
+    assert "usage:" in done.stdout
+    assert "| torch" not in done.stderr.replace("|   ", "| ")

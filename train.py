@@ -1,0 +1,10 @@
+#!/usr/bin/env python3
+"""Train GLAM: `python train.py --help`. The flags are the release's, and more."""
+
+import sys
+
+import path
+from glam.cli import train
+
+if __name__ == "__main__":
+    sys.exit(train(prog="train.py", iemocap=path.IEMOCAP))
