@@ -42,7 +42,7 @@ def glam(*words: str) -> subprocess.CompletedProcess[str]:
 
 
 def table(text: str) -> str:
-    return "\n".join(line for line in text.splitlines() if not line.startswith("results:"))
+    return "\n".join(line for line in text.splitlines() if not line.startswith(("results:", "computed:")))
 
 
 @pytest.fixture(scope="module")

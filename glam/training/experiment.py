@@ -6,7 +6,6 @@ seeds -> workers -> runs on disk               run(): trains what is missing
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import ceil
 from pathlib import Path
 
 import numpy as np
@@ -102,6 +101,25 @@ def open_stores(experiment: Experiment, device: str = "cpu") -> tuple[SegmentSto
     return train, train if segments.test_hop == segments.train_hop else store(segments.test_hop)
 
 
+def job(experiment: Experiment, resources: Resources, save_model: SaveModel = "none") -> Job:
+    """What a worker must know of the experiment; extracts its features if they are not kept yet."""
+    train, test = open_stores(experiment, resources.device)
+    place = {utterance: i for i, utterance in enumerate(train.ids)}
+    return Job(
+        recipe=experiment.recipe,
+        folder=experiment.folder,
+        identity=digest(experiment.stored.identity),
+        train_store=train.path,
+        train_offsets=train.offsets,
+        test_store=test.path,
+        test_offsets=test.offsets,
+        positions=np.array([place[utterance] for utterance in experiment.stored.ids], dtype=np.int64),
+        targets=experiment.stored.targets,
+        resources=resources,
+        save_model=save_model,
+    )
+
+
 def run(
     experiment: Experiment,
     seeds: Sequence[int],
@@ -116,32 +134,10 @@ def run(
     missing = [seed for seed in seeds if not experiment.finished(seed)]
     if not missing:
         return
-    train, test = open_stores(experiment, resources.device)
     store_experiment(experiment.stored)
-    place = {utterance: i for i, utterance in enumerate(train.ids)}
-    job = Job(
-        recipe=experiment.recipe,
-        folder=experiment.folder,
-        identity=digest(experiment.stored.identity),
-        train_store=train.path,
-        train_offsets=train.offsets,
-        test_store=test.path,
-        test_offsets=test.offsets,
-        positions=np.array([place[utterance] for utterance in experiment.stored.ids], dtype=np.int64),
-        targets=experiment.stored.targets,
-        resources=resources,
-        save_model=save_model,
-    )
-    for message in run_jobs(job, missing):
+    work = job(experiment, resources, save_model)
+    for message in run_jobs(work, missing):
         listen(message)
-
-
-def seconds_left(message: Message, runs: int, at_once: int, test_share: float) -> float:
-    """Seconds that `runs` runs take, from the pace that one of them reports after its first steps.
-
-    test_share: held-out segments per training segment; a forward pass costs a third of a step.
-    """
-    return message.total * (1 + test_share / 3) * message.seconds_per_step * ceil(runs / at_once)
 
 
 def verify_stores(experiment: Experiment, device: str = "cpu") -> None:
