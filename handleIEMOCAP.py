@@ -5,8 +5,7 @@ import argparse
 import sys
 from pathlib import Path
 
-import path
-from glam.cli import guarded
+from glam.cli.guard import guarded
 
 
 def main() -> int:
@@ -40,7 +39,7 @@ def index(args: argparse.Namespace) -> None:
 
     for stream in (sys.stdout, sys.stderr):  # a terminal may be unable to show a file's name
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    root = args.root or corpus_root("iemocap", path.IEMOCAP)
+    root = args.root or corpus_root("iemocap")
     folder = index_folder(data_folder(), "iemocap")
     corpus = load_corpus("iemocap", root, folder, verify=args.verify_corpus)
     print(inventory(corpus, folder / "index.csv"))

@@ -5,7 +5,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from glam.cli import guarded
+from glam.cli.guard import guarded
 
 
 def main() -> int:

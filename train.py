@@ -3,8 +3,7 @@
 
 import sys
 
-import path
-from glam.cli import train
+from glam.cli.train import train
 
 if __name__ == "__main__":
-    sys.exit(train(prog="train.py", iemocap=path.IEMOCAP))
+    sys.exit(train(prog="train.py"))

@@ -38,7 +38,7 @@ def call(*words: str) -> subprocess.CompletedProcess[str]:
 
 
 def glam(*words: str) -> subprocess.CompletedProcess[str]:
-    return call(sys.executable, "-m", "glam.cli", *words)
+    return call(sys.executable, "-m", "glam", *words)
 
 
 def table(text: str) -> str:
@@ -116,7 +116,7 @@ def test_report_reads_what_is_there_without_torch(undisturbed: tuple[Path, str])
     folder, out = undisturbed
     (experiment,) = (folder / "runs").iterdir()
     code = (
-        "import sys; from glam.cli import main; "
+        "import sys; from glam.cli.main import main; "
         f"assert main(['report', {str(experiment)!r}]) == 0; assert 'torch' not in sys.modules"
     )
     done = call(sys.executable, "-c", code)
@@ -194,7 +194,7 @@ def test_a_mistake_is_one_message_and_status_2(
         assert part in done.stderr
 
 
-@pytest.mark.parametrize("words", [["train.py"], ["handleIEMOCAP.py"], ["seeds.py"], ["-m", "glam.cli"]])
+@pytest.mark.parametrize("words", [["train.py"], ["handleIEMOCAP.py"], ["seeds.py"], ["-m", "glam"]])
 def test_help_does_not_import_torch(words: list[str]) -> None:
     done = call(sys.executable, "-X", "importtime", *words, "--help")
     assert done.returncode == 0

@@ -4,6 +4,7 @@ Environment variables say so, all of them optional: IEMOCAP (the licensed corpus
 from corpora: indexes and features) and GLAM_RUNS (results).
 """
 
+import ast
 import os
 from pathlib import Path
 
@@ -25,11 +26,11 @@ def index_folder(data: Path, name: str) -> Path:
     return data / "index" / name
 
 
-def corpus_root(name: str, constant: str = "") -> Path:
+def corpus_root(name: str) -> Path:
     """Folder in which the corpus of that name lies.
 
     The synthetic corpus lies in the data folder. For any other, it is the environment variable that is called
-    as the corpus (`iemocap`: IEMOCAP), else `constant`, the path that the user wrote into path.py. Raises
+    as the corpus (`iemocap`: IEMOCAP), else the constant of that name in path.py. Raises
     GlamError where neither is given. Whether the folder exists is left to whoever reads it.
     """
     if name == "synthetic":
@@ -37,12 +38,33 @@ def corpus_root(name: str, constant: str = "") -> Path:
     variable = name.upper()
     if root := _from_environment(variable):
         return root
-    if constant.strip():
+    if constant := _written_in_path_py(variable):
         return _absolute(constant)
     raise GlamError(
         f"where {variable} lies is not known: the environment variable {variable} is not set and path.py "
         f"names no folder. Set {variable}=/path/to/the/release or write the path into path.py."
     )
+
+
+def _written_in_path_py(variable: str) -> str:
+    """The string that the project's path.py assigns to this name; read, not run."""
+    path = _project() / "path.py"
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return ""
+    except (OSError, ValueError, SyntaxError) as error:
+        raise GlamError(f"{path}: cannot be read as Python ({error}); expected a line {variable} = '/path'") from None
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == variable for t in node.targets):
+            try:
+                value = ast.literal_eval(node.value)
+            except ValueError:
+                value = None
+            if not isinstance(value, str):
+                raise GlamError(f"{path}, line {node.lineno}: {variable} must be a path in quotes")
+            return value.strip()
+    return ""
 
 
 def _from_environment(variable: str) -> Path | None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from glam.data import places
 from glam.data.places import corpus_root, data_folder, index_folder, runs_folder
 from glam.errors import GlamError
 
@@ -28,15 +29,35 @@ def test_the_environment_goes_first(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     assert data_folder() == tmp_path / "a b"
     assert index_folder(data_folder(), "iemocap") == tmp_path / "a b" / "index" / "iemocap"
     assert runs_folder() == Path.home() / "runs"
-    assert corpus_root("iemocap", "/elsewhere") == tmp_path
+    assert corpus_root("iemocap") == tmp_path
     assert corpus_root("synthetic") == tmp_path / "a b" / "synthetic"
 
 
-def test_the_constant_of_path_py(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(places, "_project", lambda: tmp_path)
     monkeypatch.setenv("IEMOCAP", "")
-    assert corpus_root("iemocap", "/corpora/IEMOCAP") == Path("/corpora/IEMOCAP")
+    return tmp_path
 
 
-def test_neither_is_explained() -> None:
-    with pytest.raises(GlamError, match=r"IEMOCAP is not set and path.py names no folder. Set IEMOCAP="):
-        corpus_root("iemocap", " ")
+def test_the_constant_of_path_py(project: Path) -> None:
+    (project / "path.py").write_text('"""Doc."""\nIEMOCAP = "/corpora/IEMOCAP"\n')
+    assert corpus_root("iemocap") == Path("/corpora/IEMOCAP")
+
+
+@pytest.mark.parametrize(
+    ("content", "part"),
+    [("IEMOCAP = open", "path in quotes"), ("IEMOCAP = 3", "path in quotes"), ("IEMOCAP = (", "Python")],
+)
+def test_a_path_py_that_cannot_be_meant(project: Path, content: str, part: str) -> None:
+    (project / "path.py").write_text(content)
+    with pytest.raises(GlamError, match=part):
+        corpus_root("iemocap")
+
+
+@pytest.mark.parametrize("content", [None, "", 'IEMOCAP = ""', 'IEMOCAP = " "'])
+def test_neither_is_explained(project: Path, content: str | None) -> None:
+    if content is not None:
+        (project / "path.py").write_text(content)
+    with pytest.raises(GlamError, match=r"IEMOCAP is not set and path\.py names no folder\. Set IEMOCAP="):
+        corpus_root("iemocap")

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from glam.cli.release_flags import RELEASED_MODELS, add_release_flags, boolean, notes, overrides, with_config
 from glam.errors import GlamError
-from glam.release_flags import RELEASED_MODELS, add_release_flags, boolean, notes, overrides, with_config
 from glam.training.recipe import Recipe, load_recipe
 
 

@@ -1,0 +1,94 @@
+"""What a command runs on: corpus, folders, device, threads. The flags that say so are the same for every verb."""
+
+import argparse
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from glam.cli.guard import say
+from glam.errors import GlamError
+
+if TYPE_CHECKING:
+    from glam.training.workers import Resources
+
+
+def add_machine_flags(parser: argparse.ArgumentParser) -> None:
+    """Flags of verbs that train, but for --gpu and --datadir, which the release has, too."""
+    add = parser.add_argument
+    add("--runs-at-once", default="auto", metavar="N|auto", help="runs side by side; auto: one a CPU core, one a GPU")
+    add("--threads", type=int, default=1, metavar="N", help="CPU threads of a run; results depend on it (1)")
+    add("--checkpoint-every", type=float, default=60, metavar="S", help="seconds of a run that a kill may cost (60)")
+    add_folder_flags(parser)
+
+
+def add_folder_flags(parser: argparse.ArgumentParser) -> None:
+    """Where things are written."""
+    add = parser.add_argument
+    add("--runs-folder", type=Path, metavar="FOLDER", help="where results lie (GLAM_RUNS, else runs)")
+    add("--data-folder", type=Path, metavar="FOLDER", help="where index and features lie (GLAM_DATA, else data)")
+
+
+def folders(args: argparse.Namespace) -> tuple[Path, Path]:
+    """The folders of runs and of data."""
+    from glam.data.places import data_folder, runs_folder
+
+    return args.runs_folder or runs_folder(), args.data_folder or data_folder()
+
+
+def corpus_folder(name: str, datadir: str | None, data: Path) -> Path:
+    """Where the corpus of that name lies; makes the synthetic one if it is not there yet."""
+    if datadir:
+        return Path(datadir).expanduser()
+    from glam.data.places import corpus_root
+
+    if name == "synthetic":
+        from glam.data.corpora.synthetic import make_corpus
+
+        root = data / "synthetic"
+        if not root.is_dir():
+            say(f"making the synthetic corpus in {root}")
+            make_corpus(root)
+        return root
+    try:
+        return corpus_root(name)
+    except GlamError as error:
+        raise GlamError(
+            f"{error}\nIEMOCAP is licensed and cannot come with this project. Without it, the demonstration runs on a "
+            "corpus that the project makes itself: ./run (or python train.py --recipe demo --runs 5)."
+        ) from None
+
+
+def resources(args: argparse.Namespace, precision: str) -> "Resources":
+    """Device, threads and runs at once, as the flags say; GlamError where that does not exist here."""
+    from glam.training.workers import Resources
+
+    device = _device(args.gpu)
+    if precision == "tf32" and not device.startswith("cuda"):
+        raise GlamError(f"precision tf32 exists on NVIDIA GPUs only; this is {device}. Use fp32 or bf16.")
+    if args.threads < 1:
+        raise GlamError(f"--threads {args.threads}: at least one is needed")
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if args.runs_at_once == "auto":
+        at_once = max(1, cores // args.threads) if device == "cpu" else 1
+    elif args.runs_at_once.isdigit() and int(args.runs_at_once) > 0:
+        at_once = int(args.runs_at_once)
+    else:
+        raise GlamError(f"--runs-at-once {args.runs_at_once}: expected a number from 1, or auto")
+    return Resources(device, args.threads, at_once, args.checkpoint_every)
+
+
+def _device(gpu: int | None) -> str:
+    if gpu is not None and gpu < 0:
+        return "cpu"
+    import torch
+
+    if torch.cuda.is_available():
+        count = torch.cuda.device_count()
+        if (gpu or 0) >= count:
+            raise GlamError(f"--gpu {gpu}: there are {count} GPUs, numbered from 0; -1 is the CPU")
+        return f"cuda:{gpu or 0}"
+    if torch.backends.mps.is_available():
+        return "mps"
+    if gpu is not None:
+        raise GlamError(f"--gpu {gpu}: torch sees no GPU here; -1 is the CPU")
+    return "cpu"

@@ -1,0 +1,33 @@
+"""`glam <verb>`."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+VERBS = {
+    "train": ("glam.cli.train:train", "train the runs of a recipe that are missing, and report on them"),
+    "table": ("glam.cli.tables:table", "train what is missing of one of the paper's tables, and print it"),
+    "figure": ("glam.cli.figures:figure", "draw confusion matrices, t-SNE, learning curves from stored runs"),
+    "report": ("glam.cli.reports:report", "report on stored runs: mean ± std, and what it takes to believe it"),
+    "list": ("glam.cli.tables:list_all", "show models, recipes, corpora, tables and their runs"),
+    "export": ("glam.cli.reports:export", "write the predictions of a run as CSV"),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The entry point `glam`."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    parser = argparse.ArgumentParser(
+        prog="glam",
+        description="Speech emotion recognition: GLAM (ICASSP 2022) reproduced, and a bench for models like it.",
+        epilog="`glam <verb> --help` says more.",
+    )
+    choose = parser.add_subparsers(dest="verb", metavar="verb", required=True)
+    for verb, (_, summary) in VERBS.items():
+        choose.add_parser(verb, help=summary, add_help=False)
+    if not words or words[0] not in VERBS:
+        parser.parse_args(words)  # says what is wrong, and exits
+    module, function = VERBS[words[0]][0].split(":")
+    status: int = getattr(import_module(module), function)(words[1:])
+    return status

@@ -1,0 +1,143 @@
+"""The verb `glam train`, which is also train.py."""
+
+import argparse
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from glam.cli.guard import guarded, say
+from glam.cli.machine import corpus_folder, folders, resources
+from glam.cli.release_flags import add_release_flags, notes, overrides, with_config
+from glam.errors import GlamError
+
+if TYPE_CHECKING:
+    from glam.training.experiment import Experiment
+    from glam.training.workers import Resources, SaveModel
+
+
+def train(argv: Sequence[str] | None = None, prog: str = "glam train") -> int:
+    """Train the runs of a recipe that are missing, and report on them."""
+    parser = argparse.ArgumentParser(
+        prog=prog,
+        description="Train seeded runs of a recipe and print WA / UA / F1 as mean ± standard deviation. Runs that "
+        "are stored already are not trained again; an interrupted one goes on from its last checkpoint.",
+    )
+    add = parser.add_argument
+    add(
+        "--recipe",
+        default="glam-released",
+        metavar="NAME|FILE",
+        help="settings to start from (glam-released)",
+    )
+    add(
+        "--set",
+        action="append",
+        default=[],
+        metavar="FIELD=VALUE",
+        help="any field of the recipe: training.lr=1e-4",
+    )
+    add("--seeds", type=Path, metavar="FILE", help="a seed a line (the release's 100 seeds)")
+    add("--runs", type=int, metavar="N", help="the first N seeds (1)")
+    add("--next", type=int, metavar="N", help="the next N seeds that have no result yet")
+    add("--precision", choices=["fp32", "tf32", "bf16"], help="of the arithmetic (fp32)")
+    add(
+        "--save-model",
+        choices=["none", "last", "best"],
+        help="weights to keep: of no, the last, the best epoch (none)",
+    )
+    add(
+        "--select",
+        choices=["test", "validation", "last"],
+        default="test",
+        help="epoch that the report counts (test)",
+    )
+    add(
+        "--runs-at-once",
+        default="auto",
+        metavar="N|auto",
+        help="runs side by side; auto: one a CPU core, one a GPU",
+    )
+    add("--threads", type=int, default=1, metavar="N", help="CPU threads of a run; results depend on it (1)")
+    add("--checkpoint-every", type=float, default=60, metavar="S", help="seconds of a run that a kill may cost (60)")
+    add("--verify-corpus", action="store_true", help="hash every audio file and stored feature again")
+    add("--runs-folder", type=Path, metavar="FOLDER", help="where results lie (GLAM_RUNS, else runs)")
+    add(
+        "--data-folder",
+        type=Path,
+        metavar="FOLDER",
+        help="where index and features lie (GLAM_DATA, else data)",
+    )
+    add_release_flags(parser)
+
+    def work() -> None:
+        _train(with_config(parser, argv))
+
+    return guarded(work)
+
+
+def _train(args: argparse.Namespace) -> None:
+    from glam.reports.live import Live
+    from glam.reports.summary import report as report_on
+    from glam.training.experiment import Places, prepare, run, verify_stores
+    from glam.training.recipe import load_recipe, parse_override
+
+    fields: list[tuple[str, Any]] = overrides(args)
+    if args.precision is not None:
+        fields.append(("training.precision", args.precision))
+    fields += [parse_override(text) for text in args.set]
+    recipe = load_recipe(args.recipe, fields)
+    runs, data = folders(args)
+    places = Places(corpus_folder(recipe.corpus.name, args.datadir, data), data, runs)
+    machine = resources(args, recipe.training.precision)
+    for line in notes(args):
+        say(line)
+    experiment = prepare(recipe, places, verify=args.verify_corpus)
+    seeds = _seeds(args, experiment.finished)
+    missing = [seed for seed in seeds if not experiment.finished(seed)]
+    _banner(experiment, machine, seeds, missing)
+    if args.verify_corpus:
+        verify_stores(experiment, machine.device)
+    save: SaveModel = args.save_model or ("best" if args.SaveModel else "none")
+    if missing:
+        share = (1 - recipe.split.train_share) / recipe.split.train_share
+        share *= recipe.segments.train_hop / recipe.segments.test_hop / 3  # a forward pass is a third of a step
+        with Live(len(missing), machine.at_once, recipe.training.epochs, share) as live:
+            run(experiment, missing, machine, save, live)
+    print(report_on(experiment.folder, args.select, None if args.next is not None else seeds))
+
+
+def _seeds(args: argparse.Namespace, finished: Callable[[int], bool]) -> list[int]:
+    from glam.data.splits import read_seeds, seeds
+
+    given = [flag for flag in ("seed", "runs", "next") if getattr(args, flag) is not None]
+    if len(given) > 1:
+        raise GlamError(f"--{' and --'.join(given)} exclude each other: one seed, the first N, or the next N")
+    if args.seed is not None:
+        if not 0 <= args.seed < 2**32:
+            raise GlamError(f"--seed {args.seed}: expected a number from 0 to {2**32 - 1}")
+        return [args.seed]
+    known = read_seeds(args.seeds) if args.seeds else list(seeds())
+    count = args.next if args.next is not None else args.runs if args.runs is not None else 1
+    if not 1 <= count <= len(known):
+        raise GlamError(f"--{given[0] if given else 'runs'} {count}: expected 1 to {len(known)}, the number of seeds")
+    if args.next is not None:
+        known = [seed for seed in known if not finished(seed)]
+        if not known:
+            say("every seed has its result; nothing is left to train")
+    return known[:count]
+
+
+def _banner(experiment: "Experiment", machine: "Resources", seeds: Sequence[int], missing: Sequence[int]) -> None:
+    from glam.reports.summary import SYNTHETIC
+
+    recipe = experiment.recipe
+    say(f"recipe     {recipe.name}: {recipe.model.name}, {recipe.training.epochs} epochs")
+    say(f"corpus     {experiment.population.composition()}")
+    if experiment.corpus.synthetic:
+        say(f"           {SYNTHETIC}")
+    say(
+        f"device     {machine.device}, {recipe.training.precision}, {machine.threads} CPU "
+        f"thread{'s' * (machine.threads > 1)} a run, {machine.at_once} run{'s' * (machine.at_once > 1)} at once"
+    )
+    say(f"runs       {len(seeds)}, of which {len(seeds) - len(missing)} are stored already")
+    say(f"results    {experiment.folder}")

@@ -1,0 +1,96 @@
+"""What there is: models, recipes, corpora, tables and how many of their runs exist."""
+
+import os
+from pathlib import Path
+
+from tabulate import tabulate
+
+from glam.data.corpora import CORPORA
+from glam.data.places import index_folder
+from glam.data.splits import seeds
+from glam.data.utterances import Corpus, read_index
+from glam.models import MODELS, OPTIONS
+from glam.reports.tables import SETTINGS, TABLES, Setting, Stored, Table, distinct, recipes
+from glam.results.run import EXPERIMENT, read_experiment
+from glam.training.recipe import Recipe, load_recipe, recipe_names
+
+
+def listing(runs: Path, data: Path) -> str:
+    """Everything that can be named on the command line, and what is stored of it, as Markdown."""
+    corpora = {name: read_index(index_folder(data, name)) for name in CORPORA}
+    known = [load_recipe(name) for name in recipe_names()]
+    return "\n\n".join(
+        [_models(known), _recipes(known), _corpora(corpora), _tables(runs, corpora["iemocap"]), _experiments(runs)]
+    )
+
+
+def _section(title: str, headings: list[str], rows: list[list[str]]) -> str:
+    return f"## {title}\n\n" + tabulate(rows, headings, tablefmt="github", disable_numparse=True)
+
+
+def _models(known: list[Recipe]) -> str:
+    rows = []
+    for name in MODELS:
+        options = ", ".join(f"{option}={value}" for option, value in OPTIONS.get(name, {}).items())
+        rows.append([name, options, ", ".join(recipe.name for recipe in known if recipe.model.name == name)])
+    return _section("Models", ["model", "options", "recipes"], rows)
+
+
+def _recipes(known: list[Recipe]) -> str:
+    headings = ["recipe", "model", "features", "segments", "overlap", "epochs", "batch", "optimizer", "alpha"]
+    rows = []
+    for recipe in known:
+        segments, training = recipe.segments, recipe.training
+        rows.append(
+            [
+                recipe.name,
+                recipe.model.name,
+                recipe.features.kind,
+                f"{segments.length:g} s",
+                f"{segments.train_overlap:g} s",
+                str(training.epochs),
+                str(training.batch_size),
+                f"{training.optimizer} {training.lr:g}",
+                f"{training.alpha:g}",
+            ]
+        )
+    return _section("Recipes", headings, rows)
+
+
+def _corpora(corpora: dict[str, Corpus | None]) -> str:
+    rows = []
+    for name, corpus in corpora.items():
+        if corpus is None:
+            place = os.environ.get(name.upper(), "")
+            rows.append([name, place, "made when first used" if name == "synthetic" else "not read yet"])
+        else:
+            rows.append([name, str(corpus.root), f"{len(corpus.utterances)} utterances"])
+    return _section("Corpora", ["corpus", "lies in", "index"], rows)
+
+
+def _tables(runs: Path, corpus: Corpus | None) -> str:
+    stored = Stored(runs, corpus)
+    rows = [
+        [f"table {table.number}", setting, *_counted(table, setting, stored), table.printed.caption]
+        for table in TABLES.values()
+        for setting in SETTINGS
+    ]
+    return _section("Tables", ["table", "setting", "runs", "of", ""], rows)
+
+
+def _counted(table: Table, setting: Setting, stored: Stored) -> tuple[str, str]:
+    names = {str(seed) for seed in seeds()}
+    asked = distinct(recipes(table, setting))
+    there = 0
+    for recipe in asked:
+        experiment = stored.find(recipe).experiment
+        there += len(names & set(experiment.seeds())) if experiment is not None else 0
+    return str(there), str(len(asked) * len(names))
+
+
+def _experiments(runs: Path) -> str:
+    rows = []
+    for path in sorted(runs.glob(f"*/{EXPERIMENT}")):
+        experiment = read_experiment(path.parent)
+        rows.append([path.parent.name, experiment.name, str(len(experiment.seeds()))])
+    return _section(f"Experiments in {runs}", ["experiment", "recipe", "runs"], rows)

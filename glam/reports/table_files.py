@@ -1,0 +1,311 @@
+"""A table report as text: Markdown for the terminal and as a file, LaTeX (booktabs), CSV and JSON."""
+
+import csv
+import io
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from tabulate import tabulate
+
+from glam.data.population import Composition, composition_line
+from glam.data.splits import RUNS
+from glam.errors import GlamError
+from glam.evaluation.statistics import Summary
+from glam.reports.published import METRICS, PrintedTable, published
+from glam.reports.summary import SYNTHETIC
+from glam.reports.tables import CHANCE, Comparison, RowReport, TableReport
+from glam.reports.views import SELECTION
+from glam.results.files import write_text
+
+NAMES = {"wa": "WA", "ua": "UA", "macro_f1": "macro F1", "weighted_f1": "weighted F1", "micro_f1": "micro F1"}
+GROUPS = (("wa", "ua"), ("macro_f1", "weighted_f1", "micro_f1"))  # side by side in one grid
+MARK = "†"
+NO_RUNS = "no runs yet"
+DESCRIBED = {
+    "released": "the settings of the released implementation's scripts",
+    "paper": "section 4.1 of the paper: one setting for all models",
+}
+Grid = tuple[list[str], list[list[str]]]  # headings, rows
+
+
+def markdown(report: TableReport) -> str:
+    """The report for people: grids of at most about 100 columns, and what it takes to believe them."""
+    grids = [
+        tabulate(rows, headings, tablefmt="github", disable_numparse=True)
+        for headings, rows in (*(_scores(report, group) for group in GROUPS), _sets(report))
+    ]
+    head = [f"# {_title(report)}", "", *(f"- {line}" for line in _head(report))]
+    return "\n\n".join(["\n".join(head), *grids, "\n".join(f"- {line}" for line in _notes(report))])
+
+
+def latex(report: TableReport) -> str:
+    """The scores as a LaTeX table for the package booktabs, the remarks as comments above it."""
+    tabulars = []
+    for group in GROUPS:
+        headings, rows = _scores(report, group)
+        tabulars.append(tabulate(rows, headings, tablefmt="latex_booktabs", disable_numparse=True))
+    remarks = "\n".join(f"% {line}" for line in (*_head(report), *_notes(report)))
+    caption = f"{report.table.printed.caption}, {report.setting} setting" + (
+        "" if report.whole else ". NOT on IEMOCAP: the printed numbers are IEMOCAP's"
+    )
+    body = "\n\n\\medskip\n".join(tabulars)
+    text = (
+        f"{remarks}\n\\begin{{table*}}\n\\centering\n\\footnotesize\n\\setlength{{\\tabcolsep}}{{4pt}}\n"
+        f"\\caption{{{caption}}}\n{body}\n\\end{{table*}}\n"
+    )
+    for sign, command in (("±", r"$\pm$"), (MARK, r"$^\dagger$"), ("¹", "$^1$"), ("α", r"$\alpha$")):
+        text = text.replace(sign, command)
+    return text
+
+
+def as_csv(report: TableReport) -> str:
+    """One line a row and metric; without the columns of a comparison where the corpus is not the printed one."""
+    text = io.StringIO(newline="")
+    records = [_record(report, row, name) for row in report.rows for name in NAMES]
+    writer = csv.DictWriter(text, list(records[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(records)
+    return text.getvalue()
+
+
+def as_json(report: TableReport) -> str:
+    """Everything the report knows, run by run."""
+    content = {
+        "table": report.table.number,
+        "caption": report.table.printed.caption,
+        "setting": report.setting,
+        "overrides": dict(report.overrides),
+        "epoch": SELECTION[report.table.view],
+        "compared_with_print": report.whole,
+        "printed_runs": report.table.printed.runs,
+        "printed_runs_assumed": report.assumed_runs,
+        "tests": report.tests,
+        "remarks": [*_head(report), *_notes(report)],
+        "rows": [_row_content(report, row) for row in report.rows],
+    }
+    return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+FORMATS: dict[str, Callable[[TableReport], str]] = {
+    "md": lambda report: markdown(report) + "\n",
+    "tex": latex,
+    "csv": as_csv,
+    "json": as_json,
+}
+
+
+def write_files(report: TableReport, folder: Path) -> list[Path]:
+    """Write `table<N>-<setting>` as .md, .tex, .csv and .json to a folder, each file whole or not at all."""
+    paths = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for suffix, render in FORMATS.items():
+            path = folder / f"table{report.table.number}-{report.setting}.{suffix}"
+            write_text(path, render(report))
+            paths.append(path)
+    except OSError as error:
+        raise GlamError(f"{folder}: cannot be written ({error}). Name another folder with --output.") from None
+    return paths
+
+
+def _title(report: TableReport) -> str:
+    return f"Table {report.table.number}: {report.table.printed.caption}"
+
+
+def _head(report: TableReport) -> list[str]:
+    lines = [f"setting: {report.setting} ({DESCRIBED[report.setting]})"]
+    if report.overrides:
+        lines.append("CHANGED for all rows: " + ", ".join(f"{field}={value}" for field, value in report.overrides))
+    lines.append(f"corpus: {_corpus(report)}")
+    lines.append(f"epoch: {SELECTION[report.table.view]}")
+    done = sum(len(row.results) for row in report.rows)
+    failed = sum(len(row.failed) for row in report.rows)
+    lines.append(f"scores: percent, mean±standard deviation (ddof 1) over {done} runs in all, {failed} failed")
+    return lines
+
+
+def _corpus(report: TableReport) -> str:
+    known = [row.found.composition for row in report.rows if row.found.composition is not None]
+    if report.rows[0].recipe.corpus.name == "synthetic" or any(one.synthetic for one in known):
+        return SYNTHETIC
+    if not known:
+        return "no runs and no index of the corpus yet"
+    name = known[0].corpus
+    if report.whole:
+        return f"{name}, as many utterances of each label as the complete release has"
+    return f"{name}, but NOT the complete IEMOCAP, so that nothing here can be compared with the printed numbers"
+
+
+def _scores(report: TableReport, group: Sequence[str]) -> Grid:
+    printed = "printed" if report.whole else "IEMOCAP print"
+    first = group is GROUPS[0]  # which says once for the row how many runs there are
+    headings = ["", "runs"] if first else [""]
+    for name in group:
+        headings.append(NAMES[name] + ("¹" if name == "weighted_f1" else ""))
+        if name in METRICS:
+            headings += [printed, "diff."] if report.whole else [printed]
+    rows = []
+    for row in report.rows:
+        cells = [row.row.label]
+        if first:
+            cells.append(str(len(row.results)) if row.results else NO_RUNS)
+        for name in group:
+            one = row.metrics[name]
+            cells.append(_ours(one.ours))
+            if one.printed is not None:
+                cells += [str(one.printed), _difference(one)] if report.whole else [str(one.printed)]
+        rows.append(cells)
+    return headings, rows
+
+
+def _sets(report: TableReport) -> Grid:
+    rows = []
+    for row in report.rows:
+        composition = row.found.composition
+        rows.append(
+            [
+                row.row.label,
+                str(len(row.failed)) if row.found.experiment else "",
+                _sizes(row),
+                str(composition.utterances) if composition else "",
+                _classes(composition) if composition else "",
+                str(sum(composition.too_short.values())) if composition else "",
+            ]
+        )
+    return ["", "failed", "test utt.", "of", "drawn from", "too short"], rows
+
+
+def _sizes(row: RowReport) -> str:
+    sizes = row.test_utterances
+    return str(sizes[0]) if len(sizes) == 1 else f"{sizes[0]}-{sizes[-1]}" if sizes else ""
+
+
+def _classes(composition: Composition) -> str:
+    return ", ".join(f"{sum(labels.values())} {'+'.join(labels)}" for labels in composition.classes.values())
+
+
+def _ours(found: Summary | None) -> str:
+    if found is None:
+        return ""
+    return f"{found.mean:.2f}" if found.std is None else f"{found.mean:.2f}±{found.std:.2f}"
+
+
+def _difference(one: Comparison) -> str:
+    if one.difference is None:
+        return ""
+    return f"{round(one.difference, 2) + 0.0:+.2f}" + (MARK if one.more_than_chance else "")
+
+
+def _notes(report: TableReport) -> list[str]:
+    printed = report.table.printed
+    names = " or ".join(f'"{name}"' for name in printed.names_of("weighted_f1"))
+    lines = [f"¹ beside the printed column called {names}, which holds weighted F1; true micro F1 equals WA here"]
+    if report.whole:
+        lines.append(_chance(report))
+    else:
+        lines.append('"IEMOCAP print" is what the paper prints for IEMOCAP; the runs here are on another corpus')
+    lines += _other_sources(printed)
+    lines += report.table.notes
+    for row in report.rows:
+        lines += [f"FAILED, not averaged: {row.row.label}, seed {run.seed}: {run.failed}" for run in row.failed]
+        lines += _absent(row)
+    elsewhere = {path for row in report.rows for path in row.found.elsewhere}
+    if elsewhere:
+        lines.append("the same settings on another corpus, not shown: " + ", ".join(sorted(p.name for p in elsewhere)))
+    return lines
+
+
+def _chance(report: TableReport) -> str:
+    over = (
+        f"{report.assumed_runs} runs"
+        if report.table.printed.runs
+        else f"{RUNS} runs (assumed: no source says how many)"
+    )
+    return (
+        f"{MARK} the difference is more than chance: Welch's test on both means and standard deviations, ours over the "
+        f"runs shown, the printed one over {over} with ddof 1 (assumed); p <= {CHANCE} after Holm's adjustment for "
+        f"{report.tests} tests; a single run is not tested"
+    )
+
+
+def _other_sources(printed: PrintedTable) -> list[str]:
+    lines = []
+    for label, row in printed.rows.items():
+        for source, cells in row.differs.items():
+            values = ", ".join(f"{NAMES[metric]} {cells.cell(metric)}" for metric in METRICS)
+            lines.append(f"{label}: {published().sources[source]} prints {values}")
+    return lines
+
+
+def _absent(row: RowReport) -> list[str]:
+    classes = row.recipe.corpus.classes
+    counts = {name: sum(i in one.scores.absent for one in row.results) for i, name in enumerate(classes)}
+    total = len(row.results)
+    return [
+        f"{row.row.label}: no {name} in the test set of {count} of {total} runs; UA and macro F1 leave it out there"
+        for name, count in counts.items()
+        if count
+    ]
+
+
+def _record(report: TableReport, row: RowReport, name: str) -> dict[str, Any]:
+    one = row.metrics[name]
+    record: dict[str, Any] = {
+        "table": report.table.number,
+        "setting": report.setting,
+        "row": row.row.label,
+        "recipe": row.recipe.name,
+        "metric": name,
+        "runs": len(row.results),
+        "failed": len(row.failed),
+        "mean": one.ours.mean if one.ours else None,
+        "std": one.ours.std if one.ours else None,
+        "printed_mean" if report.whole else "printed_mean_iemocap": one.printed.mean if one.printed else None,
+        "printed_std" if report.whole else "printed_std_iemocap": one.printed.std if one.printed else None,
+    }
+    if report.whole:
+        record |= _test(one)
+    composition = row.found.composition
+    return record | {
+        "test_utterances": _sizes(row),
+        "drawn_from": composition_line(composition) if composition else "",
+    }
+
+
+def _test(one: Comparison) -> dict[str, Any]:
+    return {
+        "difference": one.difference,
+        "p_holm": one.p,
+        "more_than_chance": one.more_than_chance if one.p is not None else None,
+    }
+
+
+def _row_content(report: TableReport, row: RowReport) -> dict[str, Any]:
+    printed = report.table.printed
+    metrics: dict[str, Any] = {}
+    for name, one in row.metrics.items():
+        metrics[name] = {"ours": asdict(one.ours) if one.ours else None}
+    for name in METRICS:
+        one = row.metrics[name]
+        metrics[name]["printed"] = {
+            source: printed.rows[row.row.label].of(source).cell(name)._asdict() for source in printed.sources_of(name)
+        }
+        if report.whole:
+            metrics[name] |= {"difference": one.difference, "p_holm": one.p, "more_than_chance": one.more_than_chance}
+    composition = row.found.composition
+    return {
+        "label": row.row.label,
+        "recipe": row.recipe.model_dump(mode="json"),
+        "folder": row.found.experiment.folder.name if row.found.experiment else None,
+        "set": composition.model_dump() if composition else None,
+        "metrics": metrics,
+        "runs": [
+            {"seed": one.seed, "epoch": one.epoch, "test_utterances": one.utterances}
+            | {name: getattr(one.scores, name) for name in NAMES}
+            for one in row.results
+        ],
+        "failed": [{"seed": run.seed, "reason": run.failed} for run in row.failed],
+    }

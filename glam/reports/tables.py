@@ -1,0 +1,308 @@
+"""The paper's Tables 1 to 4: which experiments a row stands for, what is stored of them, how it compares.
+
+A table is a list of rows, a row is a recipe with the settings that make the row what it is. Table 4 is another view
+of the runs of Table 1, and rows with the same scientific settings share their runs, so that nothing is trained twice.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from glam.data.corpora.iemocap import KNOWN_COUNTS
+from glam.data.population import Composition, population
+from glam.data.splits import RUNS
+from glam.data.utterances import Corpus
+from glam.errors import GlamError
+from glam.evaluation.statistics import Summary, holm, welch_from_summaries
+from glam.evaluation.statistics import summary as summarise
+from glam.progress import bar
+from glam.reports.published import METRICS, Metric, Printed, PrintedTable, published
+from glam.reports.summary import read_runs
+from glam.reports.views import Result, View, result
+from glam.results.identity import FORMAT, canonical_json, identity
+from glam.results.run import EXPERIMENT, StoredExperiment, StoredRun, experiment_folder, read_experiment
+from glam.training.recipe import Recipe, load_recipe
+
+Setting = Literal["released", "paper"]
+SETTINGS: tuple[Setting, ...] = get_args(Setting)
+CHANCE = 0.05  # a difference is marked where its adjusted p-value is at most this
+AS_AUTHORS = (
+    "AACNN is its authors' form (rows of the map attend along time), which the release's README refers to; the "
+    "PyTorch re-implementation in the release is the model aacnn"
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of a table: its printed label, and the recipe `<recipe>-<setting>` with what the row itself fixes."""
+
+    label: str
+    recipe: str
+    fixed: tuple[tuple[str, Any], ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """One of the paper's tables: rows in the printed order, and the epoch its scores are from."""
+
+    number: int
+    rows: tuple[Row, ...]
+    view: View
+    notes: tuple[str, ...] = ()
+
+    @property
+    def printed(self) -> PrintedTable:
+        """The table as printed."""
+        return published().tables[self.number]
+
+
+MODELS = {"APCNN": "apcnn", "MHCNN": "mhcnn", "AACNN": "aacnn", "GLAM": "glam"}
+STYLES = {"Improvisation": "improvised", "Script": "scripted", "Full": "full"}
+ABLATION = {
+    "GLAM": "glam",
+    "Multi-scale": "multi-scale",
+    "Multi-scale + MHA": "multi-scale-mha",
+    "Multi-scale + AA": "multi-scale-aa",
+    "MHCNN": "mhcnn",
+    "AACNN": "aacnn",
+}
+ALPHAS = (0, 0.3, 0.5, 0.8, 1, 2, 3)
+IMPROVISED = ("corpus.style", "improvised")
+_BY_DATASET = tuple(
+    Row(f"{dataset} {model}", recipe, (("corpus.style", style),))
+    for dataset, style in STYLES.items()
+    for model, recipe in MODELS.items()
+)
+TABLES = {
+    1: Table(1, _BY_DATASET, "test", (AS_AUTHORS,)),
+    2: Table(2, tuple(Row(label, recipe, (IMPROVISED,)) for label, recipe in ABLATION.items()), "test", (AS_AUTHORS,)),
+    3: Table(3, tuple(Row(f"α = {a:g}", "glam", (IMPROVISED, ("training.alpha", a))) for a in ALPHAS), "test"),
+    4: Table(4, _BY_DATASET, "validation", (AS_AUTHORS, "the runs are those of Table 1, seen in another way")),
+}
+
+
+def recipes(table: Table, setting: Setting, overrides: Sequence[tuple[str, Any]] = ()) -> list[Recipe]:
+    """The recipe of each row in that setting, with `(field, value)` overrides for all rows.
+
+    Raises GlamError for an override of what the rows themselves fix.
+    """
+    fixed = {"model.name", *(field for row in table.rows for field, _ in row.fixed)}
+    for field, _ in overrides:
+        if field in fixed:
+            raise GlamError(
+                f"--set {field}: the rows of Table {table.number} fix it themselves; what they fix is "
+                f"{', '.join(sorted(fixed))}. For another experiment, use python train.py."
+            )
+    return [load_recipe(f"{row.recipe}-{setting}", [*overrides, *row.fixed]) for row in table.rows]
+
+
+def distinct(all_recipes: Iterable[Recipe]) -> list[Recipe]:
+    """The recipes that are different experiments on one corpus, the first of each: what must be trained."""
+    found: dict[str, Recipe] = {}
+    for recipe in all_recipes:
+        found.setdefault(canonical_json(recipe.scientific()), recipe)
+    return list(found.values())
+
+
+@dataclass(frozen=True)
+class Found:
+    """What is there of a recipe.
+
+    experiment: the stored one. composition: of its set; known without an experiment where the corpus is known.
+    elsewhere: folders of experiments with the same settings on another corpus.
+    """
+
+    experiment: StoredExperiment | None
+    composition: Composition | None
+    elsewhere: tuple[Path, ...]
+
+
+class Stored:
+    """The runs folder, in which experiments are looked for.
+
+    corpus: the experiments on this corpus. None, where no index says what the corpus holds: whatever experiments
+    have the settings, provided that they are all on one corpus.
+    """
+
+    def __init__(self, runs: Path, corpus: Corpus | None) -> None:
+        self.runs, self.corpus = runs, corpus
+        self._populations: dict[str, tuple[str, Composition] | None] = {}
+
+    def find(self, recipe: Recipe) -> Found:
+        """What is stored of a recipe; GlamError where that is ambiguous."""
+        same = self._with_settings(recipe)
+        if self.corpus is None:
+            if len(same) > 1:
+                raise GlamError(
+                    f"{same[0].folder} and {same[1].folder} are one recipe on two corpora, and there is no index that "
+                    "says which is meant: read the corpus first (python handleIEMOCAP.py ROOT), or move one away."
+                )
+            return Found(same[0], same[0].composition, ()) if same else Found(None, None, ())
+        known = self._population(self.corpus, recipe)
+        if known is None:
+            return Found(None, None, tuple(one.folder for one in same))
+        corpus_digest, composition = known
+        place = experiment_folder(
+            self.runs,
+            recipe.model.name,
+            self.corpus.name,
+            recipe.corpus.style,
+            identity(recipe.scientific(), corpus_digest),
+        )
+        mine = next((one for one in same if one.folder == place), None)
+        return Found(mine, composition, tuple(one.folder for one in same if one is not mine))
+
+    def _with_settings(self, recipe: Recipe) -> list[StoredExperiment]:
+        pattern = f"{recipe.model.name}-{recipe.corpus.name}-{recipe.corpus.style}-????????"
+        wanted = canonical_json(recipe.scientific())
+        stored = [read_experiment(path.parent) for path in sorted(self.runs.glob(f"{pattern}/{EXPERIMENT}"))]
+        return [
+            one
+            for one in stored
+            if one.identity.get("format") == FORMAT and canonical_json(one.identity.get("settings")) == wanted
+        ]
+
+    def _population(self, corpus: Corpus, recipe: Recipe) -> tuple[str, Composition] | None:
+        """Digest and composition of a recipe's set; None where the corpus has none, and so there are no runs."""
+        key = recipe.corpus.model_dump_json() + recipe.segments.model_dump_json()
+        if key not in self._populations:
+            try:
+                people = population(corpus, recipe.corpus, recipe.segments)
+            except GlamError:
+                self._populations[key] = None
+            else:
+                self._populations[key] = people.digest, people.facts()
+        return self._populations[key]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One metric of a row beside its printed number.
+
+    ours: over the runs; None without runs. difference: ours minus printed, in points. p: Welch's test, two-sided,
+    adjusted over the table (Holm); None for fewer than two runs.
+    """
+
+    ours: Summary | None
+    printed: Printed | None
+    difference: float | None
+    p: float | None
+
+    @property
+    def more_than_chance(self) -> bool:
+        """Whether the difference is marked."""
+        return self.p is not None and self.p <= CHANCE
+
+
+@dataclass(frozen=True)
+class RowReport:
+    """A row with what is stored of it: metrics (the four printed ones and micro_f1), results and failures."""
+
+    row: Row
+    recipe: Recipe
+    found: Found
+    results: tuple[Result, ...]
+    failed: tuple[StoredRun, ...]
+    metrics: Mapping[str, Comparison]
+
+    @property
+    def test_utterances(self) -> tuple[int, ...]:
+        """The numbers of utterances that the runs' scores mean: one, unless runs differ."""
+        return tuple(sorted({one.utterances for one in self.results}))
+
+
+@dataclass(frozen=True)
+class TableReport:
+    """A table with what is stored of it.
+
+    whole: whether every row is on the whole of IEMOCAP, so that printed numbers can be compared with. assumed_runs:
+    how many runs a printed number is taken to be over. tests: how many the p-values are adjusted for.
+    """
+
+    table: Table
+    setting: Setting
+    overrides: tuple[tuple[str, Any], ...]
+    rows: tuple[RowReport, ...]
+    whole: bool
+    assumed_runs: int
+    tests: int
+
+
+def table_report(
+    table: Table,
+    setting: Setting,
+    overrides: Sequence[tuple[str, Any]],
+    stored: Stored,
+    seeds: Sequence[int],
+) -> TableReport:
+    """What is stored of a table, of the runs of these seeds: only reads."""
+    wanted = recipes(table, setting, overrides)
+    rows: list[RowReport] = []
+    with bar(len(wanted), "reading runs", "row", leave=False) as progress:
+        for row, recipe in zip(table.rows, wanted, strict=True):
+            rows.append(_read(row, recipe, stored.find(recipe), table.view, seeds))
+            progress.update()
+    whole = all(whole_iemocap(row.found.composition) for row in rows if row.found.composition) and all(
+        recipe.corpus.name == "iemocap" for recipe in wanted
+    )
+    assumed = table.printed.runs or RUNS
+    rows = _compared(table, rows, whole, assumed)
+    tests = sum(one.p is not None for row in rows for one in row.metrics.values())
+    return TableReport(table, setting, tuple(overrides), tuple(rows), whole, assumed, tests)
+
+
+def _read(row: Row, recipe: Recipe, found: Found, view: View, seeds: Sequence[int]) -> RowReport:
+    if found.experiment is None:
+        return RowReport(row, recipe, found, (), (), {})
+    runs = read_runs(found.experiment, seeds)
+    results = tuple(result(found.experiment, run, view) for run in runs if run.failed is None)
+    return RowReport(row, recipe, found, results, tuple(run for run in runs if run.failed is not None), {})
+
+
+def whole_iemocap(composition: Composition) -> bool:
+    """Whether a set was drawn from the whole of IEMOCAP: as many utterances per class as the release has."""
+    if composition.corpus != "iemocap" or composition.synthetic:
+        return False
+    styles = list(KNOWN_COUNTS) if composition.style == "full" else [composition.style]
+    return all(
+        sum(labels.values()) + composition.too_short[name]
+        == sum(KNOWN_COUNTS[style].get(label, 0) for style in styles for label in labels)
+        for name, labels in composition.classes.items()
+    )
+
+
+def _compared(table: Table, rows: Sequence[RowReport], whole: bool, assumed: int) -> list[RowReport]:
+    """The rows with their metrics; p-values adjusted over all tests of the table."""
+    cells: dict[tuple[str, Metric], Comparison] = {}
+    for row in rows:
+        for metric in METRICS:
+            printed = table.printed.rows[row.row.label].cell(metric)
+            cells[row.row.label, metric] = _comparison(_summary(row, metric), printed, whole, assumed)
+    tested = [key for key, one in cells.items() if one.p is not None]
+    adjusted = holm(np.array([cells[key].p for key in tested], dtype=np.float64))
+    for key, p in zip(tested, adjusted.tolist(), strict=True):
+        cells[key] = replace(cells[key], p=p)
+    done = []
+    for row in rows:
+        metrics: dict[str, Comparison] = {metric: cells[row.row.label, metric] for metric in METRICS}
+        metrics["micro_f1"] = Comparison(_summary(row, "micro_f1"), None, None, None)
+        done.append(replace(row, metrics=metrics))
+    return done
+
+
+def _comparison(ours: Summary | None, printed: Printed, whole: bool, assumed: int) -> Comparison:
+    if ours is None or not whole:
+        return Comparison(ours, printed, None, None)
+    difference = ours.mean - printed.mean
+    if ours.std is None:
+        return Comparison(ours, printed, difference, None)
+    test = welch_from_summaries(ours.mean, ours.std, ours.n, printed.mean, printed.std, assumed)
+    return Comparison(ours, printed, difference, test.p)
+
+
+def _summary(row: RowReport, metric: str) -> Summary | None:
+    values = [getattr(one.scores, metric) for one in row.results]
+    return summarise(values) if values else None

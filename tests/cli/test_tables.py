@@ -1,0 +1,147 @@
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from glam.cli.tables import list_all, table
+from glam.data.splits import random_split, seeds
+from glam.results.run import Epoch, Predictions, store_experiment, write_run
+from glam.training.experiment import Experiment
+from glam.training.workers import Message, Resources
+
+SHORT = ["--set", "segments={length: 0.5, train_overlap: 0.25, test_overlap: 0.25}"]
+
+
+class FakeTraining:
+    """Stands in for the training: stores runs at once, notes what was asked, stops where it is told to."""
+
+    def __init__(self, stop_after: int = 10**9) -> None:
+        self.trained: list[tuple[str, int, str]] = []
+        self.left = stop_after
+
+    def __call__(
+        self,
+        experiment: Experiment,
+        wanted: Sequence[int],
+        resources: Resources,
+        save_model: str,
+        listen: Callable[[Message], None],
+    ) -> None:
+        store_experiment(experiment.stored)
+        for seed in wanted:
+            if experiment.finished(seed):
+                continue
+            if self.left == 0:
+                raise KeyboardInterrupt
+            self.left -= 1
+            split = random_split(len(experiment.stored.ids), seed)
+            truth = experiment.stored.targets[split.held_out]
+            predictions = Predictions(
+                logits=np.eye(4, dtype=np.float32)[truth][None],
+                segment_classes=np.zeros((1, len(truth)), dtype=np.uint8),
+                segments=np.ones(len(truth), dtype=np.int64),
+                held_out=split.held_out,
+                train=split.train,
+            )
+            past = [Epoch(1e-3, 1.0, 1.0, 0.1)]
+            write_run(experiment.folder / str(seed), seed, {}, past, truth, 4, predictions, {})
+            self.trained.append((experiment.recipe.model.name, seed, save_model))
+            listen(Message("started", seed, steps=0, total=10))
+            listen(Message("step", seed, steps=5, total=10))
+            listen(Message("finished", seed, steps=10, total=10, wa=100.0, ua=100.0))
+
+
+@pytest.fixture
+def command(tiny_release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    """`glam table` on the tiny release, its training faked, a run costing 90 s."""
+    monkeypatch.delenv("IEMOCAP", raising=False)
+    folders = ["--runs-folder", str(tmp_path / "runs"), "--data-folder", str(tmp_path / "data")]
+
+    def run(training: FakeTraining, *words: str, datadir: bool = True) -> int:
+        monkeypatch.setattr("glam.training.experiment.run", training)
+        monkeypatch.setattr("glam.training.pace.run_seconds", lambda experiments, resources: [90.0] * len(experiments))
+        place = ["-d", str(tiny_release), "-g", "-1", "--runs-at-once", "2"] if datadir else []
+        return table([*words, *SHORT, *folders, *place])
+
+    return run
+
+
+def test_a_table_is_trained_estimated_interrupted_and_finished(
+    command: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = seeds()[:2]
+    broken = FakeTraining(stop_after=3)
+    assert command(broken, "2", "--runs", "2") == 130
+    out = capsys.readouterr()
+    assert "estimate   about 18 min for 12 runs, 2 at once" in out.err
+    assert "Multi-scale + MHA  2 runs of 90 s" in out.err
+    assert "the same command goes on" in out.err
+    assert out.out == ""
+
+    rest = FakeTraining()
+    assert command(rest, "2", "--runs", "2") == 0
+    out = capsys.readouterr()
+    assert "12, of which 3 are stored already" in out.err
+    assert "estimate   about 14 min for 9 runs" in out.err
+    done = broken.trained + rest.trained
+    assert len(done) == len(set(done)) == 12
+    # the first seed of each experiment keeps its model, for the figures
+    assert {(seed, save) for _, seed, save in done} == {(first, "best"), (second, "none")}
+    assert "run 9 of 9" in out.err
+    assert out.out.count("100.00±0.00") == 6 * 5
+    assert "NOT the complete IEMOCAP" in out.out
+
+
+def test_tables_share_their_runs(command: Callable[..., int]) -> None:
+    assert command(FakeTraining(), "2", "--runs", "1") == 0
+    training = FakeTraining()
+    assert command(training, "3", "--runs", "1") == 0
+    assert len(training.trained) == 6, "alpha 0.5 is GLAM's row of Table 2"
+    again = FakeTraining()
+    assert command(again, "3", "--runs", "1") == 0
+    assert again.trained == []
+
+
+def test_a_report_trains_nothing_and_needs_no_corpus(
+    command: Callable[..., int], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert command(FakeTraining(), "2", "--runs", "2") == 0
+    capsys.readouterr()
+    nothing = FakeTraining(stop_after=0)
+    assert command(nothing, "2", "--report", "-o", str(tmp_path / "out"), datadir=False) == 0
+    out = capsys.readouterr()
+    assert out.out.count("100.00±0.00") == 6 * 5
+    assert "table2-released.tex" in out.err
+    assert (tmp_path / "out" / "table2-released.csv").is_file()
+    assert list_all(["--runs-folder", str(tmp_path / "runs"), "--data-folder", str(tmp_path / "data")]) == 0
+    listed = capsys.readouterr().out
+    assert "40 utterances" in listed
+    assert "glam-iemocap-improvised-" in listed
+    for name in ("aacnn-original", "mhcnn-paper", "table 4", "synthetic"):
+        assert name in listed
+
+
+def test_a_report_refuses_the_index_of_another_corpus(
+    command: Callable[..., int], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert command(FakeTraining(), "2", "--runs", "1") == 0
+    assert command(FakeTraining(), "2", "--report", "-d", str(tmp_path), datadir=False) == 2
+    assert f"not of {tmp_path}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["1", "--runs", "0"], "--runs 0: expected 1 to 100"),
+        (["1", "--runs", "101"], "--runs 101: expected 1 to 100"),
+        (["3", "--set", "training.alpha=1"], "the rows of Table 3 fix it themselves"),
+        (["1", "--set", "training.epochs=0"], "training.epochs: given 0"),
+        (["1", "--corpus", "timit"], "timit"),
+    ],
+)
+def test_mistakes_are_one_message(
+    command: Callable[..., int], capsys: pytest.CaptureFixture[str], words: list[str], said: str
+) -> None:
+    assert command(FakeTraining(stop_after=0), *words) == 2
+    assert said in capsys.readouterr().err
