@@ -15,7 +15,7 @@ time go through all operations, and each mel filter meets only the frequencies n
 
 import threading
 from collections.abc import Callable
-from functools import cache
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from glam.data.audio import RATE
+from glam.data.augmentation import spread
 from glam.errors import GlamError
 from glam.settings import Settings
 
@@ -89,7 +90,7 @@ class Extractor:
     segments are too short for the features. May be called by several threads at once.
     """
 
-    def __init__(self, settings: FeatureSettings, samples: int, device: str = "cpu") -> None:
+    def __init__(self, settings: FeatureSettings, samples: int, device: str = "cpu", warp: float = 1.0) -> None:
         import torch
 
         if settings.kind in _CENTRED and settings.pad_mode == "reflect" and samples <= _CENTRED[settings.kind] // 2:
@@ -102,7 +103,7 @@ class Extractor:
         self.shape = settings.shape(samples)
         self.device = torch.device(device)
         self._chunk = CPU_CHUNK if self.device.type == "cpu" else GPU_CHUNK
-        self._transform = _transform(settings, self.device)
+        self._transform = _transform(settings, self.device, warp)
 
     def __call__(self, segments: "Tensor") -> "Tensor":
         """Features (n, F, T) float32 on the device, of segments (n, samples) float32 in [-1, 1]."""
@@ -126,12 +127,14 @@ def librosa_mfcc(segment: NDArray[np.float32], settings: FeatureSettings) -> NDA
     return mfcc
 
 
-def _transform(settings: FeatureSettings, device: "torch.device") -> Callable[["Tensor"], "Tensor"]:
+def _transform(settings: FeatureSettings, device: "torch.device", warp: float) -> Callable[["Tensor"], "Tensor"]:
     """The function from a chunk of segments (n, samples) to their features (n, F, T)."""
+    if settings.kind == "mfcc":
+        return _mfcc(settings, device, warp)
+    if settings.kind == "melspectrogram":
+        return _melspectrogram(settings, device, warp)
     make: dict[str, Callable[[FeatureSettings, torch.device], Callable[[Tensor], Tensor]]] = {
-        "mfcc": _mfcc,
         "spectrogram": _spectrogram,
-        "melspectrogram": _melspectrogram,
         "fbank": _fbank,
         "logfbank": _logfbank,
         "interspeech2018": _interspeech2018,
@@ -139,30 +142,34 @@ def _transform(settings: FeatureSettings, device: "torch.device") -> Callable[["
     return make[settings.kind](settings, device)
 
 
-def _mfcc(settings: FeatureSettings, device: "torch.device") -> Callable[["Tensor"], "Tensor"]:
+def _mfcc(settings: FeatureSettings, device: "torch.device", warp: float) -> Callable[["Tensor"], "Tensor"]:
     import torch
     from torchaudio.functional import create_dct
 
     window = torch.hann_window(N_FFT, device=device)
-    mel = _bands(_slaney_mels(N_FFT), device)
-    dct = create_dct(settings.coefficients, MELS, "ortho").T.contiguous().to(device)
+    mel = _bands(_slaney_mels(N_FFT, warp), device)
+    dct: Tensor = create_dct(settings.coefficients, MELS, "ortho").T.contiguous().to(device)
 
     def transform(segments: "Tensor") -> "Tensor":
         frames = _centred_frames(segments, N_FFT, HOP, settings.pad_mode)
         power = _mel_power(frames * window, mel)  # (n, T, MELS)
         decibels = power.clamp_(min=FLOOR).log10_().mul_(10)
-        # relative to the loudest point of each segment alone
-        decibels = torch.maximum(decibels, decibels.amax((1, 2), keepdim=True) - TOP_DB)
-        return dct @ decibels.transpose(1, 2)
+        # What counts is TOP_DB below the loudest point of each segment alone. A constant number of decibels is all in
+        # the first coefficient: the middle of that range is added there, so that the sums over mels are of small
+        # numbers and keep their digits.
+        middle = decibels.amax((1, 2), keepdim=True) - TOP_DB / 2
+        mfcc = dct @ (decibels - middle).clamp_(min=-TOP_DB / 2).transpose(1, 2)
+        mfcc[:, 0] += middle[:, 0] * MELS**0.5
+        return mfcc
 
     return transform
 
 
-def _melspectrogram(settings: FeatureSettings, device: "torch.device") -> Callable[["Tensor"], "Tensor"]:
+def _melspectrogram(settings: FeatureSettings, device: "torch.device", warp: float) -> Callable[["Tensor"], "Tensor"]:
     import torch
 
     window = torch.hann_window(WIDE_FFT, device=device)
-    mel = _bands(_slaney_mels(WIDE_FFT), device)
+    mel = _bands(_slaney_mels(WIDE_FFT, warp), device)
 
     def transform(segments: "Tensor") -> "Tensor":
         frames = _centred_frames(segments, WIDE_FFT, WIDE_HOP, settings.pad_mode)
@@ -176,7 +183,7 @@ def _spectrogram(settings: FeatureSettings, device: "torch.device") -> Callable[
     import torch
 
     def transform(segments: "Tensor") -> "Tensor":
-        power = torch.fft.rfft(_tail_padded_frames(segments), n=SPECTRUM).abs().square_().div_(SPECTRUM)
+        power: Tensor = torch.fft.rfft(_tail_padded_frames(segments), n=SPECTRUM).abs().square_().div_(SPECTRUM)
         decibels = power.clamp_(min=1e-30).log10_().mul_(10)
         decibels -= decibels.amax((1, 2), keepdim=True)
         return decibels[..., :BINS].transpose(1, 2)
@@ -210,7 +217,7 @@ def _filterbank(filters: int, highest: int, device: "torch.device") -> Callable[
     def transform(segments: "Tensor") -> "Tensor":
         emphasised = segments.clone()
         emphasised[:, 1:] -= PRE_EMPHASIS * segments[:, :-1]
-        power = torch.fft.rfft(_tail_padded_frames(emphasised), n=fft).abs().square_().div_(fft)
+        power: Tensor = torch.fft.rfft(_tail_padded_frames(emphasised), n=fft).abs().square_().div_(fft)
         energies = power @ weights
         return energies.masked_fill_(energies == 0, epsilon)
 
@@ -221,7 +228,7 @@ def _interspeech2018(settings: FeatureSettings, device: "torch.device") -> Calla
     import torch
 
     def transform(segments: "Tensor") -> "Tensor":
-        magnitude = torch.fft.rfft(_tail_padded_frames(segments)).abs()
+        magnitude: Tensor = torch.fft.rfft(_tail_padded_frames(segments)).abs()
         loudest = magnitude.amax((1, 2), keepdim=True).clamp_(min=torch.finfo(torch.float32).tiny)
         scaled = magnitude.div_(loudest).mul_(2).sub_(1)
         return (scaled.sign() * (MU * scaled.abs()).log1p_() / float(np.log1p(MU))).transpose(1, 2)
@@ -245,12 +252,14 @@ def _tail_padded_frames(segments: "Tensor") -> "Tensor":
     return F.pad(segments, (0, (frames - 1) * STEP + FRAME - n)).unfold(1, FRAME, STEP)
 
 
-@cache
-def _slaney_mels(fft: int) -> "Tensor":
+@lru_cache(4)  # every warped copy has filters of its own
+def _slaney_mels(fft: int, warp: float) -> "Tensor":
+    """The mel filters (frequencies, mels), of a spectrum that is warped before it meets them."""
+    import torch
     from torchaudio.functional import melscale_fbanks
 
     mels: Tensor = melscale_fbanks(fft // 2 + 1, 0.0, RATE / 2, MELS, RATE, norm="slaney", mel_scale="slaney")
-    return mels
+    return mels if warp == 1 else torch.from_numpy(spread(warp, fft)) @ mels
 
 
 def _bands(mels: "Tensor", device: "torch.device") -> list[tuple[int, int, "Tensor"]]:
@@ -305,7 +314,8 @@ class _FullPrecision:
     def _switches() -> tuple[Any, ...]:
         import torch
 
-        return torch.backends.cuda.matmul, torch.backends.mkldnn.matmul
+        backends: Any = torch.backends
+        return backends.cuda.matmul, backends.mkldnn.matmul
 
 
 _FULL_PRECISION = _FullPrecision()

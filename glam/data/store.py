@@ -8,9 +8,11 @@ the array counts as absent.
 import json
 import os
 import shutil
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import file_digest, sha256
@@ -18,10 +20,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from glam.data.audio import read_audio
+from glam.data.augmentation import warp_factor
 from glam.data.features import Extractor, FeatureSettings
 from glam.data.segments import Padding, padded_length, segment_starts
 from glam.data.utterances import Utterance
@@ -29,7 +32,7 @@ from glam.errors import GlamError
 from glam.progress import bar
 
 FORMAT = 1
-GROUP = 64  # segments that a thread extracts at a time: bounds the memory whatever the corpus
+GROUP = 256  # segments of an utterance that are extracted at a time: bounds the memory, whatever its length
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +75,7 @@ def open_store(
     padding: Padding,
     folder: Path,
     *,
+    copy: int = 0,
     device: str = "cpu",
 ) -> SegmentStore:
     """The store of these utterances and settings in `folder`, extracted now if it is not there.
@@ -79,6 +83,7 @@ def open_store(
     Args:
         root: of the corpus. utterances: all of them long enough for a segment.
         length, hop: of segments, in samples. padding: of utterances shorter than a segment.
+        copy: 0 for the recordings; from 1, the augmented copies of that number (augmentation.py).
         device: where features are computed.
 
     Memory stays bounded whatever the corpus. Several processes may ask at once: one extracts, the others wait.
@@ -86,27 +91,64 @@ def open_store(
     """
     sources = [(u.id, u.sha256) for u in utterances]
     key = sha256(
-        json.dumps([FORMAT, sources, features.model_dump(), length, hop, padding], separators=(",", ":")).encode()
+        json.dumps(
+            [FORMAT, sources, features.model_dump(), length, hop, padding] + [copy] * (copy > 0), separators=(",", ":")
+        ).encode()
     ).hexdigest()
     base = folder / "features" / f"{features.kind}-{key[:16]}"
     if (found := _read(base, key)) is not None:
         return found
     try:
         base.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{base}.lock"):
+        with _locked(base):
             if (found := _read(base, key)) is None:  # another process may have made it meanwhile
-                _extract(base, key, root, utterances, features, length, hop, padding, device)
+                _extract(base, key, root, utterances, features, length, hop, padding, copy, device)
                 found = _read(base, key)
-    except NotImplementedError:
-        raise GlamError(f"{folder}: lies on a file system without locks; choose another with GLAM_DATA") from None
     except OSError as error:
         raise GlamError(
-            f"{base}.npy: the features cannot be written ({error}). Nothing half-written is left; choose another "
-            "folder with GLAM_DATA or --data-folder."
+            f"{base}.npy: the features cannot be written ({error}). Nothing half-written is left. "
+            f"{_room(folder)} are free there; make room, or choose another folder with GLAM_DATA or --data-folder."
         ) from None
     if found is None:
         raise GlamError(f"{base}.npy: was written, but cannot be read back; is the disk failing?")
     return found
+
+
+@contextmanager
+def _locked(base: Path) -> Iterator[None]:
+    """Hold the lock of a store, the kernel's: it goes with the process. Waits, and says so, while another has it."""
+    lock = _lock(base)
+    try:
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            print(f"{base}.npy: another process is extracting these features; waiting for it", file=sys.stderr)
+            lock.acquire()
+    except (OSError, NotImplementedError) as error:
+        raise GlamError(
+            f"{base.parent}: cannot be locked ({error}). Features need a folder that can be written, on a file system "
+            "with locks; choose another with GLAM_DATA or --data-folder."
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _lock(base: Path) -> FileLock:
+    # A file that merely exists would outlive a killed process: no such substitute where the kernel has no locks.
+    return FileLock(f"{base}.lock", fallback_to_soft=False)
+
+
+def _clear(base: Path) -> None:
+    """Remove what killed processes left half-written: of this store, whose lock is ours, and of others."""
+    for leftover in base.parent.glob(".*.tmp-*"):
+        name = leftover.name[1:].rpartition(".tmp-")[0]
+        if name == base.name:
+            leftover.unlink()
+            continue
+        with suppress(Timeout), _lock(base.with_name(name)).acquire(timeout=0):
+            leftover.unlink(missing_ok=True)
 
 
 def _read(base: Path, key: str) -> SegmentStore | None:
@@ -130,35 +172,41 @@ def _extract(
     length: int,
     hop: int,
     padding: Padding,
+    copy: int,
     device: str,
 ) -> None:
-    starts = [segment_starts(padded_length(u.samples, length, padding), length, hop) for u in utterances]
-    offsets = np.concatenate([[0], np.cumsum([len(s) for s in starts])]).astype(np.int64)
+    counts = [len(segment_starts(padded_length(u.samples, length, padding), length, hop)) for u in utterances]
+    for u, count in zip(utterances, counts, strict=True):
+        if not count:
+            raise GlamError(f"{u.id}: has {u.samples} samples, which is shorter than one segment of {length}")
+    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     shape = (int(offsets[-1]), *features.shape(length))
     array, about = base.with_suffix(".npy"), base.with_suffix(".json")
     temporary = base.with_name(f".{base.name}.tmp-{os.getpid()}")
-    for stale in base.parent.glob(f".{base.name}.tmp-*"):
-        stale.unlink()  # of a process that was killed: the lock is ours
+    _clear(base)
     _check_room(base.parent, 4 * int(np.prod(shape)))
     try:
         with temporary.open("wb") as file:
             header = {"descr": "<f4", "fortran_order": False, "shape": shape}
-            np.lib.format.write_array_header_1_0(file, header)  # type: ignore[no-untyped-call]
+            np.lib.format.write_array_header_1_0(file, header)
             rows = _Rows(file, file.tell(), shape)
-            _fill(rows, root, utterances, features, starts, offsets, length, padding, device)
+            _fill(rows, root, utterances, features, offsets, length, hop, padding, copy, device)
             file.flush()
             os.fsync(file.fileno())
         description = {
             "key": key,
             "bytes": temporary.stat().st_size,
             "sha256": _checksum(temporary),
-            "settings": features.model_dump() | {"length": length, "hop": hop, "padding": padding},
+            "settings": features.model_dump() | {"length": length, "hop": hop, "padding": padding, "copy": copy},
             "utterances": [u.id for u in utterances],
             "offsets": offsets.tolist(),
         }
         about.unlink(missing_ok=True)
         temporary.replace(array)
-        temporary.write_text(json.dumps(description), encoding="utf-8")
+        with temporary.open("w", encoding="utf-8") as text:
+            json.dump(description, text)
+            text.flush()
+            os.fsync(text.fileno())
         temporary.replace(about)
     finally:
         temporary.unlink(missing_ok=True)
@@ -183,33 +231,37 @@ def _fill(
     root: Path,
     utterances: Sequence[Utterance],
     features: FeatureSettings,
-    starts: Sequence[NDArray[np.int64]],
     offsets: NDArray[np.int64],
     length: int,
+    hop: int,
     padding: Padding,
+    copy: int,
     device: str,
 ) -> None:
     import torch
 
-    extractor = Extractor(features, length, device)
+    plain = Extractor(features, length, device)
 
-    def work(group: Sequence[int]) -> int:
-        segments = [segment for i in group for segment in _segments(root, utterances[i], starts[i], length, padding)]
-        for first in range(0, len(segments), GROUP):  # one utterance may be longer than a group
-            part = torch.from_numpy(np.stack(segments[first : first + GROUP]))
-            rows.write(int(offsets[group[0]]) + first, extractor(part).cpu().numpy())
+    def work(i: int) -> int:
+        extractor = Extractor(features, length, device, warp_factor(utterances[i].id, copy)) if copy else plain
+        # A view: neighbouring segments share most of their samples, and copies would be several times the corpus.
+        segments = torch.from_numpy(_samples(root, utterances[i], length, padding)).unfold(0, length, hop)
+        for first in range(0, len(segments), GROUP):
+            rows.write(int(offsets[i]) + first, extractor(segments[first : first + GROUP]).cpu().numpy())
         return len(segments)
 
+    # Each thread takes its utterances from the file to the features alone, which keeps every core busy: threads that
+    # share one operation wait for each other.
     threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    groups = _groups(starts)
+    torch_threads = torch.get_num_threads()
     with (
-        bar(len(starts) and int(offsets[-1]), f"extracting {features.kind}", "segment") as progress,
+        bar(int(offsets[-1]), f"extracting {features.kind}", "segment") as progress,
         ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool,
     ):
         waiting: set[Future[int]] = set()
         try:
-            for group in groups:
-                waiting.add(pool.submit(work, group))
+            for i in range(len(utterances)):
+                waiting.add(pool.submit(work, i))
                 if len(waiting) > 2 * threads:  # not the whole corpus ahead of the disk
                     done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
                     progress.update(sum(future.result() for future in done))
@@ -218,45 +270,37 @@ def _fill(
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
+        finally:
+            torch.set_num_threads(torch_threads)  # the pool's 1 would be every later thread's too
 
 
-def _groups(starts: Sequence[NDArray[np.int64]]) -> Iterator[list[int]]:
-    """Neighbouring utterances that together have about GROUP segments."""
-    group: list[int] = []
-    size = 0
-    for i, first in enumerate(starts):
-        group.append(i)
-        size += len(first)
-        if size >= GROUP:
-            yield group
-            group, size = [], 0
-    if group:
-        yield group
-
-
-def _segments(
-    root: Path, utterance: Utterance, starts: NDArray[np.int64], length: int, padding: Padding
-) -> list[NDArray[np.float32]]:
+def _samples(root: Path, utterance: Utterance, length: int, padding: Padding) -> NDArray[np.float32]:
+    """The recording as it was indexed, padded for segments of `length` samples."""
     path = root / utterance.audio
     samples = read_audio(path)
-    if len(samples) != utterance.samples:
+    on_disk = path.stat()
+    found = (on_disk.st_size, on_disk.st_mtime_ns, len(samples))
+    if found != (utterance.size, utterance.mtime_ns, utterance.samples):
         raise GlamError(
-            f"{path}: has {len(samples)} samples, but had {utterance.samples} when the corpus was indexed a moment "
-            "ago. Is something writing to the corpus? Run the same command again once it is at rest."
+            f"{path}: has changed since the corpus was indexed: {found[0]} bytes and {found[2]} samples, then "
+            f"{utterance.size} and {utterance.samples}. Is something writing to the corpus? Run the same command again "
+            "once it is at rest."
         )
-    needed = padded_length(utterance.samples, length, padding)
-    if needed > len(samples):
-        samples = np.tile(samples, needed // len(samples))
-    return [samples[start : start + length] for start in starts]
+    return np.tile(samples, padded_length(len(samples), length, padding) // len(samples))
 
 
 def _check_room(folder: Path, needed: int) -> None:
-    free = shutil.disk_usage(folder).free
-    if needed > free:
+    if needed > shutil.disk_usage(folder).free:
         raise GlamError(
-            f"{folder}: the features need {needed / 2**30:.1f} GiB, {free / 2**30:.1f} GiB are free. Make room, or "
-            "choose another folder with GLAM_DATA or --data-folder."
+            f"{folder}: the features need {needed / 2**30:.2f} GiB, {_room(folder)} are free. Make room, or choose "
+            "another folder with GLAM_DATA or --data-folder."
         )
+
+
+def _room(folder: Path) -> str:
+    while not folder.exists():
+        folder = folder.parent
+    return f"{shutil.disk_usage(folder).free / 2**30:.2f} GiB"
 
 
 def _checksum(path: Path) -> str:

@@ -81,11 +81,14 @@ def experiment_on(corpus: Corpus, recipe: Recipe, places: Places) -> Experiment:
     return Experiment(recipe, corpus, people, places, stored)
 
 
-def open_stores(experiment: Experiment, device: str = "cpu") -> tuple[SegmentStore, SegmentStore]:
-    """The features of training and of test segments, extracted now if they are not kept yet."""
+def open_stores(experiment: Experiment, device: str = "cpu") -> list[SegmentStore]:
+    """The features of training segments, of each augmented copy of them, and of test segments.
+
+    What is not kept yet is extracted now.
+    """
     segments = experiment.recipe.segments
 
-    def store(hop: int) -> SegmentStore:
+    def store(hop: int, copy: int = 0) -> SegmentStore:
         return open_store(
             experiment.corpus.root,
             experiment.population.stored,
@@ -94,22 +97,23 @@ def open_stores(experiment: Experiment, device: str = "cpu") -> tuple[SegmentSto
             hop,
             segments.padding,
             experiment.places.data,
+            copy=copy,
             device=device,
         )
 
-    train = store(segments.train_hop)
-    return train, train if segments.test_hop == segments.train_hop else store(segments.test_hop)
+    copies = range(experiment.recipe.augmentation.vtlp_copies + 1)
+    return [*(store(segments.train_hop, copy) for copy in copies), store(segments.test_hop)]
 
 
 def job(experiment: Experiment, resources: Resources, save_model: SaveModel = "none") -> Job:
     """What a worker must know of the experiment; extracts its features if they are not kept yet."""
-    train, test = open_stores(experiment, resources.device)
+    train, *copies, test = open_stores(experiment, resources.device)
     place = {utterance: i for i, utterance in enumerate(train.ids)}
     return Job(
         recipe=experiment.recipe,
         folder=experiment.folder,
         identity=digest(experiment.stored.identity),
-        train_store=train.path,
+        train_stores=(train.path, *(store.path for store in copies)),
         train_offsets=train.offsets,
         test_store=test.path,
         test_offsets=test.offsets,
@@ -142,5 +146,5 @@ def run(
 
 def verify_stores(experiment: Experiment, device: str = "cpu") -> None:
     """Hash the stored features of an experiment again; raises GlamError where they have changed on disk."""
-    for store in set(open_stores(experiment, device)):
+    for store in {store.path: store for store in open_stores(experiment, device)}.values():
         store.verify()

@@ -61,7 +61,8 @@ def work(experiment: Experiment) -> float:
         )
 
     share, batch = recipe.split.train_share, recipe.training.batch_size
-    training = ceil(share * total(segments.train_hop) / batch)
+    copies = recipe.augmentation.vtlp_copies + 1
+    training = ceil(share * copies * total(segments.train_hop) / batch)
     evaluation = (1 - share) * total(segments.test_hop) / batch / 3
     return recipe.training.epochs * (training + evaluation)
 

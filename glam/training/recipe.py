@@ -8,11 +8,12 @@ import difflib
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import yaml
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
+from glam.data.augmentation import AugmentationSettings
 from glam.data.features import FeatureSettings
 from glam.data.population import RELEASED_LABELS, CorpusSettings
 from glam.data.segments import SegmentSettings
@@ -29,11 +30,21 @@ class Recipe(Settings):
     name: str = Field("custom", min_length=1)
     corpus: CorpusSettings = CorpusSettings()
     features: FeatureSettings = FeatureSettings()
+    augmentation: AugmentationSettings = AugmentationSettings()
     segments: SegmentSettings = SegmentSettings()
     split: SplitSettings = SplitSettings()
     model: ModelSettings = ModelSettings()
     training: TrainingSettings = TrainingSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
+
+    @model_validator(mode="after")
+    def _copies_are_of_mel_features(self) -> Self:
+        if self.augmentation.vtlp_copies and self.features.kind not in ("mfcc", "melspectrogram"):
+            raise ValueError(
+                "augmentation.vtlp_copies warps the spectrum that mel filters meet: it goes with the kinds mfcc "
+                f"and melspectrogram; features.kind is {self.features.kind}"
+            )
+        return self
 
     def scientific(self) -> dict[str, Any]:
         """What identifies the experiment: every setting that is not at its default, as plain data.

@@ -55,14 +55,15 @@ class Resources:
 class Job:
     """What a worker must know of an experiment.
 
-    train_store, test_store: files of the features, with the first row of each utterance (U+1 offsets) beside.
+    train_stores: files of the features to train on: of the recordings, then of each augmented copy of them, with the
+    first row of each utterance (U+1 offsets) beside. test_store: likewise for evaluation.
     positions: (U,) of the population's utterances in the stores. targets: (U,) their classes.
     """
 
     recipe: Recipe
     folder: Path
     identity: str
-    train_store: Path
+    train_stores: tuple[Path, ...]
     train_offsets: NDArray[np.int64]
     test_store: Path
     test_offsets: NDArray[np.int64]
@@ -357,14 +358,18 @@ def run_data(job: Job, seed: int) -> "RunData":
     if job.recipe.training.upsampling:
         train = upsampled(train, targets)
     rows, lengths = _rows(job.train_offsets, job.positions[train])
+    copies = len(job.train_stores)  # the recordings are the first of them
+    shift = job.train_offsets[-1] * np.arange(copies)
+    rows = (shift[:, None] + rows).ravel()
+    utterances = np.tile(np.repeat(train, lengths), copies)
     test_rows, test_lengths = _rows(job.test_offsets, job.positions[split.held_out])
-    feed = Feed(job.train_store, device)
+    feed = Feed(job.train_stores, device)
     return RunData(
         train=feed,
         train_rows=torch.from_numpy(rows),
-        train_targets=torch.from_numpy(np.repeat(targets[train], lengths)),
-        train_groups=torch.from_numpy(np.repeat(train, lengths)),
-        test=feed if job.test_store == job.train_store else Feed(job.test_store, device),
+        train_targets=torch.from_numpy(targets[utterances]),
+        train_groups=torch.from_numpy(utterances),
+        test=feed if job.train_stores == (job.test_store,) else Feed([job.test_store], device),
         test_rows=torch.from_numpy(test_rows),
         test_segments=test_lengths,
     )

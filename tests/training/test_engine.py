@@ -34,7 +34,7 @@ def data(store: Path) -> RunData:
     rows = np.arange(UTTERANCES * SEGMENTS)
     utterance = rows // SEGMENTS
     held_out = utterance >= 9
-    feed = Feed(store, CPU)
+    feed = Feed([store], CPU)
     return RunData(
         train=feed,
         train_rows=torch.from_numpy(rows[~held_out]),
@@ -135,12 +135,19 @@ def test_a_sgd_run_can_be_resumed(store: Path, tmp_path: Path) -> None:
 
 
 def test_segments_on_the_way_to_a_device_without_room_are_the_same(store: Path) -> None:
-    feed, streamed = Feed(store, CPU), Feed(store, CPU)
+    feed, streamed = Feed([store], CPU), Feed([store], CPU)
     streamed.resident = False
     rows = torch.from_numpy(np.random.RandomState(0).permutation(48)).split(7)
     for one, other in zip(feed.batches(rows), streamed.batches(rows), strict=True):
         assert torch.equal(one, other)
         assert one.shape[1:] == (1, *SHAPE)
+
+
+def test_rows_of_a_second_array_follow_those_of_the_first(store: Path, tmp_path: Path) -> None:
+    np.save(tmp_path / "copy.npy", -np.load(store))
+    rows = torch.tensor([3, 51, 48, 0])
+    (batch,) = Feed([store, tmp_path / "copy.npy"], CPU).batches([rows])
+    np.testing.assert_array_equal(batch[:, 0], np.load(store)[[3, 3, 0, 0]] * np.array([1, -1, -1, 1])[:, None, None])
 
 
 def test_mixing_with_oneself_or_with_share_one_is_no_mixing(store: Path) -> None:

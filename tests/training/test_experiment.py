@@ -1,0 +1,81 @@
+"""What an experiment hands to its runs, on a tiny release."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from glam.errors import GlamError
+from glam.training.experiment import Experiment, Places, job, prepare
+from glam.training.recipe import load_recipe
+from glam.training.workers import Resources, run_data, upsampled
+
+CPU = Resources("cpu", 1, 1, 60)
+SMALL = [("segments.length", 0.5), ("segments.train_overlap", 0.3), ("segments.test_overlap", 0.1)]
+
+
+def experiment(release: Path, folder: Path, *more: tuple[str, object]) -> Experiment:
+    return prepare(load_recipe("glam-released", [*SMALL, *more]), Places(release, folder / "data", folder / "runs"))
+
+
+def test_segments_of_training_and_held_out_utterances_never_mix(tiny_release: Path, tmp_path: Path) -> None:
+    one = experiment(tiny_release, tmp_path)
+    data = run_data(job(one, CPU), 7)
+    assert len(set(data.train_groups.tolist())) == 32
+    assert len(data.test_segments) == 8
+    assert data.test_segments.sum() == len(data.test_rows)
+    assert data.train.shape == (26, 16)
+    utterance = data.train_groups.numpy()
+    np.testing.assert_array_equal(data.train_targets, np.array(one.population.targets)[utterance])
+
+
+def test_augmented_copies_double_the_training_segments_alone(tiny_release: Path, tmp_path: Path) -> None:
+    plain = run_data(job(experiment(tiny_release, tmp_path), CPU), 7)
+    one = experiment(tiny_release, tmp_path, ("augmentation.vtlp_copies", 1))
+    data = run_data(job(one, CPU), 7)
+    n = len(plain.train_rows)
+    assert len(data.train_rows) == 2 * n
+    np.testing.assert_array_equal(data.train_targets, np.tile(plain.train_targets, 2))
+    (recorded,) = plain.train.batches([plain.train_rows])
+    (both,) = data.train.batches([data.train_rows])
+    np.testing.assert_array_equal(both[:n], recorded)
+    assert (both[n:] != recorded).any(dim=(1, 2, 3)).all()
+    np.testing.assert_array_equal(data.test_rows, plain.test_rows)
+
+
+def test_copies_of_features_without_mel_filters_are_refused(tiny_release: Path, tmp_path: Path) -> None:
+    with pytest.raises(GlamError, match="vtlp_copies"):
+        experiment(tiny_release, tmp_path, ("augmentation.vtlp_copies", 1), ("features.kind", "spectrogram"))
+
+
+def test_upsampling_makes_every_class_as_large_as_the_largest() -> None:
+    targets = np.array([0, 0, 0, 0, 1, 2, 2])
+    train = np.array([6, 0, 4, 3, 1, 5])
+    more = upsampled(train, targets)
+    assert more[: len(train)].tolist() == train.tolist()
+    assert np.bincount(targets[more]).tolist() == [3, 3, 3]
+    assert set(more.tolist()) == set(train.tolist())
+
+
+def test_shuffled_labels_are_those_of_the_training_part(tiny_release: Path, tmp_path: Path) -> None:
+    plain = run_data(job(experiment(tiny_release, tmp_path), CPU), 7)
+    one = experiment(tiny_release, tmp_path, ("training.shuffle_labels", True))
+    data = run_data(job(one, CPU), 7)
+    assert one.folder != experiment(tiny_release, tmp_path).folder
+    assert (data.train_targets != plain.train_targets).any()
+    labels = dict(zip(data.train_groups.tolist(), data.train_targets.tolist(), strict=True))
+    before = dict(zip(plain.train_groups.tolist(), plain.train_targets.tolist(), strict=True))
+    assert sorted(labels.values()) == sorted(before.values())
+
+
+def test_a_changed_recording_is_noticed(tiny_release: Path, tmp_path: Path) -> None:
+    import shutil
+
+    copy = tmp_path / "release"
+    shutil.copytree(tiny_release, copy)
+    before = experiment(copy, tmp_path)
+    path = next(copy.rglob("*.wav"))
+    content = bytearray(path.read_bytes())
+    content[1000] ^= 255
+    path.write_bytes(content)
+    assert experiment(copy, tmp_path).folder != before.folder
