@@ -9,7 +9,7 @@ from glam.cli.guard import say
 from glam.errors import GlamError
 
 if TYPE_CHECKING:
-    from glam.training.workers import Resources
+    from glam.training.job import Resources
 
 
 def add_machine_flags(parser: argparse.ArgumentParser) -> None:
@@ -47,7 +47,7 @@ def corpus_folder(name: str, datadir: str | None, data: Path) -> Path:
         root = data / "synthetic"
         if not root.is_dir():
             say(f"making the synthetic corpus in {root}")
-            make_corpus(root)
+        make_corpus(root)  # keeps a complete one, refuses a folder of something else
         return root
     try:
         return corpus_root(name)
@@ -60,7 +60,7 @@ def corpus_folder(name: str, datadir: str | None, data: Path) -> Path:
 
 def resources(args: argparse.Namespace, precision: str) -> "Resources":
     """Device, threads and runs at once, as the flags say; GlamError where that does not exist here."""
-    from glam.training.workers import Resources
+    from glam.training.job import Resources
 
     device = _device(args.gpu)
     if precision == "tf32" and not device.startswith("cuda"):

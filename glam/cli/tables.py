@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from glam.data.utterances import Corpus
     from glam.reports.tables import Setting, Table
     from glam.training.experiment import Experiment
+    from glam.training.job import Resources
     from glam.training.recipe import Recipe
-    from glam.training.workers import Resources
 
 
 def table(argv: Sequence[str] | None = None) -> int:

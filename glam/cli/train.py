@@ -12,7 +12,7 @@ from glam.errors import GlamError
 
 if TYPE_CHECKING:
     from glam.training.experiment import Experiment
-    from glam.training.workers import Resources, SaveModel
+    from glam.training.job import Resources, SaveModel
 
 
 def train(argv: Sequence[str] | None = None, prog: str = "glam train") -> int:

@@ -70,6 +70,11 @@ class FeatureSettings(Settings):
             raise ValueError(f"pad_mode belongs to the kinds mfcc and melspectrogram; kind is {self.kind}")
         return self
 
+    @property
+    def time_axis(self) -> int:
+        """Axis of the frames in features (n, F, T) of a batch: the filterbanks are laid out (frames, filters)."""
+        return 1 if self.kind in ("fbank", "logfbank") else 2
+
     def shape(self, samples: int) -> tuple[int, int]:
         """(F, T) of the features of a segment of so many samples."""
         tail_padded = 1 + max(0, -(-(samples - FRAME) // STEP))

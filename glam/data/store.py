@@ -106,8 +106,8 @@ def open_store(
                 found = _read(base, key)
     except OSError as error:
         raise GlamError(
-            f"{base}.npy: the features cannot be written ({error}). Nothing half-written is left. "
-            f"{_room(folder)} are free there; make room, or choose another folder with GLAM_DATA or --data-folder."
+            f"{base.parent}: features cannot be kept there ({error}); choose another folder with GLAM_DATA or "
+            "--data-folder."
         ) from None
     if found is None:
         raise GlamError(f"{base}.npy: was written, but cannot be read back; is the disk failing?")
@@ -184,7 +184,8 @@ def _extract(
     array, about = base.with_suffix(".npy"), base.with_suffix(".json")
     temporary = base.with_name(f".{base.name}.tmp-{os.getpid()}")
     _clear(base)
-    _check_room(base.parent, 4 * int(np.prod(shape)))
+    needed = 4 * int(np.prod(shape))
+    _check_room(base.parent, needed)
     try:
         with temporary.open("wb") as file:
             header = {"descr": "<f4", "fortran_order": False, "shape": shape}
@@ -208,6 +209,12 @@ def _extract(
             text.flush()
             os.fsync(text.fileno())
         temporary.replace(about)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)  # before what is free is counted
+        raise GlamError(
+            f"{array}: the features cannot be written ({error}). They need {_gib(needed)}, {_room(base.parent)} are "
+            "free; nothing half-written is left. Make room, or choose another folder with GLAM_DATA or --data-folder."
+        ) from None
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -292,15 +299,17 @@ def _samples(root: Path, utterance: Utterance, length: int, padding: Padding) ->
 def _check_room(folder: Path, needed: int) -> None:
     if needed > shutil.disk_usage(folder).free:
         raise GlamError(
-            f"{folder}: the features need {needed / 2**30:.2f} GiB, {_room(folder)} are free. Make room, or choose "
-            "another folder with GLAM_DATA or --data-folder."
+            f"{folder}: the features need {_gib(needed)}, {_room(folder)} are free. Make room, or choose another "
+            "folder with GLAM_DATA or --data-folder."
         )
 
 
 def _room(folder: Path) -> str:
-    while not folder.exists():
-        folder = folder.parent
-    return f"{shutil.disk_usage(folder).free / 2**30:.2f} GiB"
+    return _gib(shutil.disk_usage(folder).free)
+
+
+def _gib(size: int) -> str:
+    return f"{size / 2**30:.2f} GiB" if size >= 2**27 else f"{size / 2**20:.2f} MiB"
 
 
 def _checksum(path: Path) -> str:

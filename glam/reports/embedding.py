@@ -163,7 +163,7 @@ def _read_model(run: StoredRun) -> "tuple[Recipe, tuple[int, int], int, dict[str
 def _run_data(experiment: StoredExperiment, recipe: "Recipe", seed: int, corpus: Path, data: Path) -> "RunData":
     """The segments of one run, on the CPU, from the corpus its experiment was trained on."""
     from glam.training.experiment import Places, job, prepare
-    from glam.training.workers import Resources, run_data
+    from glam.training.job import Resources, run_data
 
     found = prepare(recipe, Places(corpus, data, experiment.folder.parent))
     if canonical_json(found.stored.identity) != canonical_json(experiment.identity):

@@ -73,7 +73,8 @@ def only_one(path: Path) -> Iterator[bool]:
 
     Raises GlamError where the folder cannot be written or the file system has no locks.
     """
-    lock = FileLock(path, timeout=0)
+    # A file that merely exists would outlive a killed process: no such substitute where the kernel has no locks.
+    lock = FileLock(path, timeout=0, fallback_to_soft=False)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire()

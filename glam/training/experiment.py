@@ -18,8 +18,9 @@ from glam.data.store import SegmentStore, open_store
 from glam.data.utterances import Corpus
 from glam.results.identity import digest, identity
 from glam.results.run import RUN, StoredExperiment, experiment_folder, store_experiment
+from glam.training.job import Job, Resources, SaveModel
 from glam.training.recipe import Recipe
-from glam.training.workers import Job, Message, Resources, SaveModel, run_jobs
+from glam.training.workers import Message, run_jobs
 
 
 @dataclass(frozen=True)
@@ -119,6 +120,7 @@ def job(experiment: Experiment, resources: Resources, save_model: SaveModel = "n
         test_offsets=test.offsets,
         positions=np.array([place[utterance] for utterance in experiment.stored.ids], dtype=np.int64),
         targets=experiment.stored.targets,
+        speakers=np.unique([u.speaker for u in experiment.population.utterances], return_inverse=True)[1],
         resources=resources,
         save_model=save_model,
     )

@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from glam.training.normalisation import Scale
+
 # Share of the device's free memory that features may take; the rest is for the model's activations.
 RESIDENT_SHARE = 0.5
 
@@ -21,6 +23,7 @@ class Feed:
     """
 
     def __init__(self, arrays: Sequence[Path], device: torch.device) -> None:
+        self._scale: Scale | None = None
         # Copy-on-write: torch has no read-only tensors, and nothing here writes.
         host = [torch.from_numpy(np.load(array, mmap_mode="c")) for array in arrays]
         size = sum(part.nbytes for part in host)
@@ -45,11 +48,23 @@ class Feed:
             if ahead is not None:
                 yield ahead.result().to(self.device, non_blocking=True)
 
+    def recordings(self) -> Tensor:
+        """The first array (N, F, T), on the host."""
+        return self._features[0].cpu()
+
+    def normalise(self, scale: Scale) -> None:
+        """From now on, normalise every batch."""
+        self._scale = scale.to(self.device) if self.resident else scale
+
     def rows(self, rows: Tensor) -> Tensor:
         """Row numbers where `batches` wants them."""
         return rows.to(self.device) if self.resident else rows.cpu()
 
     def _select(self, rows: Tensor) -> Tensor:
+        features = self._gathered(rows)
+        return features if self._scale is None else self._scale(features, rows % len(self._features[0]))
+
+    def _gathered(self, rows: Tensor) -> Tensor:
         if len(self._features) == 1:
             return self._features[0].index_select(0, rows).unsqueeze(1)
         # Rows of the second array follow those of the first. Every array is asked for every row, which costs little

@@ -19,8 +19,8 @@ from glam.results.environment import environment
 from glam.results.identity import canonical_json
 from glam.results.run import StoredExperiment, StoredRun, read_run
 from glam.training.experiment import Experiment
+from glam.training.job import Resources
 from glam.training.recipe import Recipe
-from glam.training.workers import Resources
 
 SECONDS = 1.5  # of measuring, at least one step
 SAMPLE = 5  # stored runs that are asked

@@ -21,6 +21,8 @@ class TrainingSettings(Settings):
     alpha: of mixup's Beta(alpha, alpha); 0 switches mixup off (section 3.3).
     class_weights: `share` weighs a class's loss by 1 - its share of the training utterances' segments.
     upsampling: repeat training utterances until every class has as many as the largest.
+    normalisation: of each coefficient to mean 0 and deviation 1, fitted on the training utterances: over all of them
+        (`training`) or each speaker's (`speaker`).
     precision: of the arithmetic; tf32 needs an NVIDIA GPU.
     shuffle_labels: a control, not a way to train: the labels of the training utterances are permuted among them, so
         that a model can only score by chance.
@@ -39,6 +41,7 @@ class TrainingSettings(Settings):
     alpha: float = Field(0.5, ge=0, allow_inf_nan=False)
     class_weights: Literal["none", "share"] = "none"
     upsampling: bool = False
+    normalisation: Literal["none", "training", "speaker"] = "none"
     precision: Precision = "fp32"
     shuffle_labels: bool = False
 

@@ -14,11 +14,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.synchronize import Event
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from glam.data.splits import random_split
 from glam.errors import GlamError
@@ -26,51 +24,15 @@ from glam.evaluation.metrics import best_epoch, confusion_matrix, scores_of
 from glam.results.environment import environment
 from glam.results.files import only_one
 from glam.results.run import MODEL, RUN, Predictions, write_failure, write_run
-from glam.training.recipe import Recipe
+from glam.training.job import Job, run_data
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from glam.training.engine import Learner, RunData, RunState
 
-SaveModel = Literal["none", "last", "best"]
 REPORT_SECONDS = 0.5
 PACE_STEPS = 5  # before the pace of the steps says something
-
-
-@dataclass(frozen=True)
-class Resources:
-    """Where runs are computed: device (`cpu`, `cuda:0`, `mps`), CPU threads of a run, runs at once.
-
-    checkpoint_seconds: of work that a kill may cost a run.
-    """
-
-    device: str
-    threads: int
-    at_once: int
-    checkpoint_seconds: float
-
-
-@dataclass(frozen=True, eq=False)
-class Job:
-    """What a worker must know of an experiment.
-
-    train_stores: files of the features to train on: of the recordings, then of each augmented copy of them, with the
-    first row of each utterance (U+1 offsets) beside. test_store: likewise for evaluation.
-    positions: (U,) of the population's utterances in the stores. targets: (U,) their classes.
-    """
-
-    recipe: Recipe
-    folder: Path
-    identity: str
-    train_stores: tuple[Path, ...]
-    train_offsets: NDArray[np.int64]
-    test_store: Path
-    test_offsets: NDArray[np.int64]
-    positions: NDArray[np.int64]
-    targets: NDArray[np.int64]
-    resources: Resources
-    save_model: SaveModel
 
 
 @dataclass(frozen=True)
@@ -339,53 +301,3 @@ class _Run:
             wa,
             ua,
         )
-
-
-def run_data(job: Job, seed: int) -> "RunData":
-    """The segments of the split of one seed, on the job's device."""
-    import torch
-
-    from glam.training.engine import RunData
-    from glam.training.feed import Feed
-
-    device = torch.device(job.resources.device)
-    split = random_split(len(job.targets), seed, job.recipe.split.train_share)
-    targets = job.targets
-    train = split.train
-    if job.recipe.training.shuffle_labels:
-        targets = targets.copy()
-        targets[train] = targets[np.random.RandomState(seed).permutation(train)]
-    if job.recipe.training.upsampling:
-        train = upsampled(train, targets)
-    rows, lengths = _rows(job.train_offsets, job.positions[train])
-    copies = len(job.train_stores)  # the recordings are the first of them
-    shift = job.train_offsets[-1] * np.arange(copies)
-    rows = (shift[:, None] + rows).ravel()
-    utterances = np.tile(np.repeat(train, lengths), copies)
-    test_rows, test_lengths = _rows(job.test_offsets, job.positions[split.held_out])
-    feed = Feed(job.train_stores, device)
-    return RunData(
-        train=feed,
-        train_rows=torch.from_numpy(rows),
-        train_targets=torch.from_numpy(targets[utterances]),
-        train_groups=torch.from_numpy(utterances),
-        test=feed if job.train_stores == (job.test_store,) else Feed([job.test_store], device),
-        test_rows=torch.from_numpy(test_rows),
-        test_segments=test_lengths,
-    )
-
-
-def upsampled(train: NDArray[np.int64], targets: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The training utterances, those of every smaller class repeated in turn until all classes are as large.
-
-    train: (N,) indices into targets. Returns (N',) indices, the given ones first.
-    """
-    classes, counts = np.unique(targets[train], return_counts=True)
-    more = [np.resize(train[targets[train] == c], counts.max() - n) for c, n in zip(classes, counts, strict=True)]
-    return np.concatenate([train, *more])
-
-
-def _rows(offsets: NDArray[np.int64], positions: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    lengths = offsets[positions + 1] - offsets[positions]
-    rows = [np.arange(offsets[p], offsets[p + 1]) for p in positions]
-    return np.concatenate(rows), lengths

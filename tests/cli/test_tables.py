@@ -8,7 +8,8 @@ from glam.cli.tables import list_all, table
 from glam.data.splits import random_split, seeds
 from glam.results.run import Epoch, Predictions, store_experiment, write_run
 from glam.training.experiment import Experiment
-from glam.training.workers import Message, Resources
+from glam.training.job import Resources
+from glam.training.workers import Message
 
 SHORT = ["--set", "segments={length: 0.5, train_overlap: 0.25, test_overlap: 0.25}"]
 

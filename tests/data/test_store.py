@@ -273,7 +273,7 @@ def test_a_disk_that_fills_up_leaves_nothing_and_says_what_is_free(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(store_module._Rows, "write", full)
-    with pytest.raises(GlamError, match=r"cannot be written \(.*No space left.* GiB are free there"):
+    with pytest.raises(GlamError, match=r"cannot be written \(.*No space left.*They need 0\.03 MiB, .* are free"):
         opened(root, spoken, folder)
     assert files(folder) == []
 
@@ -286,7 +286,7 @@ def test_a_disk_too_small_is_noticed_beforehand(
 
     monkeypatch.setattr(store_module, "read_audio", nothing_read)
     monkeypatch.setattr(store_module.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10, 9, 1))
-    with pytest.raises(GlamError, match=r"the features need 0\.00 GiB, 0\.00 GiB are free"):
+    with pytest.raises(GlamError, match=r"the features need 0\.03 MiB, 0\.00 MiB are free"):
         opened(root, spoken, folder)
 
 

@@ -9,8 +9,9 @@ import pytest
 
 import glam.models
 from glam.training.experiment import Places, job, prepare
+from glam.training.job import Resources
 from glam.training.recipe import load_recipe
-from glam.training.workers import Message, Resources, run_one
+from glam.training.workers import Message, run_one
 
 DOCS = Path(__file__).resolve().parent.parent.parent / "docs" / "adding-a-model.md"
 

@@ -7,8 +7,8 @@ import pytest
 
 from glam.errors import GlamError
 from glam.training.experiment import Experiment, Places, job, prepare
+from glam.training.job import Resources, run_data, upsampled
 from glam.training.recipe import load_recipe
-from glam.training.workers import Resources, run_data, upsampled
 
 CPU = Resources("cpu", 1, 1, 60)
 SMALL = [("segments.length", 0.5), ("segments.train_overlap", 0.3), ("segments.test_overlap", 0.1)]
@@ -79,3 +79,15 @@ def test_a_changed_recording_is_noticed(tiny_release: Path, tmp_path: Path) -> N
     content[1000] ^= 255
     path.write_bytes(content)
     assert experiment(copy, tmp_path).folder != before.folder
+
+
+@pytest.mark.parametrize("how", ["training", "speaker"])
+def test_normalised_features(tiny_release: Path, tmp_path: Path, how: str) -> None:
+    one = experiment(tiny_release, tmp_path, ("training.normalisation", how))
+    data = run_data(job(one, CPU), 7)
+    assert data.test is not data.train, "the test segments have another hop, and the training segments' scale"
+    (batch,) = data.train.batches([data.train_rows])
+    np.testing.assert_allclose(batch.mean((0, 1, 3)), 0, atol=1e-3)
+    np.testing.assert_allclose(batch.std((0, 1, 3)), 1, rtol=0.01)
+    (held_out,) = data.test.batches([data.test_rows])
+    assert held_out.std() < 3

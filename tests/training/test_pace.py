@@ -9,9 +9,9 @@ from glam.errors import GlamError
 from glam.results.environment import environment
 from glam.results.run import Epoch, Predictions, store_experiment, write_failure, write_run
 from glam.training.experiment import Experiment, Places, prepare
+from glam.training.job import Resources
 from glam.training.pace import _measure, recorded, run_seconds, seconds_a_step, work
 from glam.training.recipe import load_recipe
-from glam.training.workers import Resources
 
 SHORT = [("segments", {"length": 0.5, "train_overlap": 0.25, "test_overlap": 0.25}), ("training.epochs", 3)]
 

@@ -1,0 +1,127 @@
+"""What one run is given: where it computes, and the segments of its split."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glam.data.splits import random_split
+from glam.training.recipe import Recipe
+
+if TYPE_CHECKING:
+    from glam.training.engine import RunData
+    from glam.training.feed import Feed
+
+SaveModel = Literal["none", "last", "best"]
+
+
+@dataclass(frozen=True)
+class Resources:
+    """Where runs are computed: device (`cpu`, `cuda:0`, `mps`), CPU threads of a run, runs at once.
+
+    checkpoint_seconds: of work that a kill may cost a run.
+    """
+
+    device: str
+    threads: int
+    at_once: int
+    checkpoint_seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """What a worker must know of an experiment.
+
+    train_stores: files of the features to train on: of the recordings, then of each augmented copy of them, with the
+    first row of each utterance (U+1 offsets) beside. test_store: likewise for evaluation.
+    positions: (U,) of the population's utterances in the stores. targets: (U,) their classes. speakers: (U,) who
+    speaks, numbered from 0.
+    """
+
+    recipe: Recipe
+    folder: Path
+    identity: str
+    train_stores: tuple[Path, ...]
+    train_offsets: NDArray[np.int64]
+    test_store: Path
+    test_offsets: NDArray[np.int64]
+    positions: NDArray[np.int64]
+    targets: NDArray[np.int64]
+    speakers: NDArray[np.int64]
+    resources: Resources
+    save_model: SaveModel
+
+
+def run_data(job: Job, seed: int) -> "RunData":
+    """The segments of the split of one seed, on the job's device."""
+    import torch
+
+    from glam.training.engine import RunData
+    from glam.training.feed import Feed
+
+    device = torch.device(job.resources.device)
+    split = random_split(len(job.targets), seed, job.recipe.split.train_share)
+    targets = job.targets
+    train = split.train
+    if job.recipe.training.shuffle_labels:
+        targets = targets.copy()
+        targets[train] = targets[np.random.RandomState(seed).permutation(train)]
+    if job.recipe.training.upsampling:
+        train = upsampled(train, targets)
+    rows, lengths = _rows(job.train_offsets, job.positions[train])
+    copies = len(job.train_stores)  # the recordings are the first of them
+    shift = job.train_offsets[-1] * np.arange(copies)
+    rows = (shift[:, None] + rows).ravel()
+    utterances = np.tile(np.repeat(train, lengths), copies)
+    test_rows, test_lengths = _rows(job.test_offsets, job.positions[split.held_out])
+    feed = Feed(job.train_stores, device)
+    test = feed if job.train_stores == (job.test_store,) else Feed([job.test_store], device)
+    if job.recipe.training.normalisation != "none":
+        _normalise(job, split.train, feed, test)
+    return RunData(
+        train=feed,
+        train_rows=torch.from_numpy(rows),
+        train_targets=torch.from_numpy(targets[utterances]),
+        train_groups=torch.from_numpy(utterances),
+        test=test,
+        test_rows=torch.from_numpy(test_rows),
+        test_segments=test_lengths,
+    )
+
+
+def _normalise(job: Job, train: NDArray[np.int64], feed: "Feed", test: "Feed") -> None:
+    from glam.training.normalisation import fit
+
+    by_speaker = job.recipe.training.normalisation == "speaker"
+    speakers = job.speakers if by_speaker else np.zeros_like(job.speakers)
+    group = _by_row(job.train_offsets, job.positions, speakers)
+    rows, _ = _rows(job.train_offsets, job.positions[train])
+    scale = fit(feed.recordings(), rows, group, int(speakers.max()) + 1, job.recipe.features.time_axis)
+    feed.normalise(scale)
+    if test is not feed:
+        test.normalise(scale.of(_by_row(job.test_offsets, job.positions, speakers)))
+
+
+def _by_row(offsets: NDArray[np.int64], positions: NDArray[np.int64], values: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The value of the utterance that each row of a store belongs to; 0 for utterances not of the population."""
+    of_utterance = np.zeros(len(offsets) - 1, dtype=np.int64)
+    of_utterance[positions] = values
+    return np.repeat(of_utterance, np.diff(offsets))
+
+
+def upsampled(train: NDArray[np.int64], targets: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The training utterances, those of every smaller class repeated in turn until all classes are as large.
+
+    train: (N,) indices into targets. Returns (N',) indices, the given ones first.
+    """
+    classes, counts = np.unique(targets[train], return_counts=True)
+    more = [np.resize(train[targets[train] == c], counts.max() - n) for c, n in zip(classes, counts, strict=True)]
+    return np.concatenate([train, *more])
+
+
+def _rows(offsets: NDArray[np.int64], positions: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    lengths = offsets[positions + 1] - offsets[positions]
+    rows = [np.arange(offsets[p], offsets[p + 1]) for p in positions]
+    return np.concatenate(rows), lengths
