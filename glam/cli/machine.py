@@ -2,6 +2,8 @@
 
 import argparse
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +12,7 @@ from glam.errors import GlamError
 
 if TYPE_CHECKING:
     from glam.training.job import Resources
+    from glam.training.workers import Message
 
 
 def add_machine_flags(parser: argparse.ArgumentParser) -> None:
@@ -18,6 +21,7 @@ def add_machine_flags(parser: argparse.ArgumentParser) -> None:
     add("--runs-at-once", default="auto", metavar="N|auto", help="runs side by side; auto: one a CPU core, one a GPU")
     add("--threads", type=int, default=1, metavar="N", help="CPU threads of a run; results depend on it (1)")
     add("--checkpoint-every", type=float, default=60, metavar="S", help="seconds of a run that a kill may cost (60)")
+    add("--tensorboard", metavar="FOLDER", type=Path, help="write loss, WA and UA of every epoch there, to follow live")
     add_folder_flags(parser)
 
 
@@ -26,6 +30,20 @@ def add_folder_flags(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--runs-folder", type=Path, metavar="FOLDER", help="where results lie (GLAM_RUNS, else runs)")
     add("--data-folder", type=Path, metavar="FOLDER", help="where index and features lie (GLAM_DATA, else data)")
+
+
+@contextmanager
+def board(
+    folder: Path | None, experiment: str, listen: Callable[["Message"], None]
+) -> Iterator[Callable[["Message"], None]]:
+    """The listener itself, or one that TensorBoard hears, too (--tensorboard)."""
+    if folder is None:
+        yield listen
+        return
+    from glam.reports.board import Board
+
+    with Board(folder / experiment, listen) as both:
+        yield both
 
 
 def folders(args: argparse.Namespace) -> tuple[Path, Path]:

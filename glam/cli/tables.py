@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glam.cli.guard import guarded, say
-from glam.cli.machine import add_folder_flags, add_machine_flags, corpus_folder, folders, resources
+from glam.cli.machine import add_folder_flags, add_machine_flags, board, corpus_folder, folders, resources
 from glam.errors import GlamError
 
 if TYPE_CHECKING:
@@ -136,12 +136,16 @@ def _train(
     say(f"runs       {total}, of which {total - left} are stored already")
     if left:
         todo = {label: experiment for label, experiment in experiments.items() if missing[label]}
-        _run_all(todo, missing, seeds[0], machine)
+        _run_all(todo, missing, seeds[0], machine, args.tensorboard)
     return corpus
 
 
 def _run_all(
-    experiments: "dict[str, Experiment]", missing: dict[str, list[int]], first: int, machine: "Resources"
+    experiments: "dict[str, Experiment]",
+    missing: dict[str, list[int]],
+    first: int,
+    machine: "Resources",
+    follow: Path | None,
 ) -> None:
     from glam.reports.table_progress import Piece, TableProgress, estimate
     from glam.training.experiment import run
@@ -154,6 +158,8 @@ def _run_all(
     with TableProgress(pieces) as progress:
         for piece in pieces:
             progress.begin(piece)
-            # The first seed's model is kept, so that no figure needs a training of its own.
-            run(experiments[piece.label], [first], machine, "best", progress)
-            run(experiments[piece.label], missing[piece.label], machine, "none", progress)
+            experiment = experiments[piece.label]
+            with board(follow, experiment.folder.name, progress) as listen:
+                # The first seed's model is kept, so that no figure needs a training of its own.
+                run(experiment, [first], machine, "best", listen)
+                run(experiment, missing[piece.label], machine, "none", listen)

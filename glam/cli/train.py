@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glam.cli.guard import guarded, say
-from glam.cli.machine import corpus_folder, folders, resources
+from glam.cli.machine import add_machine_flags, board, corpus_folder, folders, resources
 from glam.cli.release_flags import add_release_flags, notes, overrides, with_config
 from glam.errors import GlamError
 
@@ -51,22 +51,8 @@ def train(argv: Sequence[str] | None = None, prog: str = "glam train") -> int:
         default="test",
         help="epoch that the report counts (test)",
     )
-    add(
-        "--runs-at-once",
-        default="auto",
-        metavar="N|auto",
-        help="runs side by side; auto: one a CPU core, one a GPU",
-    )
-    add("--threads", type=int, default=1, metavar="N", help="CPU threads of a run; results depend on it (1)")
-    add("--checkpoint-every", type=float, default=60, metavar="S", help="seconds of a run that a kill may cost (60)")
     add("--verify-corpus", action="store_true", help="hash every audio file and stored feature again")
-    add("--runs-folder", type=Path, metavar="FOLDER", help="where results lie (GLAM_RUNS, else runs)")
-    add(
-        "--data-folder",
-        type=Path,
-        metavar="FOLDER",
-        help="where index and features lie (GLAM_DATA, else data)",
-    )
+    add_machine_flags(parser)
     add_release_flags(parser)
 
     def work() -> None:
@@ -101,8 +87,11 @@ def _train(args: argparse.Namespace) -> None:
     if missing:
         share = (1 - recipe.split.train_share) / recipe.split.train_share
         share *= recipe.segments.train_hop / recipe.segments.test_hop / 3  # a forward pass is a third of a step
-        with Live(len(missing), machine.at_once, recipe.training.epochs, share) as live:
-            run(experiment, missing, machine, save, live)
+        with (
+            Live(len(missing), machine.at_once, recipe.training.epochs, share) as live,
+            board(args.tensorboard, experiment.folder.name, live) as listen,
+        ):
+            run(experiment, missing, machine, save, listen)
     print(report_on(experiment.folder, args.select, None if args.next is not None else seeds))
 
 

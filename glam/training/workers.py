@@ -53,6 +53,7 @@ class Message:
     seconds_per_step: float = 0.0
     wa: float = 0.0
     ua: float = 0.0
+    loss: float = 0.0
 
 
 class _Stopped(Exception):
@@ -300,4 +301,5 @@ class _Run:
             self.state.seconds / self.state.step if self.state.step else 0.0,
             wa,
             ua,
+            self.state.epochs[-1].loss if self.state.epochs else 0.0,
         )
