@@ -4,6 +4,7 @@ The release saves state dicts (`.pth`). Its names differ from ours, and it keeps
 head where we keep one for all heads; everything else is the same numbers in the same shapes.
 """
 
+import io
 import pickle
 import re
 import warnings
@@ -146,6 +147,8 @@ def _recognise(state: Mapping[str, Tensor]) -> str:
         if all(_our_name(key, name) for key in state)
         and all(any(key.startswith(f"{layer}.") for key in state) for layer in layers)
     ]
+    if not state:
+        raise GlamError("it holds no tensors.")
     if not fits:
         some = ", ".join(list(state)[:4])
         raise GlamError(f"its {len(state)} tensors ({some}, ...) are those of no released model.")
@@ -198,11 +201,13 @@ def _misfit(weights: Mapping[str, Tensor], model: nn.Module) -> str | None:
 def _read(path: Path) -> dict[str, Tensor]:
     """The state dict in a `.pth` file; no code in it is run."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about the pickle protocol of a file that is refused below
-            content = torch.load(path, map_location="cpu", weights_only=True)
+        data = path.read_bytes()
     except OSError as error:
         raise GlamError(f"{error.strerror}.") from None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about the pickle protocol of a file that is refused below
+            content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         raise GlamError(
             "it is damaged, or holds more than tensors (which takes running code); expected a state dict."

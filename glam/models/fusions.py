@@ -4,6 +4,9 @@ One class for each model of the comparison (GLAM paper, Table 1): the gMLP of GL
 area attention of AACNN, the attention pooling of APCNN.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import torch
 from g_mlp_pytorch import gMLP
 from torch import Tensor, nn
@@ -88,20 +91,102 @@ def area_attention(x: Tensor, widest: int, dropout: float, training: bool) -> Te
     scores between positions; its value is a sum, so its weight counts for each of its positions, and all runs
     together come down to one matrix of weights between positions.
     """
-    scores = x @ x.transpose(-1, -2)
-    # The greatest score bounds those of all areas, as no mean exceeds it: nothing overflows below.
-    scores = scores - scores.detach().amax(dim=-1, keepdim=True)
-    run = scores
-    mass = weights = scores.new_zeros(())
-    for width in range(1, min(widest, x.shape[-2]) + 1):
-        if width > 1:
-            run = run[..., :-1] + scores[..., width - 1 :]  # sums over the runs of this width
-        area = (run / width).exp()
-        mass = mass + area.sum(dim=-1, keepdim=True)
-        area = functional.dropout(area, dropout, training)
+    outputs: tuple[Tensor, ...] = _AreaAttention.apply(  # type: ignore[no-untyped-call]
+        x, widest, dropout if training else 0.0
+    )
+    return outputs[0]
+
+
+def _runs(weights: Tensor, width: int) -> Tensor:
+    """Sums over the runs of that width: (..., positions) to (..., positions - width + 1)."""
+    runs = weights.shape[-1] - width + 1
+    total = weights[..., :runs]
+    for start in range(1, width):
+        total = total + weights[..., start : start + runs]
+    return total
+
+
+def _spread(areas: Sequence[Tensor]) -> Tensor:
+    """To each position, what the areas have that it belongs to; areas of width 1, 2, ...: the transpose of _runs."""
+    total = areas[0]
+    for width, area in enumerate(areas[1:], 2):
         for before in range(width):
-            weights = weights + functional.pad(area, (before, width - 1 - before))
-    return weights @ x / mass
+            total = total + functional.pad(area, (before, width - 1 - before))
+    return total
+
+
+def _areas(rows: Tensor, x: Tensor, widest: int) -> list[Tensor]:
+    """The weights of all runs for some rows of x, before they are divided by their sum; one tensor a width."""
+    scores = rows @ x.transpose(-1, -2)
+    # The greatest score bounds those of all areas, as no mean exceeds it: nothing overflows.
+    scores = scores - scores.amax(dim=-1, keepdim=True)
+    return [(_runs(scores, width) / width).exp() for width in range(1, min(widest, x.shape[-2]) + 1)]
+
+
+def _dropped(areas: Sequence[Tensor], kept: Sequence[Tensor], dropout: float) -> list[Tensor]:
+    """The areas' weights after dropout with those masks."""
+    return [area * keep / (1 - dropout) for area, keep in zip(areas, kept, strict=True)]
+
+
+class _AreaAttention(torch.autograd.Function):
+    """Area attention some rows at a time, its weights computed once more in the backward pass.
+
+    The weights are several matrices of positions by positions for each segment: kept for the backward pass, they
+    take more memory than the rest of a model, and more time than computing them again. Only dropout's masks are kept.
+    """
+
+    ROWS = 128
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x: Tensor, widest: int, dropout: float) -> tuple[Tensor, ...]:
+        """The attended positions, the sum over the areas' weights of each, and the masks of dropout."""
+        attended, masses, masks = [], [], []
+        for rows in x.split(_AreaAttention.ROWS, dim=-2):
+            areas = _areas(rows, x, widest)
+            mass = torch.cat(areas, dim=-1).sum(dim=-1, keepdim=True)
+            if dropout:
+                kept = [torch.rand_like(area) >= dropout for area in areas]
+                areas = _dropped(areas, kept, dropout)
+                masks += kept
+            attended.append(_spread(areas) @ x / mass)
+            masses.append(mass)
+        return torch.cat(attended, dim=-2), torch.cat(masses, dim=-2), *masks
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+        """Keep what the backward pass needs; only the attended positions have a gradient."""
+        x, ctx.widest, ctx.dropout = inputs
+        ctx.mark_non_differentiable(*output[1:])
+        ctx.save_for_backward(x, *output)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor, *_: Tensor) -> tuple[Tensor, None, None]:
+        """The gradient of x, which is query, key and value at once."""
+        x, attended, mass, *masks = ctx.saved_tensors
+        gradient = gradient / mass
+        expected = (gradient * attended).sum(dim=-1, keepdim=True)
+        as_query, as_key_and_value = [], torch.zeros_like(x)
+        with torch.autocast(x.device.type, enabled=False):
+            for start in range(0, x.shape[-2], _AreaAttention.ROWS):
+                part = slice(start, start + _AreaAttention.ROWS)
+                rows, pull = x[..., part, :], gradient[..., part, :]
+                areas = applied = _areas(rows, x, ctx.widest)
+                if masks:
+                    applied = _dropped(areas, masks[: len(areas)], ctx.dropout)
+                    masks = masks[len(areas) :]
+                along_values = pull @ x.transpose(-1, -2)
+                scores = _spread(
+                    [
+                        (applied[i] * _runs(along_values, i + 1) - areas[i] * expected[..., part, :]) / (i + 1)
+                        for i in range(len(areas))
+                    ]
+                )
+                as_query.append(scores @ x)
+                as_key_and_value = as_key_and_value + (
+                    scores.transpose(-1, -2) @ rows + _spread(applied).transpose(-1, -2) @ pull
+                )
+        return torch.cat(as_query, dim=-2) + as_key_and_value, None, None
 
 
 class AttentionPooling(nn.Module):

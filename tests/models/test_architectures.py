@@ -1,0 +1,124 @@
+import copy
+import json
+
+import numpy as np
+import pytest
+import torch
+from torch.func import functional_call, grad, stack_module_state, vmap
+from torch.nn import functional
+
+from glam.models import MODELS, OPTIONS, build
+
+SMALL = (12, 14)
+
+
+def without_dropout(name):
+    return {"dropout": 0.0} if "dropout" in OPTIONS.get(name, {}) else {}
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "parameters"),
+    [
+        ("glam", (26, 63), 940_283),
+        ("glam", (26, 57), 904_078),
+        ("multi-scale", (26, 63), 693_476),
+        ("multi-scale", (26, 57), 686_820),
+        ("multi-scale-mha", (26, 63), 892_388),
+        ("multi-scale-aa", (26, 63), 693_476),
+        ("apcnn", (400, 197), 93_573),
+        ("mhcnn", (26, 63), 155_636),
+        ("aacnn", (26, 63), 151_108),
+        ("aacnn", (128, 81), 496_708),
+        ("aacnn-original", (128, 81), 93_504 + 64 * 20 * 80 * 4 + 4),  # its trunk is that of aacnn
+    ],
+)
+def test_parameter_counts(name, shape, parameters):
+    with torch.device("meta"):
+        model = build(name, 4, shape)
+    assert sum(parameter.numel() for parameter in model.parameters()) == parameters
+
+
+def test_original_aacnn_pads_its_stems_to_keep_the_size():
+    trunk = build("aacnn-original", 4, (20, 17)).trunk.double()
+    pad, shallow = trunk[0], trunk[1]
+    x = torch.randn(2, 1, 20, 17, dtype=torch.float64)
+    for conv in (shallow.across_frequency[0], shallow.along_time[0]):
+        tall, wide = (size - 1 for size in conv.kernel_size)
+        same = functional.pad(x, (wide // 2, wide - wide // 2, tall // 2, tall - tall // 2))
+        assert torch.allclose(conv(pad(x)), functional.conv2d(same, conv.weight, conv.bias))
+
+
+def test_original_aacnn_drops_at_test_only_where_asked():
+    x = torch.randn(2, 1, 20, 17)
+    for active in (False, True):
+        model = build("aacnn-original", 4, (20, 17), dropout_at_test=active).eval()
+        assert torch.equal(model(x), model(x)) is not active
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_stacked_copies_learn_as_each_would_alone(name):
+    """Gradients and batch norm statistics of three models side by side, against each by itself."""
+    torch.manual_seed(1)
+    models = [build(name, 4, SMALL, **without_dropout(name)).double() for _ in range(3)]
+    x, y = torch.randn(3, 5, 1, *SMALL, dtype=torch.float64), torch.randint(0, 4, (3, 5))
+    parameters, buffers = stack_module_state(models)
+    buffers = {key: buffer.clone() for key, buffer in buffers.items()}
+    template = copy.deepcopy(models[0]).to("meta")
+
+    def loss(parameters, buffers, x, y):
+        logits = functional_call(template, (parameters, buffers), (x,))
+        return functional.cross_entropy(logits, y), buffers
+
+    stacked, after = vmap(grad(loss, has_aux=True))(parameters, buffers, x, y)
+    for i, model in enumerate(models):
+        functional.cross_entropy(model(x[i]), y[i]).backward()
+        largest = max(float(parameter.grad.abs().max()) for parameter in model.parameters())
+        for key, parameter in model.named_parameters():
+            assert torch.allclose(stacked[key][i], parameter.grad, rtol=1e-9, atol=1e-12 * largest), key
+        for key, buffer in model.named_buffers():
+            assert torch.allclose(after[key][i], buffer, rtol=1e-12), key
+
+
+# The compiler itself makes an instance of the autograd function of area attention, which torch deprecates.
+@pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")
+@pytest.mark.parametrize("name", MODELS)
+def test_model_is_one_graph_for_the_compiler(name):
+    model = build(name, 4, SMALL).eval()
+    x = torch.randn(2, 1, *SMALL)
+    torch._dynamo.reset()
+    compiled = torch.compile(model, backend="eager", fullgraph=True)
+    assert torch.equal(compiled(x), model(x))
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_channels_last_and_bfloat16_change_rounding_only(name):
+    torch.manual_seed(2)
+    model = build(name, 4, (26, 57), **without_dropout(name))
+    x, y = torch.randn(4, 1, 26, 57), torch.tensor([0, 1, 2, 3])
+    logits = model(x)
+    last, x = model.to(memory_format=torch.channels_last), x.contiguous(memory_format=torch.channels_last)
+    scale = float(logits.detach().abs().max())
+    assert torch.allclose(last(x), logits, rtol=0, atol=1e-4 * scale)
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = last(x)
+    assert torch.allclose(mixed.float(), logits, rtol=0, atol=0.05 * scale)
+    functional.cross_entropy(mixed.float(), y).backward()
+    assert all(parameter.grad.isfinite().all() for parameter in last.parameters())
+
+
+@pytest.mark.parity
+@pytest.mark.parametrize("record", ["glam_impro_released", "glam_script_paper"])
+def test_a_seed_draws_the_initial_weights_of_the_release(shared, record):
+    settings = json.loads((shared / "parity" / f"{record}.json").read_text())
+    released = np.load(shared / "parity" / f"{record}.npz")
+    torch.manual_seed(settings["seed"])
+    model = build("glam", 4, tuple(settings["shape"]))
+    gmlp = model.fusion[0].gmlp.layers[0].fn.fn.fn
+    for parameter, name in (
+        (model.trunk.across_frequency[0].weight, "conv1a.weight"),
+        (model.trunk.layers[4].far.bias, "conv4.conv5.bias"),
+        (model.classify.weight, "fc.weight"),
+        (gmlp.sgu.weight, "gmlp.layers.0.fn.fn.fn.sgu.weight"),
+        (gmlp.proj_out.bias, "gmlp.layers.0.fn.fn.fn.proj_out.bias"),
+    ):
+        assert np.array_equal(parameter.detach().numpy(), released[f"init/{name}"]), name

@@ -1,0 +1,124 @@
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from glam.models import fusions
+from glam.models.fusions import AreaAttention, AttentionPooling, GlobalAware, HeadFusion, area_attention
+
+
+def explicit_area_attention(x: torch.Tensor, widest: int) -> torch.Tensor:
+    """Area attention of (positions, channels) as it is defined: every area written out."""
+    areas = [x[start : start + width] for width in range(1, widest + 1) for start in range(len(x) - width + 1)]
+    keys = torch.stack([area.mean(0) for area in areas])
+    values = torch.stack([area.sum(0) for area in areas])
+    return (x @ keys.T).softmax(dim=-1) @ values
+
+
+@pytest.fixture(autouse=True)
+def few_rows(monkeypatch):
+    """Area attention goes through the few positions of these tests in several steps too."""
+    monkeypatch.setattr(fusions._AreaAttention, "ROWS", 4)
+
+
+@given(
+    positions=st.integers(1, 9),
+    channels=st.integers(1, 4),
+    widest=st.integers(1, 4),
+    loud=st.sampled_from([0.1, 1.0, 30.0]),
+    seed=st.integers(0, 1000),
+)
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_moving_averages_are_area_attention(positions, channels, widest, loud, seed):
+    x = torch.randn(positions, channels, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+    x = (loud * x).requires_grad_()
+    ours, defined = area_attention(x, widest, 0.0, training=True), explicit_area_attention(x, widest)
+    assert torch.allclose(ours, defined, rtol=1e-10, atol=1e-10)
+    (ours_gradient,) = torch.autograd.grad(ours.square().sum(), x)
+    (defined_gradient,) = torch.autograd.grad(defined.square().sum(), x)
+    scale = defined_gradient.abs().max()
+    assert torch.allclose(ours_gradient, defined_gradient, rtol=1e-8, atol=1e-9 * float(scale))
+
+
+def test_flat_area_attention_wraps_from_row_to_row_and_by_row_does_not():
+    x = torch.randn(2, 3, 4, 5, dtype=torch.float64)
+    flat, by_row = AreaAttention(0.0)(x), AreaAttention(0.0, by_row=True)(x)
+    assert flat.shape == (2, 20, 3)
+    assert by_row.shape == (2, 4, 5, 3)
+    rows = x.permute(0, 2, 3, 1)
+    assert torch.allclose(flat[1], explicit_area_attention(rows[1].flatten(0, 1), 3))
+    assert torch.allclose(by_row[1, 2], explicit_area_attention(rows[1, 2], 3))
+
+
+def test_dropout_falls_on_the_weights_of_areas_and_keeps_their_mean():
+    torch.manual_seed(0)
+    x = torch.randn(6, 2, dtype=torch.float64)
+    kept = area_attention(x, 3, 0.0, training=True)
+    dropped = area_attention(x.expand(20000, 6, 2), 3, 0.5, training=True)
+    assert torch.allclose(dropped.mean(0), kept, atol=0.05 * float(kept.abs().max()))
+    assert torch.equal(area_attention(x, 3, 0.5, training=False), kept)
+    # One position has one area: its weight of 1 is dropped or doubled.
+    alone = area_attention(torch.ones(1000, 1, 1), 3, 0.5, training=True)
+    assert set(alone.flatten().tolist()) == {0.0, 2.0}
+
+
+def test_gradient_goes_through_the_dropout_that_was_drawn():
+    x = 0.5 * torch.randn(7, 2, dtype=torch.float64)
+
+    def attend(x: torch.Tensor) -> torch.Tensor:
+        torch.manual_seed(0)
+        return area_attention(x, 3, 0.5, training=True)
+
+    assert torch.autograd.gradcheck(attend, x.requires_grad_())
+
+
+def test_dropout_stays_active_in_evaluation_only_where_asked():
+    x = torch.randn(1, 3, 4, 6)
+    off, on = AreaAttention(0.5).eval(), AreaAttention(0.5, dropout_at_test=True).eval()
+    assert torch.equal(off(x), off(x))
+    assert not torch.equal(on(x), on(x))
+
+
+def test_area_attention_keeps_float32_under_autocast():
+    x = 20 * torch.rand(1, 8, 3, 5)
+    attend = AreaAttention(0.0)
+    gradient = torch.func.grad(lambda x: attend(x).square().sum())
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed, mixed_gradient = attend(x), gradient(x)
+    assert torch.equal(mixed, attend(x))
+    assert torch.equal(mixed_gradient, gradient(x))
+
+
+def test_head_fusion_is_a_softmax_over_channels_head_by_head():
+    fusion = HeadFusion(5, heads=3, hidden=4).double()
+    x = torch.randn(2, 5, 6, 7, dtype=torch.float64)
+    fused = fusion(x)
+    assert fused.shape == (2, 4, 18, 7)
+    for head in range(3):
+        own = slice(4 * head, 4 * head + 4)
+        q, k, v = fusion.query(x)[:, own], fusion.key(x)[:, own], fusion.value(x)[:, own]
+        assert torch.allclose(fused[:, :, 6 * head : 6 * head + 6], (q * k).softmax(dim=1) * v)
+
+
+def test_attention_pooling_averages_class_maps_weighed_by_one_map():
+    pooling = AttentionPooling(5, classes=3).double()
+    x = torch.randn(2, 5, 4, 6, dtype=torch.float64)
+    expected = torch.einsum("bkft,bft->bk", pooling.top_down(x).softmax(dim=1), pooling.bottom_up(x).squeeze(1))
+    assert torch.allclose(pooling(x), expected / 24)
+
+
+def test_global_aware_block_starts_as_a_gate_of_tanh_one():
+    block = GlobalAware(channels=6, positions=8)
+    sgu = block.gmlp.layers[0].fn.fn.fn.sgu
+    assert torch.equal(sgu.bias, torch.ones(1, 6))
+    assert sgu.weight.shape == (1, 6, 6)
+    assert sgu.weight.abs().max() <= 1e-3 / 6
+    assert isinstance(sgu.act, torch.nn.Tanh)
+    assert block(torch.randn(2, 6, 2, 4)).shape == (2, 6, 8)
+
+
+@pytest.mark.parametrize("randomness", ["different", "same"])
+def test_area_attention_with_dropout_runs_over_stacked_models(randomness):
+    gradient = torch.func.grad(lambda x: area_attention(x, 3, 0.5, training=True).square().sum())
+    gradients = torch.func.vmap(gradient, randomness=randomness)(torch.ones(2, 4, 7, 3))
+    assert torch.equal(gradients[0], gradients[1]) == (randomness == "same")
