@@ -12,6 +12,9 @@ from g_mlp_pytorch import gMLP
 from torch import Tensor, nn
 from torch.nn import functional
 
+# How many positions of area attention are computed together: few enough for a processor's cache.
+ROWS_AT_ONCE = 128
+
 
 class GlobalAware(nn.Module):
     """The global-aware block of GLAM (section 3.2; Figure 1, upper right panel): one gMLP layer.
@@ -135,14 +138,13 @@ class _AreaAttention(torch.autograd.Function):
     take more memory than the rest of a model, and more time than computing them again. Only dropout's masks are kept.
     """
 
-    ROWS = 128
     generate_vmap_rule = True
 
     @staticmethod
     def forward(x: Tensor, widest: int, dropout: float) -> tuple[Tensor, ...]:
         """The attended positions, the sum over the areas' weights of each, and the masks of dropout."""
         attended, masses, masks = [], [], []
-        for rows in x.split(_AreaAttention.ROWS, dim=-2):
+        for rows in x.split(ROWS_AT_ONCE, dim=-2):
             areas = _areas(rows, x, widest)
             mass = torch.cat(areas, dim=-1).sum(dim=-1, keepdim=True)
             if dropout:
@@ -168,8 +170,8 @@ class _AreaAttention(torch.autograd.Function):
         expected = (gradient * attended).sum(dim=-1, keepdim=True)
         as_query, as_key_and_value = [], torch.zeros_like(x)
         with torch.autocast(x.device.type, enabled=False):
-            for start in range(0, x.shape[-2], _AreaAttention.ROWS):
-                part = slice(start, start + _AreaAttention.ROWS)
+            for start in range(0, x.shape[-2], ROWS_AT_ONCE):
+                part = slice(start, start + ROWS_AT_ONCE)
                 rows, pull = x[..., part, :], gradient[..., part, :]
                 areas = applied = _areas(rows, x, ctx.widest)
                 if masks:

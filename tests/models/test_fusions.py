@@ -18,7 +18,7 @@ def explicit_area_attention(x: torch.Tensor, widest: int) -> torch.Tensor:
 @pytest.fixture(autouse=True)
 def few_rows(monkeypatch):
     """Area attention goes through the few positions of these tests in several steps too."""
-    monkeypatch.setattr(fusions._AreaAttention, "ROWS", 4)
+    monkeypatch.setattr(fusions, "ROWS_AT_ONCE", 4)
 
 
 @given(
