@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from glam.training.engine import Learner, RunData, RunState
 
 REPORT_SECONDS = 0.5
-PACE_STEPS = 5  # before the pace of the steps says something
+WARM_UP, PACE_STEPS = 3, 8  # steps until the pace is steady, and until it is worth telling
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,8 @@ class _Run:
         self.notes: dict[str, Any] = {"resumed": 0, "elapsed": 0.0}
         self.checkpoint = job.folder / ".checkpoints" / f"{seed}.safetensors"
         self.checkpoint_identity = f"{job.identity}/{seed}/{job.save_model}"
-        self.begun = self.saved = self.told = time.monotonic()
+        self.steps = 0  # by this process
+        self.begun = self.saved = self.told = self.warm = time.monotonic()
 
     def go(self) -> None:
         from glam.training.checkpoint import load_checkpoint
@@ -209,7 +210,10 @@ class _Run:
             raise _Stopped
         if now - self.saved >= self.job.resources.checkpoint_seconds:
             self._save()
-        if now - self.told >= REPORT_SECONDS and self.state.step >= PACE_STEPS:
+        self.steps += 1
+        if self.steps == WARM_UP:
+            self.warm = now
+        if now - self.told >= REPORT_SECONDS and self.steps >= PACE_STEPS:
             self.told = now
             self.tell(self._message("step"))
 
@@ -298,7 +302,7 @@ class _Run:
             self.state.epoch + 1 if epoch is None else epoch,
             self.state.epoch * self._steps_per_epoch() + self.state.step,
             self.total,
-            self.state.seconds / self.state.step if self.state.step else 0.0,
+            (time.monotonic() - self.warm) / (self.steps - WARM_UP) if self.steps >= PACE_STEPS else 0.0,
             wa,
             ua,
             self.state.epochs[-1].loss if self.state.epochs else 0.0,
