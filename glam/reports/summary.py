@@ -1,4 +1,8 @@
-"""The report of one experiment: a row of mean ± std over its runs, and what a reader must know to believe it."""
+"""The report of one experiment: a row of mean ± std over its runs, and what a reader must know to believe it.
+
+A second table has the spread over the runs: per-class recall, median, worst run, and two intervals of the mean, one
+for this corpus and one for beyond it.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,6 +11,7 @@ from tabulate import tabulate
 
 from glam.data.population import composition_line
 from glam.evaluation.metrics import Scores
+from glam.evaluation.statistics import interval_of_mean
 from glam.evaluation.statistics import summary as summarise
 from glam.reports.views import SELECTION, Result, View, result
 from glam.results.run import StoredExperiment, StoredRun, read_experiment, read_run
@@ -47,11 +52,16 @@ def report(folder: Path, view: View = "test", seeds: Sequence[int] | None = None
     results = [result(experiment, run, view) for run in runs if run.failed is None]
     lines = [heading(experiment), ""]
     if results:
-        lines += [_table(results), ""]
+        lines += [_table(results), "", _spread(experiment, results, _test_per_training(experiment, runs, results)), ""]
     lines += [f"runs: {len(results)}" + _per_run(results)]
     if failed:
         lines += [
             f"FAILED, not averaged: {len(failed)} runs; " + "; ".join(f"seed {r.seed}: {r.failed}" for r in failed)
+        ]
+    if len(results) > 1:
+        lines += [
+            "intervals: of the mean over such splits of this corpus; and beyond it, corrected for training sets that "
+            "overlap (Nadeau and Bengio)"
         ]
     lines += [f"epoch: {SELECTION[view]}", f"corpus: {composition_line(experiment.composition)}"]
     lines += absences(experiment, results)
@@ -84,6 +94,51 @@ def absences(experiment: StoredExperiment, results: Sequence[Result]) -> list[st
 def _table(results: Sequence[Result]) -> str:
     cells = score_cells([one.scores for one in results])
     return tabulate([cells], headers=list(COLUMNS), tablefmt="github", disable_numparse=True)
+
+
+def _spread(experiment: StoredExperiment, results: Sequence[Result], ratio: float) -> str:
+    """Mean, median, worst run and, of two runs or more, 95 % intervals of WA, UA and each class's recall.
+
+    A class's recall is over the runs in which it occurs. Intervals are cut at 0 and 100, where scores end.
+    """
+    columns: dict[str, list[float]] = {
+        "WA": [one.scores.wa for one in results],
+        "UA": [one.scores.ua for one in results],
+    }
+    for index, name in enumerate(experiment.classes):
+        recalls = [one.scores.recall[index] for one in results]
+        columns[f"recall {name}"] = [recall for recall in recalls if recall is not None]
+    rows: dict[str, list[str]] = {"mean": [], "median": [], "worst run": []}
+    if len(results) > 1:
+        rows |= {"95 % interval, this corpus": [], "95 % interval, beyond it": []}
+    for values in columns.values():
+        for row, cell in zip(rows.values(), _spread_cells(values, ratio), strict=False):
+            row.append(cell)
+    return tabulate(
+        [[name, *cells] for name, cells in rows.items()],
+        headers=["", *columns],
+        tablefmt="github",
+        disable_numparse=True,
+    )
+
+
+def _spread_cells(values: Sequence[float], ratio: float) -> list[str]:
+    if not values:
+        return ["-"] * 5
+    found = summarise(values)
+    intervals = [interval_of_mean(values, ratio=0), interval_of_mean(values, ratio=ratio)]
+    return [
+        *(f"{value:.2f}" for value in (found.mean, found.median, found.worst)),
+        *(f"{max(one.low, 0):.2f} to {min(one.high, 100):.2f}" if one else "-" for one in intervals),
+    ]
+
+
+def _test_per_training(experiment: StoredExperiment, runs: Sequence[StoredRun], results: Sequence[Result]) -> float:
+    """Test / training utterances of a run, mean over the runs: what Nadeau and Bengio's correction asks for."""
+    everyone = len(experiment.ids)
+    held_out = [int(run.confusion[0].sum()) for run in runs if run.failed is None]
+    shares = [one.utterances / (everyone - held) for one, held in zip(results, held_out, strict=True)]
+    return sum(shares) / len(shares)
 
 
 def _per_run(results: Sequence[Result]) -> str:

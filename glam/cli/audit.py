@@ -1,0 +1,42 @@
+"""The verb `glam audit`."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from glam.cli.guard import guarded
+from glam.cli.machine import corpus_folder
+from glam.errors import GlamError
+
+
+def audit(argv: Sequence[str] | None = None) -> int:
+    """Say what a recipe's splits share between training and test, and what scores without hearing anything."""
+    parser = argparse.ArgumentParser(
+        prog="glam audit",
+        description="Look through the splits of a recipe: what training and test share, class balance, what was left "
+        "out and why, and what answering by class, scenario or dialogue alone would score. Nothing is trained.",
+    )
+    add = parser.add_argument
+    add("recipe", metavar="NAME|FILE", help="the recipe, as for glam train")
+    add("--set", action="append", default=[], metavar="FIELD=VALUE", help="any field of it: segments.length=2.0")
+    add("--runs", type=int, default=100, metavar="N", help="the splits of the first N of the 100 seeds (100)")
+    add("-d", "--datadir", metavar="FOLDER", help="where the corpus lies (IEMOCAP in the environment)")
+    add("--data-folder", type=Path, metavar="FOLDER", help="where its index lies (GLAM_DATA, else data)")
+    return guarded(lambda: _audit(parser.parse_args(argv)))
+
+
+def _audit(args: argparse.Namespace) -> None:
+    from glam.data.corpora import load_corpus
+    from glam.data.places import data_folder, index_folder
+    from glam.data.splits import seeds
+    from glam.reports.audit import audit as look_through
+    from glam.reports.audit import audit_text
+    from glam.training.recipe import load_recipe, parse_override
+
+    recipe = load_recipe(args.recipe, [parse_override(text) for text in args.set])
+    known = seeds()
+    if not 1 <= args.runs <= len(known):
+        raise GlamError(f"--runs {args.runs}: expected 1 to {len(known)}, the number of the paper's runs")
+    data, name = args.data_folder or data_folder(), recipe.corpus.name
+    corpus = load_corpus(name, corpus_folder(name, args.datadir, data), index_folder(data, name))
+    print(audit_text(look_through(corpus, recipe, known[: args.runs])))

@@ -1,0 +1,259 @@
+"""Is one experiment better than another, beyond this corpus? From stored runs; nothing is trained.
+
+Runs are paired where both held out the same utterances, which equal seeds alone do not ensure: two experiments split
+the same list only if they drop the same utterances as too short.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from tabulate import tabulate
+
+from glam.data.population import composition_line
+from glam.errors import GlamError
+from glam.evaluation.metrics import Scores, confusion_matrix, scores_of
+from glam.evaluation.statistics import Comparison, compare_paired, compare_unpaired
+from glam.progress import bar
+from glam.reports.summary import heading, mean_std, read_runs
+from glam.reports.views import SELECTION, View, result
+from glam.results.run import StoredExperiment, StoredRun, read_experiment
+
+METRICS = {"WA": "wa", "UA": "ua"}
+TO_SHOW = 1.0  # points: the difference for which the number of runs is given
+
+
+@dataclass(frozen=True, eq=False)
+class Arm:
+    """A finished run under a view.
+
+    held_out: ids of all utterances that it did not train on. guesses: class predicted, by name, for those that its
+    scores mean. training: number of utterances trained on.
+    """
+
+    scores: Scores
+    held_out: frozenset[str]
+    guesses: Mapping[str, str]
+    training: int
+
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """One of the two experiments with its finished runs, by the names of their folders, and how many failed."""
+
+    experiment: StoredExperiment
+    runs: Mapping[str, Arm]
+    failed: int
+
+
+@dataclass(frozen=True, eq=False)
+class Contest:
+    """What is compared, and how: the runs' scores of each side, and whether run i of both make a pair.
+
+    ratios: test / training utterances of a run, of each side. said: how the runs were brought together.
+    """
+
+    first: tuple[Scores, ...]
+    second: tuple[Scores, ...]
+    paired: bool
+    ratios: tuple[float, float]
+    said: tuple[str, ...]
+
+    def compare(self, metric: str, *, corrected: bool = True) -> Comparison:
+        """The difference in one metric, first minus second; naive as to what is beyond this corpus if not corrected."""
+        one = [getattr(scores, metric) for scores in self.first]
+        two = [getattr(scores, metric) for scores in self.second]
+        ratios = self.ratios if corrected else (0.0, 0.0)
+        if self.paired:
+            return compare_paired(one, two, ratio=max(ratios), to_show=TO_SHOW)
+        return compare_unpaired(one, two, ratios=ratios, to_show=TO_SHOW)
+
+
+def compare(first: Path, second: Path, view: View = "test", common: bool = False) -> str:
+    """The comparison of the experiments in two folders, as Markdown text; only reads what is stored.
+
+    common: score run i of both on the utterances that both held out, where that differs; each run's epoch remains the
+    one that the view chooses on its own. Raises GlamError where the classes differ or there are fewer than two runs.
+    """
+    sides = [_read(folder, view) for folder in (first, second)]
+    a, b = sides
+    _same_classes(a.experiment, b.experiment)
+    contest = bring_together(a, b, common)
+    lines = []
+    for name, side in zip("AB", sides, strict=True):
+        lines += [f"{name}  {side.experiment.folder}", *(f"   {line}" for line in _about(side))]
+    kind = "paired" if contest.paired else "unpaired"
+    lines += ["", _table(contest), "", f"{kind}: {contest.said[0]}", *contest.said[1:]]
+    return "\n".join([*lines, f"epoch: {SELECTION[view]}", *_explained(contest)])
+
+
+def bring_together(a: Side, b: Side, common: bool) -> Contest:
+    """Pair the runs of two experiments where that is right; else leave them unpaired, and say why."""
+    shared = [name for name in a.runs if name in b.runs]
+    if common:
+        return _on_common(a, b, shared)
+    pairs = [name for name in shared if _same_utterances(a.runs[name], b.runs[name])]
+    said = []
+    if len(pairs) >= 2:
+        said.append(f"{len(pairs)} pairs of runs that held out the same utterances")
+        left = [len(side.runs) - len(pairs) for side in (a, b)]
+        if any(left):
+            said.append(f"left out, as they have no partner: {left[0]} runs of A, {left[1]} of B")
+        one, two = [a.runs[name] for name in pairs], [b.runs[name] for name in pairs]
+        return _contest(one, two, paired=True, said=said)
+    for name, side in zip("AB", (a, b), strict=True):
+        if len(side.runs) < 2:
+            raise GlamError(
+                f"{side.experiment.folder} ({name}): {len(side.runs)} finished runs; to compare, two or more are needed"
+            )
+    if not shared:
+        why = "the experiments have no seed in common"
+    else:
+        why = f"of {len(shared)} seeds in common, {len(pairs)} held out the same utterances in both"
+    said.append(f"{why}; all {len(a.runs)} runs of A against all {len(b.runs)} of B")
+    if shared and not pairs:
+        said.append("--common compares them in pairs, on the utterances that both runs of a seed held out")
+    return _contest(list(a.runs.values()), list(b.runs.values()), paired=False, said=said)
+
+
+def _on_common(a: Side, b: Side, shared: Sequence[str]) -> Contest:
+    """Pairs of equal seeds, scored again on the utterances that both held out."""
+    one, two, sizes = [], [], []
+    for name in shared:
+        ids = sorted(a.runs[name].guesses.keys() & b.runs[name].guesses.keys())
+        if ids:
+            one.append(_scored_on(a, a.runs[name], ids))
+            two.append(_scored_on(b, b.runs[name], ids))
+            sizes.append(len(ids))
+    if len(one) < 2:
+        raise GlamError(
+            f"--common: {len(one)} seeds have utterances that both experiments held out; two or more are needed. "
+            f"A has {len(a.runs)} finished runs, B {len(b.runs)}, {len(shared)} of the same seed."
+        )
+    least, most = min(sizes), max(sizes)
+    said = [
+        f"{len(one)} pairs of runs of the same seed, scored on the "
+        f"{least if least == most else f'{least} to {most}'} utterances that both held out"
+    ]
+    return _contest(one, two, paired=True, said=said)
+
+
+def _contest(one: Sequence[Arm], two: Sequence[Arm], *, paired: bool, said: Sequence[str]) -> Contest:
+    def ratio(arms: Sequence[Arm]) -> float:
+        return float(np.mean([len(arm.guesses) / arm.training for arm in arms]))
+
+    return Contest(
+        first=tuple(arm.scores for arm in one),
+        second=tuple(arm.scores for arm in two),
+        paired=paired,
+        ratios=(ratio(one), ratio(two)),
+        said=tuple(said),
+    )
+
+
+def _same_utterances(one: Arm, two: Arm) -> bool:
+    return one.held_out == two.held_out and one.guesses.keys() == two.guesses.keys()
+
+
+def _scored_on(side: Side, arm: Arm, ids: Sequence[str]) -> Arm:
+    index = {name: i for i, name in enumerate(side.experiment.classes)}
+    truth = dict(zip(side.experiment.ids, side.experiment.targets.tolist(), strict=True))
+    counts = confusion_matrix([truth[one] for one in ids], [index[arm.guesses[one]] for one in ids], len(index))
+    return Arm(scores_of(counts), arm.held_out, {one: arm.guesses[one] for one in ids}, arm.training)
+
+
+def _read(folder: Path, view: View) -> Side:
+    experiment = read_experiment(folder)
+    runs = read_runs(experiment)
+    finished = [run for run in runs if run.failed is None]
+    with bar(len(finished), f"reading {folder.name}", "run", leave=False) as progress:
+        arms = {}
+        for run in finished:
+            arms[run.folder.name] = _arm(experiment, run, view)
+            progress.update()
+    return Side(experiment, arms, len(runs) - len(finished))
+
+
+def _arm(experiment: StoredExperiment, run: StoredRun, view: View) -> Arm:
+    stored, shown = run.predictions(), result(experiment, run, view)
+    scored = slice(len(stored.held_out) // 2 if view == "validation" else 0, None)
+    guesses: NDArray[np.int64] = stored.logits[shown.epoch - 1, scored].argmax(axis=1)
+    ids = [experiment.ids[i] for i in stored.held_out]
+    return Arm(
+        scores=shown.scores,
+        held_out=frozenset(ids),
+        guesses={one: experiment.classes[guess] for one, guess in zip(ids[scored], guesses.tolist(), strict=True)},
+        training=len(stored.train),
+    )
+
+
+def _same_classes(a: StoredExperiment, b: StoredExperiment) -> None:
+    if set(a.classes) != set(b.classes):
+        raise GlamError(
+            f"{a.folder} has the classes {', '.join(a.classes)}, {b.folder} {', '.join(b.classes)}: scores of "
+            "different classes cannot be compared"
+        )
+    truth = dict(zip(b.ids, (b.classes[target] for target in b.targets), strict=True))
+    for one, target in zip(a.ids, a.targets.tolist(), strict=True):
+        if truth.get(one, a.classes[target]) != a.classes[target]:
+            raise GlamError(
+                f"utterance {one} is {a.classes[target]} in {a.folder} and {truth[one]} in {b.folder}: these are not "
+                "scores of the same task"
+            )
+
+
+def _about(side: Side) -> list[str]:
+    runs = f"{len(side.runs)} runs" + (f", {side.failed} more FAILED and left out" if side.failed else "")
+    return [*heading(side.experiment).splitlines(), composition_line(side.experiment.composition), runs]
+
+
+def _table(contest: Contest) -> str:
+    effect = "dz" if contest.paired else "d"
+    rows: dict[str, list[str]] = {
+        "A": [],
+        "B": [],
+        "A - B, points": [],
+        "95 % interval, corrected": [],
+        "p, corrected": [],
+        f"effect size ({effect})": [],
+        f"runs of each that would show {TO_SHOW:g} point": [],
+        "p, naive": [],
+    }
+    for metric in METRICS.values():
+        found, naive = contest.compare(metric), contest.compare(metric, corrected=False)
+        cells = [
+            *(mean_std([getattr(one, metric) for one in scores]) for scores in (contest.first, contest.second)),
+            f"{found.difference:+.2f}",
+            f"{found.interval.low:+.2f} to {found.interval.high:+.2f}",
+            _p(found.p),
+            f"{found.effect:.2f}",
+            "no number" if math.isinf(found.runs_needed) else f"{found.runs_needed:.0f}",
+            _p(naive.p),
+        ]
+        for row, cell in zip(rows.values(), cells, strict=True):
+            row.append(cell)
+    return tabulate(
+        [[name, *cells] for name, cells in rows.items()],
+        headers=["", *METRICS],
+        tablefmt="github",
+        disable_numparse=True,
+    )
+
+
+def _p(value: float) -> str:
+    return "< 0.0001" if value < 0.0001 else f"{value:.4f}"
+
+
+def _explained(contest: Contest) -> list[str]:
+    a, b = contest.ratios
+    ratio = f"{max(a, b):.3f}" if contest.paired else f"{a:.3f} and {b:.3f}"
+    unit = "of the differences of pairs" if contest.paired else "of the runs"
+    return [
+        "corrected: does the difference hold beyond this corpus? For training sets that overlap (Nadeau and Bengio), "
+        f"with test / training utterances {ratio}",
+        "naive: takes the runs as independent; beyond this corpus it finds differences that are not there",
+        f"effect size: in standard deviations {unit}; number of runs: at 80 % power, 5 % level, this spread",
+    ]

@@ -1,0 +1,178 @@
+"""What splits share: by hand on eight utterances, and the known figures of IEMOCAP."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from glam.data.splits import random_split, seeds
+from glam.data.utterances import Corpus, Problem, Utterance
+from glam.errors import GlamError
+from glam.reports.audit import Audit, audit, audit_text
+from glam.training.recipe import load_recipe
+
+SHORT = ("segments", {"length": 0.5, "train_overlap": 0.25, "test_overlap": 0.25})
+
+
+def utterance(name: str, label: str, samples: int = 16000, sha256: str | None = None) -> Utterance:
+    dialogue, turn = name.rsplit("_", 1)
+    return Utterance(
+        id=name,
+        label=label,
+        speaker=dialogue[:5] + turn[0],
+        session=dialogue[:5],
+        dialogue=dialogue,
+        scenario=dialogue.split("_", 1)[1],
+        style="improvised" if "impro" in dialogue else "scripted",
+        valence=None,
+        arousal=None,
+        dominance=None,
+        votes=(),
+        words="",
+        audio=f"{name}.wav",
+        samples=samples,
+        size=1,
+        mtime_ns=1,
+        sha256=sha256 or name,
+    )
+
+
+def corpus(utterances: list[Utterance], *problems: Problem, synthetic: bool = False) -> Corpus:
+    ordered = tuple(sorted(utterances, key=lambda one: one.id))
+    return Corpus("iemocap", Path("/corpus"), synthetic, ordered, problems, False, ())
+
+
+def small() -> Corpus:
+    """Eight utterances in two scenarios and four dialogues, and one of each reason to be left out."""
+    used = [
+        utterance("Ses01F_impro01_F000", "neu"),
+        utterance("Ses01F_impro01_M001", "neu"),
+        utterance("Ses01F_impro02_F000", "sad"),
+        utterance("Ses01F_impro02_M001", "sad", sha256="same"),
+        utterance("Ses02F_impro01_F000", "neu"),
+        utterance("Ses02F_impro01_M001", "ang"),
+        utterance("Ses02F_impro02_F000", "sad", sha256="same"),
+        utterance("Ses02F_impro02_M001", "exc"),
+    ]
+    dropped = [
+        utterance("Ses01F_impro01_F009", "neu", samples=7999),
+        utterance("Ses01F_impro01_F010", "hap"),
+        utterance("Ses01F_impro01_F011", "xxx", samples=1),
+        utterance("Ses01F_script01_1_F000", "neu"),
+    ]
+    return corpus([*used, *dropped], Problem("no audio", "a", ""), Problem("no audio", "b", ""))
+
+
+def test_a_small_corpus_by_hand() -> None:
+    recipe = load_recipe("glam-released", [SHORT])
+    (seed,) = seeds()[:1]
+    found = audit(small(), recipe, [seed])
+    split = random_split(8, seed)
+    ids = [one.id for one in found.population.utterances]
+    train, test = {ids[i] for i in split.train}, {ids[i] for i in split.held_out}
+    assert (len(train), len(test)) == (6, 2)
+    speakers = [{name[:5] + name[-4] for name in part} for part in (train, test)]
+    overlap = found.overlaps["speakers"]
+    both = speakers[0] & speakers[1]
+    assert (overlap.whole, overlap.train, overlap.test, overlap.both) == (4, *map(len, speakers), len(both))
+    assert overlap.seen == 100 * sum(name[:5] + name[-4] in speakers[0] for name in test) / 2
+    assert (found.overlaps["utterances"].both, found.overlaps["utterances"].seen) == (0, 0)
+    assert [(one.count, one.kinds) for one in found.dropped] == [
+        (1, {"scripted": 1}),
+        (2, {"hap": 1, "xxx": 1}),
+        (1, {"neutral": 1}),
+    ]
+    assert found.problems == {"no audio": 2}
+    # everyone: 3 neutral and 3 sad, the first wins; impro01: 3 of 4 neutral, impro02: 3 of 4 sad
+    assert [one.in_sample.wa for one in found.references.values()] == [37.5, 75.0, 75.0]
+
+
+def test_identical_recordings_are_counted_where_they_lie_on_both_sides() -> None:
+    recipe = load_recipe("glam-released", [SHORT])
+    found = audit(small(), recipe, seeds())
+    ids = [one.id for one in found.population.utterances]
+    twins = [ids.index("Ses01F_impro02_M001"), ids.index("Ses02F_impro02_F000")]
+    apart = [len(set(twins) & set(random_split(8, seed).held_out.tolist())) == 1 for seed in seeds()]
+    assert 0 < sum(apart) < 100
+    assert found.overlaps["recordings"].whole == 7
+    assert found.overlaps["recordings"].both == pytest.approx(np.mean(apart))
+
+
+def test_the_text_says_it_all() -> None:
+    text = audit_text(audit(small(), load_recipe("glam-released", [SHORT]), seeds()[:3]))
+    for part in (
+        "3 random splits of utterances, 6 for training and 2 for test",
+        "| recordings | 7 ",
+        "| neutral | 3 (37.5 %) |",
+        "label not in the recipe: 2 (1 hap, 1 xxx)",
+        "shorter than one segment of 0.5 s: 1 (1 neutral)",
+        "no audio: 2",
+        "without a scenario in training",
+    ):
+        assert part in text
+    assert "SYNTHETIC" not in text
+
+
+def test_a_synthetic_corpus_is_called_so() -> None:
+    made = corpus(list(small().utterances), synthetic=True)
+    assert "SYNTHETIC" in audit_text(audit(made, load_recipe("glam-released", [SHORT]), seeds()[:1]))
+
+
+def test_nothing_dropped_is_said() -> None:
+    whole = corpus([one for one in small().utterances if one.label in ("neu", "sad", "ang", "exc")])
+    text = audit_text(audit(whole, load_recipe("glam-released", [SHORT, ("corpus.style", "full")]), seeds()[:1]))
+    assert "shorter than one segment of 0.5 s: 1" in text
+    usable = corpus([one for one in whole.utterances if one.samples == 16000])
+    text = audit_text(audit(usable, load_recipe("glam-released", [SHORT, ("corpus.style", "full")]), seeds()[:1]))
+    assert text.endswith("every utterance of the corpus is in the recipe")
+
+
+def test_a_recipe_that_cannot_run_is_refused() -> None:
+    with pytest.raises(GlamError, match="no usable utterance"):
+        audit(small(), load_recipe("glam-released", [("segments.length", 5.0)]), seeds()[:1])
+
+
+@pytest.fixture(scope="module")
+def iemocap(shared: Path) -> Corpus:
+    """IEMOCAP as its list of ids, labels and lengths has it."""
+    with (shared / "corpora" / "iemocap-index.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    return corpus([utterance(row["utterance"], row["label"], int(row["samples"])) for row in rows])
+
+
+def known(iemocap: Corpus, style: str, length: float) -> Audit:
+    segments = {"length": length, "train_overlap": length / 2, "test_overlap": length / 2}
+    recipe = load_recipe("glam-released", [("corpus.style", style), ("segments", segments)])
+    return audit(iemocap, recipe, seeds()[:20])
+
+
+@pytest.mark.parametrize(
+    ("style", "length", "utterances", "scenario", "dialogue"),
+    [
+        ("improvised", 0.1, 2659, 79.5, 81.7),
+        ("improvised", 1.8, 2236, 80.1, 82.3),
+        ("scripted", 0.1, 2277, 61.4, 67.9),
+        ("scripted", 1.8, 2075, 62.1, 68.6),
+    ],
+)
+def test_the_scenario_gives_the_emotion_away(
+    iemocap: Corpus, style: str, length: float, utterances: int, scenario: float, dialogue: float
+) -> None:
+    found = known(iemocap, style, length)
+    assert len(found.population.utterances) == utterances
+    in_sample = [one.in_sample.wa for one in found.references.values()]
+    assert in_sample[1:] == pytest.approx([scenario, dialogue], abs=0.0501)
+
+
+def test_fitted_on_training_the_scenario_is_as_good(iemocap: Corpus) -> None:
+    found = known(iemocap, "improvised", 1.8)
+    on_test = [np.mean([scores.wa for scores in one.test]) for one in found.references.values()]
+    assert on_test[1] == pytest.approx(79.9, abs=0.05)
+    assert [found.overlaps[name].whole for name in ("speakers", "dialogues", "scenarios")] == [10, 80, 12]
+    assert found.overlaps["speakers"].both == 10
+    assert [(one.reason, one.count) for one in found.dropped] == [
+        ("not improvised", 2588),
+        ("label not in the recipe", 284),
+        ("shorter than one segment of 1.8 s", 423),
+    ]

@@ -1,0 +1,172 @@
+"""Comparisons of stored experiments: what is paired with what, and the numbers by the tested statistics."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from glam.data.population import Composition
+from glam.data.splits import random_split
+from glam.errors import GlamError
+from glam.evaluation.statistics import compare_paired, compare_unpaired
+from glam.reports.compare import Contest, _read, bring_together, compare
+from glam.results.identity import identity
+from glam.results.run import (
+    Epoch,
+    Predictions,
+    StoredExperiment,
+    store_experiment,
+    write_failure,
+    write_run,
+)
+
+CLASSES = ("neutral", "sad", "angry", "happy")
+SEEDS = range(6)
+
+
+def store(
+    folder: Path,
+    accuracy: float,
+    utterances: Sequence[int] = range(400),
+    seeds: Sequence[int] = SEEDS,
+    classes: tuple[str, ...] = CLASSES,
+) -> Path:
+    """An experiment whose runs classify about that share of the held-out utterances correctly, in both epochs."""
+    targets = np.array(utterances) % 4
+    experiment = StoredExperiment(
+        folder=folder,
+        name=folder.name,
+        recipe={"model": {"name": "glam"}, "training": {}},
+        identity=identity({"name": folder.name}, "0" * 64),
+        classes=classes,
+        composition=Composition(
+            corpus="iemocap",
+            synthetic=False,
+            style="full",
+            utterances=len(targets),
+            classes={name: {name[:3]: int((targets == i).sum())} for i, name in enumerate(classes)},
+            too_short={},
+        ),
+        ids=tuple(f"Ses01F_impro01_F{i:03d}" for i in utterances),
+        targets=targets,
+    )
+    store_experiment(experiment)
+    for seed in seeds:
+        split = random_split(len(targets), seed)
+        truth = targets[split.held_out]
+        rng = np.random.default_rng([seed, int(100 * accuracy)])
+        guess = np.where(rng.random((2, truth.size)) < accuracy, truth, (truth + 1) % 4)
+        predictions = Predictions(
+            logits=np.eye(4, dtype=np.float32)[guess],
+            segment_classes=np.zeros((2, truth.size), dtype=np.uint8),
+            segments=np.ones(truth.size, dtype=np.int64),
+            held_out=split.held_out,
+            train=split.train,
+        )
+        write_run(folder / str(seed), seed, {}, [Epoch(1e-3, 1, 1, 1)] * 2, truth, 4, predictions, {})
+    return folder
+
+
+def contest(a: Path, b: Path, view: str = "last", common: bool = False) -> Contest:
+    return bring_together(_read(a, view), _read(b, view), common)  # type: ignore[arg-type]
+
+
+def was(found: Contest) -> tuple[list[float], list[float]]:
+    return [one.wa for one in found.first], [one.wa for one in found.second]
+
+
+def test_runs_that_held_out_the_same_are_paired(tmp_path: Path) -> None:
+    found = contest(store(tmp_path / "a", 0.8), store(tmp_path / "b", 0.7))
+    assert found.paired
+    assert found.ratios == (0.25, 0.25)
+    one, two = was(found)
+    assert found.compare("wa") == compare_paired(one, two, ratio=0.25)
+    assert found.compare("wa", corrected=False) == compare_paired(one, two, ratio=0)
+    assert found.compare("wa").p > found.compare("wa", corrected=False).p
+
+
+def test_a_pair_is_of_one_seed_and_the_rest_is_left_out(tmp_path: Path) -> None:
+    a, b = store(tmp_path / "a", 0.8), store(tmp_path / "b", 0.8, seeds=(9, 4, 2, 3))
+    found = contest(a, b)
+    one, two = was(found)
+    assert one == two, "same seeds, same accuracy: the same predictions"
+    assert len(one) == 3
+    assert "left out, as they have no partner: 3 runs of A, 1 of B" in found.said
+
+
+def test_equal_seeds_on_other_utterances_are_not_paired(tmp_path: Path) -> None:
+    found = contest(store(tmp_path / "a", 0.8), store(tmp_path / "b", 0.7, utterances=range(1, 400)))
+    assert not found.paired
+    assert "of 6 seeds in common, 0 held out the same utterances" in found.said[0]
+    assert "--common" in found.said[1]
+    one, two = was(found)
+    assert found.compare("wa") == compare_unpaired(one, two, ratios=found.ratios)
+
+
+def test_the_order_of_utterances_does_not_matter_but_for_8_1_1(tmp_path: Path) -> None:
+    a, b = store(tmp_path / "a", 0.8), store(tmp_path / "b", 0.8)
+    for seed in SEEDS:  # the held-out utterances in another order, so that the halves differ
+        path = b / str(seed) / "predictions.npz"
+        with np.load(path) as file:
+            arrays = dict(file)
+        arrays["held_out"], arrays["logits"] = arrays["held_out"][::-1], arrays["logits"][:, ::-1]
+        np.savez_compressed(path, **arrays)
+    assert contest(a, b).paired
+    assert not contest(a, b, "validation").paired
+
+
+def test_8_1_1_is_half_of_what_was_held_out(tmp_path: Path) -> None:
+    found = contest(store(tmp_path / "a", 0.8), store(tmp_path / "b", 0.7), "validation")
+    assert found.paired
+    assert found.ratios == (0.125, 0.125)
+
+
+def test_on_common_utterances_both_are_scored_again(tmp_path: Path) -> None:
+    a, b = store(tmp_path / "a", 0.8), store(tmp_path / "b", 0.7, utterances=range(1, 400))
+    found = contest(a, b, common=True)
+    assert found.paired
+    sides = [_read(folder, "last") for folder in (a, b)]
+    shared = [sorted(sides[0].runs[str(s)].guesses.keys() & sides[1].runs[str(s)].guesses.keys()) for s in SEEDS]
+    for side, scores in zip(sides, was(found), strict=True):
+        truth = {i: CLASSES[t] for i, t in zip(side.experiment.ids, side.experiment.targets, strict=True)}
+        for seed, ids, wa in zip(SEEDS, shared, scores, strict=True):
+            right = sum(side.runs[str(seed)].guesses[one] == truth[one] for one in ids)
+            assert wa == pytest.approx(100 * right / len(ids))
+    assert found.ratios[0] == pytest.approx(np.mean([len(ids) for ids in shared]) / 320)
+    same = contest(a, store(tmp_path / "c", 0.7), common=True)
+    assert was(same) == was(contest(a, tmp_path / "c")), "where all is common, nothing changes"
+
+
+def test_the_text(tmp_path: Path) -> None:
+    a, b = store(tmp_path / "a", 0.8), store(tmp_path / "b", 0.7)
+    write_failure(b / "99", 99, {}, "the loss is nan")
+    text = compare(a, b, "last")
+    for part in (
+        "paired: 6 pairs of runs that held out the same utterances",
+        "6 runs, 1 more FAILED and left out",
+        "| 95 % interval, corrected",
+        "| p, naive",
+        "effect size (dz)",
+        "test / training utterances 0.250",
+        "epoch: last epoch",
+    ):
+        assert part in text
+    back = compare(b, a, "last")
+    difference = next(line for line in text.splitlines() if "points" in line)
+    turned = next(line for line in back.splitlines() if "points" in line)
+    assert difference.replace("+", "-") == turned
+
+
+def test_what_cannot_be_compared(tmp_path: Path) -> None:
+    a = store(tmp_path / "a", 0.8)
+    with pytest.raises(GlamError, match="1 finished runs; to compare, two or more"):
+        compare(a, store(tmp_path / "one", 0.8, seeds=[0]))
+    with pytest.raises(GlamError, match="0 seeds have utterances that both experiments held out"):
+        compare(a, store(tmp_path / "elsewhere", 0.8, utterances=range(400, 800)), common=True)
+    with pytest.raises(GlamError, match="different classes"):
+        compare(a, store(tmp_path / "classes", 0.8, classes=("neutral", "sad", "angry", "calm")))
+    with pytest.raises(GlamError, match="not scores of the same task"):
+        compare(a, store(tmp_path / "labels", 0.8, classes=("sad", "neutral", "angry", "happy")))
+    with pytest.raises(GlamError, match="no experiment lies here"):
+        compare(a, tmp_path)
