@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -200,3 +201,28 @@ def test_help_does_not_import_torch(words: list[str]) -> None:
     assert done.returncode == 0
     assert "usage:" in done.stdout
     assert "| torch" not in done.stderr.replace("|   ", "| ")
+
+
+def test_a_run_under_way_can_be_asked_to_save_its_model_later(tiny_release: Path, tmp_path: Path) -> None:
+    words = command(tmp_path, "-d", str(tiny_release), "--seed=5", "--checkpoint-every=0", "--set=training.epochs=6")
+    process = subprocess.Popen(words, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=environment())
+    while not list((tmp_path / "runs").glob("*/.checkpoints/*.safetensors")) and process.poll() is None:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    process.wait(60)
+    done = call(*words, "--save-model=best")
+    assert done.returncode == 0, done.stderr
+    (run,) = runs(tmp_path)
+    assert (run / "model.safetensors").is_file()
+
+
+def test_what_cannot_be_used_is_said_before_training_and_in_the_report(tiny_release: Path, tmp_path: Path) -> None:
+    shutil.copytree(tiny_release, tmp_path / "release")
+    damaged = sorted((tmp_path / "release").rglob("*.wav"))[3]
+    damaged.write_bytes(damaged.read_bytes()[:1000])
+    done = call(*command(tmp_path, "-d", str(tmp_path / "release"), "--alpha=0.3"))
+    assert done.returncode == 0, done.stderr
+    assert f"not used, unreadable audio: 1 ({damaged.stem})" in done.stderr
+    assert "not used, unreadable audio: 1" in done.stdout
+    assert "changed from glam-released:" in done.stdout
+    assert "training.alpha 0.3 (0.5)" in done.stdout

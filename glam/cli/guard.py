@@ -3,6 +3,7 @@
 import signal
 import sys
 from collections.abc import Callable
+from io import TextIOWrapper
 from types import FrameType
 
 from glam.errors import GlamError
@@ -11,6 +12,9 @@ from glam.errors import GlamError
 def guarded(work: Callable[[], None]) -> int:
     """Run an entry point's work: a user's mistake is one message and status 2, Ctrl-C status 130."""
     signal.signal(signal.SIGTERM, _as_interrupt)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a terminal that cannot show ± must not cost a report
+            stream.reconfigure(errors="backslashreplace")
     try:
         work()
     except GlamError as error:

@@ -11,6 +11,7 @@ from glam.cli.guard import say
 from glam.errors import GlamError
 
 if TYPE_CHECKING:
+    from glam.data.utterances import Corpus
     from glam.training.job import Resources
     from glam.training.workers import Message
 
@@ -30,6 +31,18 @@ def add_folder_flags(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--runs-folder", type=Path, metavar="FOLDER", help="where results lie (GLAM_RUNS, else runs)")
     add("--data-folder", type=Path, metavar="FOLDER", help="where index and features lie (GLAM_DATA, else data)")
+
+
+def say_problems(corpus: "Corpus") -> None:
+    """What the corpus has that cannot be used: a line a kind, with the first few names."""
+    kinds: dict[str, list[str]] = {}
+    for problem in corpus.problems:
+        kinds.setdefault(problem.kind, []).append(problem.subject)
+    for kind, subjects in kinds.items():
+        more = f" and {len(subjects) - 3} more" if len(subjects) > 3 else ""
+        say(f"           not used, {kind}: {len(subjects)} ({', '.join(subjects[:3])}{more})")
+    if kinds:
+        say("           handleIEMOCAP.py says what is wrong with each of them")
 
 
 @contextmanager
@@ -83,6 +96,8 @@ def resources(args: argparse.Namespace, precision: str) -> "Resources":
     device = _device(args.gpu)
     if precision == "tf32" and not device.startswith("cuda"):
         raise GlamError(f"precision tf32 exists on NVIDIA GPUs only; this is {device}. Use fp32 or bf16.")
+    if not 0 <= args.checkpoint_every < float("inf"):
+        raise GlamError(f"--checkpoint-every {args.checkpoint_every}: expected seconds, 0 or more")
     if args.threads < 1:
         raise GlamError(f"--threads {args.threads}: at least one is needed")
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

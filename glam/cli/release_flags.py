@@ -27,7 +27,7 @@ SCHEDULES: dict[str, dict[str, Any]] = {
     "exp": {"schedule": "decay", "lr_factor": 0.95, "lr_every": 1},
     "step": {"schedule": "decay", "lr_factor": 0.1, "lr_every": 10},
     "warmstep": {"schedule": "decay", "lr_factor": 0.1, "lr_every": 10},  # despite its name, no warm-up
-    "cosine": {"schedule": "cosine", "lr_every": 10},
+    "cosine": {"schedule": "cosine", "lr_factor": 0.95, "lr_every": 10},
 }
 # Where the value goes as it is.
 FIELDS = {
@@ -176,8 +176,7 @@ def overrides(args: argparse.Namespace) -> list[tuple[str, Any]]:
         fields += [(f"training.{field}", value) for field, value in SCHEDULES[args.lr_schedule].items()]
     if args.optimizer is not None:
         fields.append(("training.optimizer", args.optimizer))
-        if args.optimizer == "sgd":
-            fields.append(("training.weight_decay", 1e-4))
+        fields.append(("training.weight_decay", 1e-4 if args.optimizer == "sgd" else 1e-6))
     return fields
 
 

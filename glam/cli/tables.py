@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glam.cli.guard import guarded, say
-from glam.cli.machine import add_folder_flags, add_machine_flags, board, corpus_folder, folders, resources
+from glam.cli.machine import add_folder_flags, add_machine_flags, board, corpus_folder, folders, resources, say_problems
 from glam.errors import GlamError
 
 if TYPE_CHECKING:
@@ -131,19 +131,19 @@ def _train(
     }
     say(f"table      {wanted.number}, {setting} setting: {len(asked)} rows, {len(experiments)} experiments")
     say(f"corpus     {corpus.root}: {len(corpus.utterances)} utterances")
+    say_problems(corpus)
     say(f"device     {machine.device}, {asked[0].training.precision}, {machine.at_once} at once")
     left, total = sum(map(len, missing.values())), len(experiments) * len(seeds)
     say(f"runs       {total}, of which {total - left} are stored already")
     if left:
         todo = {label: experiment for label, experiment in experiments.items() if missing[label]}
-        _run_all(todo, missing, seeds[0], machine, args.tensorboard)
+        _run_all(todo, missing, machine, args.tensorboard)
     return corpus
 
 
 def _run_all(
     experiments: "dict[str, Experiment]",
     missing: dict[str, list[int]],
-    first: int,
     machine: "Resources",
     follow: Path | None,
 ) -> None:
@@ -160,6 +160,4 @@ def _run_all(
             progress.begin(piece)
             experiment = experiments[piece.label]
             with board(follow, experiment.folder.name, progress) as listen:
-                # The first seed's model is kept, so that no figure needs a training of its own.
-                run(experiment, [first], machine, "best", listen)
                 run(experiment, missing[piece.label], machine, "none", listen)

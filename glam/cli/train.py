@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glam.cli.guard import guarded, say
-from glam.cli.machine import add_machine_flags, board, corpus_folder, folders, resources
+from glam.cli.machine import add_machine_flags, board, corpus_folder, folders, resources, say_problems
 from glam.cli.release_flags import add_release_flags, notes, overrides, with_config
 from glam.errors import GlamError
 
@@ -86,6 +86,7 @@ def _train(args: argparse.Namespace) -> None:
     save: SaveModel = args.save_model or ("best" if args.SaveModel else "none")
     if missing:
         share = (1 - recipe.split.train_share) / recipe.split.train_share
+        share /= recipe.augmentation.vtlp_copies + 1
         share *= recipe.segments.train_hop / recipe.segments.test_hop / 3  # a forward pass is a third of a step
         with (
             Live(len(missing), machine.at_once, recipe.training.epochs, share) as live,
@@ -122,6 +123,7 @@ def _banner(experiment: "Experiment", machine: "Resources", seeds: Sequence[int]
     recipe = experiment.recipe
     say(f"recipe     {recipe.name}: {recipe.model.name}, {recipe.training.epochs} epochs")
     say(f"corpus     {experiment.population.composition()}")
+    say_problems(experiment.corpus)
     if experiment.corpus.synthetic:
         say(f"           {SYNTHETIC}")
     say(

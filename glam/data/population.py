@@ -4,8 +4,9 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Literal, Self
 
-from pydantic import model_validator
+from pydantic import Field, field_validator, model_validator
 
+from glam.data.corpora import CORPORA
 from glam.data.segments import SegmentSettings, long_enough
 from glam.data.utterances import Corpus, Utterance, corpus_digest
 from glam.errors import GlamError
@@ -34,6 +35,13 @@ class CorpusSettings(Settings):
     style: Style = "improvised"
     labels: dict[str, tuple[str, ...]] = RELEASED_LABELS
 
+    @field_validator("name")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name not in CORPORA:
+            raise ValueError(f"there is no corpus {name!r}; the corpora are {', '.join(CORPORA)}")
+        return name
+
     @model_validator(mode="after")
     def _labels_make_classes(self) -> Self:
         taken = [label for labels in self.labels.values() for label in labels]
@@ -59,6 +67,7 @@ class Population:
     utterances: those that splits are drawn from. targets: their class indices.
     stored: every utterance of the label selection that is long enough, whatever its style: what the feature store
         holds, so that the styles share one.
+    unusable: number of problems of the corpus, by kind: what could not be used, whatever its label.
     too_short: number of utterances dropped, by class name.
     """
 
@@ -69,6 +78,7 @@ class Population:
     targets: tuple[int, ...]
     stored: tuple[Utterance, ...]
     too_short: dict[str, int]
+    unusable: dict[str, int]
 
     @property
     def digest(self) -> str:
@@ -92,6 +102,7 @@ class Population:
                 name: {label: labels[label] for label in made_of} for name, made_of in self.settings.labels.items()
             },
             too_short={name: self.too_short.get(name, 0) for name in index},
+            unusable=self.unusable,
         )
 
 
@@ -104,6 +115,7 @@ class Composition(Settings):
     utterances: int
     classes: dict[str, dict[str, int]]
     too_short: dict[str, int]
+    unusable: dict[str, int] = Field(default_factory=dict)
 
 
 def composition_line(facts: Composition) -> str:
@@ -116,6 +128,7 @@ def composition_line(facts: Composition) -> str:
     return (
         f"{facts.corpus}, {facts.style}: {facts.utterances} utterances: {', '.join(parts)}; "
         f"{dropped} more were shorter than one segment and left out"
+        + "".join(f"; not used, {kind}: {count}" for kind, count in facts.unusable.items())
     )
 
 
@@ -157,4 +170,5 @@ def population(corpus: Corpus, settings: CorpusSettings, segments: SegmentSettin
         targets=tuple(target[u.label] for u in used),
         stored=stored,
         too_short=dict(short),
+        unusable=dict(Counter(problem.kind for problem in corpus.problems)),
     )

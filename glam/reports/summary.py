@@ -4,8 +4,9 @@ A second table has the spread over the runs: per-class recall, median, worst run
 for this corpus and one for beyond it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from tabulate import tabulate
 
@@ -15,6 +16,7 @@ from glam.evaluation.statistics import interval_of_mean
 from glam.evaluation.statistics import summary as summarise
 from glam.reports.views import SELECTION, Result, View, result
 from glam.results.run import StoredExperiment, StoredRun, read_experiment, read_run
+from glam.training.recipe import load_recipe, recipe_names
 
 COLUMNS = {
     "WA": "wa",
@@ -74,11 +76,36 @@ def heading(experiment: StoredExperiment) -> str:
     """The recipe, model and setting a report is about, with a warning where the corpus is synthetic."""
     changed = experiment.recipe["training"].get("shuffle_labels")
     lines = [f"recipe {experiment.name}: {experiment.recipe['model']['name']}"]
+    if differences := changed_settings(experiment):
+        lines.append(f"changed from {experiment.name}: {', '.join(differences)}")
     if experiment.composition.synthetic:
         lines.append(SYNTHETIC)
     if changed:
         lines.append("CONTROL: the training labels were shuffled; scores show chance.")
     return "\n".join(lines)
+
+
+def changed_settings(experiment: StoredExperiment) -> list[str]:
+    """The fields in which a stored recipe differs from the one of its name, as `field value (the recipe's)`."""
+    if experiment.name not in recipe_names():
+        return []
+    stored = _fields(experiment.recipe)
+    named = _fields(load_recipe(experiment.name).model_dump(mode="json"))
+    return [
+        f"{field} {value} ({named.get(field)})"
+        for field, value in stored.items()
+        if field != "name" and value != named.get(field)
+    ]
+
+
+def _fields(settings: Mapping[str, Any], section: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for field, value in settings.items():
+        if isinstance(value, dict) and field != "labels":
+            flat |= _fields(value, f"{section}{field}.")
+        else:
+            flat[f"{section}{field}"] = value
+    return flat
 
 
 def absences(experiment: StoredExperiment, results: Sequence[Result]) -> list[str]:

@@ -19,8 +19,8 @@ class Piece:
     seconds: float
 
     def total(self, at_once: int) -> float:
-        """Seconds until its runs are done, so many side by side; the first one goes alone."""
-        return self.seconds * (1 + -(-(self.runs - 1) // at_once))
+        """Seconds until its runs are done, so many side by side."""
+        return self.seconds * -(-self.runs // at_once)
 
 
 def estimate(pieces: list[Piece], at_once: int) -> str:

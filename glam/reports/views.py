@@ -11,6 +11,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from glam.errors import GlamError
 from glam.evaluation.metrics import (
     ScoreArrays,
     Scores,
@@ -64,6 +65,10 @@ def best(scores: ScoreArrays) -> int:
 def _by_validation(experiment: StoredExperiment, run: StoredRun) -> tuple[int, NDArray[np.int64]]:
     stored = run.predictions()
     half = len(stored.held_out) // 2
+    if half == 0:
+        raise GlamError(
+            f"{run.folder}: holds out {len(stored.held_out)} utterance, too few for a validation and a test part"
+        )
     truth = experiment.targets[stored.held_out]
     guesses = stored.logits.argmax(axis=2)
     classes = len(experiment.classes)

@@ -14,6 +14,8 @@ from glam.errors import GlamError
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary path to write to, which becomes `path` at the end of the block; gone if the block raises."""
+    if not path.name:
+        raise GlamError(f"{str(path)!r} is no name of a file to write")
     temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}")
     try:
         yield temporary

@@ -18,6 +18,7 @@ import csv
 import io
 import json
 import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,8 +103,18 @@ class StoredRun:
         path = self.folder / PREDICTIONS
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-                return Predictions(**{name: arrays[name] for name in Predictions.__dataclass_fields__})
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+                found = Predictions(**{name: arrays[name] for name in Predictions.__dataclass_fields__})
+            _check(found, self.confusion)
+            return found
+        except (
+            OSError,
+            ValueError,
+            KeyError,
+            EOFError,
+            NotImplementedError,
+            zipfile.BadZipFile,
+            zlib.error,
+        ) as error:
             raise GlamError(f"{path}: {_damaged(error)}") from None
 
 
@@ -137,6 +148,7 @@ def store_experiment(experiment: StoredExperiment) -> None:
         "recipe": experiment.recipe,
         "classes": experiment.classes,
         "composition": experiment.composition.model_dump(),
+        "utterances": len(experiment.ids),
     }
     try:
         experiment.folder.mkdir(parents=True, exist_ok=True)
@@ -157,6 +169,11 @@ def read_experiment(folder: Path) -> StoredExperiment:
         index = {name: i for i, name in enumerate(classes)}
         with path.open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
+        recipe = content["recipe"]
+        if not isinstance(recipe["model"]["name"], str) or not isinstance(recipe["training"], dict):
+            raise ValueError("the recipe has no model or no training")
+        if len(rows) != content["utterances"]:
+            raise ValueError(f"{len(rows)} utterances, expected {content['utterances']}")
         return StoredExperiment(
             folder=folder,
             name=str(content["name"]),
@@ -221,6 +238,10 @@ def read_run(folder: Path) -> StoredRun:
     try:
         rows = content["epochs"]
         confusion = np.array([row["confusion"] for row in rows], dtype=np.int64)
+        if content["failed"] is None:
+            sums = confusion.reshape(len(rows), -1).sum(axis=1)
+            if not len(rows) or confusion.shape[1] != confusion.shape[2] or len(set(sums)) != 1 or not sums[0]:
+                raise ValueError("its epochs have no confusion matrices of one set of utterances")
         return StoredRun(
             folder=folder,
             seed=int(content["seed"]),
@@ -242,9 +263,25 @@ def read_run(folder: Path) -> StoredRun:
         raise GlamError(f"{folder / RUN}: {_damaged(error)}") from None
 
 
+def _check(found: Predictions, confusion: NDArray[np.int64]) -> None:
+    """ValueError where the arrays do not belong together, or not to the run's confusion matrices (E, C, C)."""
+    epochs, held_out = len(confusion), len(found.held_out)
+    shapes = {
+        "logits": (epochs, held_out, confusion.shape[1]),
+        "segment_classes": (epochs, int(found.segments.sum())),
+        "segments": (held_out,),
+    }
+    for name, shape in shapes.items():
+        if getattr(found, name).shape != shape:
+            raise ValueError(f"{name} is {getattr(found, name).shape}, expected {shape}")
+    if held_out != confusion[0].sum() or min(found.held_out.min(), found.train.min()) < 0:
+        raise ValueError("held_out and train are not the run's utterances")
+
+
 def _damaged(error: Exception) -> str:
+    text = " ".join(str(error).split())
     return (
-        f"damaged ({type(error).__name__}: {error}). Move the folder away and run the same command again: "
+        f"damaged ({type(error).__name__}: {text}). Move the folder away and run the same command again: "
         "what is missing is trained again."
     )
 

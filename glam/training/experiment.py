@@ -137,10 +137,10 @@ def run(
 
     An exception of `listen` (Ctrl-C included) stops the workers at their next step, checkpointed.
     """
+    store_experiment(experiment.stored)
     missing = [seed for seed in seeds if not experiment.finished(seed)]
     if not missing:
         return
-    store_experiment(experiment.stored)
     work = job(experiment, resources, save_model)
     for message in run_jobs(work, missing):
         listen(message)

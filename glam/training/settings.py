@@ -52,6 +52,8 @@ class TrainingSettings(Settings):
             raise ValueError("momentum belongs to optimizer sgd; Adam has none to set")
         if self.schedule != "decay" and self.lr_factor != default["lr_factor"].default:
             raise ValueError(f"lr_factor belongs to schedule decay; schedule is {self.schedule}")
+        if self.schedule == "cosine" and self.lr_every < 2:
+            raise ValueError("lr_every: with schedule cosine, the epochs until the rate is 0, at least 2 (release: 10)")
         if self.schedule == "constant" and self.lr_every != default["lr_every"].default:
             raise ValueError("lr_every belongs to the schedules decay and cosine; schedule is constant")
         return self

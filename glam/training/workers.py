@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from glam.data.splits import random_split
+from glam.data.splits import random_split, seeds
 from glam.errors import GlamError
 from glam.evaluation.metrics import best_epoch, confusion_matrix, scores_of
 from glam.results.environment import environment
 from glam.results.files import only_one
 from glam.results.run import MODEL, RUN, Predictions, write_failure, write_run
-from glam.training.job import Job, run_data
+from glam.training.job import Job, SaveModel, run_data
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -120,8 +120,9 @@ def _work(job: Job, waiting: Any, messages: Any, stop: Event) -> None:
             run_one(job, seed, messages.put, stop.is_set)
     except GlamError as error:
         messages.put(Message("error", text=str(error)))
-    except OSError as error:
-        messages.put(Message("error", text=f"{job.folder}: {error}. Finished runs are kept; mend it and run again."))
+    except Exception as error:  # whatever it is, the person at the terminal gets it in one line
+        text = " ".join(f"{type(error).__name__}: {error}".split())
+        messages.put(Message("error", text=f"{job.folder}: a run stopped ({text}). Finished runs are kept."))
 
 
 def _die_with_parent() -> None:
@@ -139,6 +140,8 @@ def run_one(job: Job, seed: int, tell: Callable[[Message], None], stopping: Call
             tell(Message("elsewhere", seed))
         elif (folder / RUN).is_file():
             tell(Message("finished", seed, text="already"))
+        elif folder.exists():
+            raise GlamError(f"{folder}: is there, but holds no finished run ({RUN} is missing). Move it away.")
         else:
             try:
                 _Run(job, seed, tell, stopping).go()
@@ -166,10 +169,13 @@ class _Run:
             self.recipe.model, self.recipe.training, self.classes, self.data, seed, self.device
         )
         self.state: RunState = State()
+        # The first seed of every experiment keeps its model, so that no figure needs a training of its own.
+        first = seed == seeds()[0] and job.save_model == "none"
+        self.save_model: SaveModel = "best" if first else job.save_model
         self.best: dict[str, Tensor] = {}
         self.notes: dict[str, Any] = {"resumed": 0, "elapsed": 0.0}
         self.checkpoint = job.folder / ".checkpoints" / f"{seed}.safetensors"
-        self.checkpoint_identity = f"{job.identity}/{seed}/{job.save_model}"
+        self.checkpoint_identity = f"{job.identity}/{seed}"
         self.steps = 0  # by this process
         self.begun = self.saved = self.told = self.warm = time.monotonic()
 
@@ -220,7 +226,7 @@ class _Run:
     def _after_epoch(self) -> None:
         scores = self._scores()[-1]
         self.tell(self._message("epoch", wa=scores.wa, ua=scores.ua))
-        if self.job.save_model == "best" and self._best() == self.state.epoch - 1:
+        if self._best() == self.state.epoch - 1:  # always kept: a later command may go on and ask for it
             self.best = {name: t.detach().cpu().clone() for name, t in self.learner.model.state_dict().items()}
 
     def _save(self) -> None:
@@ -255,10 +261,10 @@ class _Run:
     def _saved_model(self) -> dict[str, bytes]:
         from safetensors.torch import save
 
-        if self.job.save_model == "none":
+        if self.save_model == "none":
             return {}
-        weights = self.best if self.job.save_model == "best" else self.learner.model.state_dict()
-        epoch = self._best() if self.job.save_model == "best" else self.state.epoch - 1
+        weights = self.best if self.save_model == "best" else self.learner.model.state_dict()
+        epoch = self._best() if self.save_model == "best" else self.state.epoch - 1
         meta = {
             "recipe": self.recipe.model_dump_json(),
             "shape": f"{self.data.train.shape[0]},{self.data.train.shape[1]}",

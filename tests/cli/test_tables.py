@@ -75,7 +75,7 @@ def test_a_table_is_trained_estimated_interrupted_and_finished(
     broken = FakeTraining(stop_after=3)
     assert command(broken, "2", "--runs", "2") == 130
     out = capsys.readouterr()
-    assert "estimate   about 18 min for 12 runs, 2 at once" in out.err
+    assert "estimate   about 9 min for 12 runs, 2 at once" in out.err
     assert "Multi-scale + MHA  2 runs of 90 s" in out.err
     assert "the same command goes on" in out.err
     assert out.out == ""
@@ -84,7 +84,7 @@ def test_a_table_is_trained_estimated_interrupted_and_finished(
     assert command(rest, "2", "--runs", "2") == 0
     out = capsys.readouterr()
     assert "12, of which 3 are stored already" in out.err
-    assert "estimate   about 14 min for 9 runs" in out.err
+    assert "estimate   about 8 min for 9 runs" in out.err
     done = broken.trained + rest.trained
     assert len(done) == len(set(done)) == 12
     # the first seed of each experiment keeps its model, for the figures

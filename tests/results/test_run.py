@@ -1,4 +1,5 @@
 import json
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -129,3 +130,22 @@ def test_identity_does_not_depend_on_the_order_of_fields() -> None:
     assert digest(identity({"a": 1, "b": 2}, "x")) == digest(identity({"b": 2, "a": 1}, "x"))
     assert digest(identity({"a": 1}, "x")) != digest(identity({"a": 1}, "y"))
     assert json.loads(canonical_json({"b": 0.1, "a": "é"})) == {"a": "é", "b": 0.1}
+
+
+def test_arrays_that_do_not_belong_together_are_noticed(tmp_path: Path) -> None:
+    store(tmp_path / "7")
+    np.savez_compressed(tmp_path / "7" / PREDICTIONS, **(vars(predictions()) | {"segments": np.array([1, 1])}))
+    with pytest.raises(GlamError, match="damaged"):
+        read_run(tmp_path / "7").predictions()
+
+
+def test_flipped_bytes_are_noticed_or_harmless(tmp_path: Path) -> None:
+    store(tmp_path / "7")
+    path = tmp_path / "7" / PREDICTIONS
+    whole = path.read_bytes()
+    for position in range(0, len(whole), 7):
+        damaged = bytearray(whole)
+        damaged[position] ^= 0xFF
+        path.write_bytes(damaged)
+        with suppress(GlamError):  # any other exception is what this test is about
+            read_run(tmp_path / "7").predictions()

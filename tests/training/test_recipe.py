@@ -138,3 +138,16 @@ def test_a_stored_recipe_comes_back_the_same(lr: float, epochs: int, alpha: floa
     again = checked(recipe.model_dump(mode="json"), "stored")
     assert again == recipe
     assert id_of(again) == id_of(recipe)
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("corpus.name=timit", "the corpora are iemocap"),
+        ("training.schedule=cosine", "lr_every"),
+        ("training.batch_size=1:30", "batch_size"),
+    ],
+)
+def test_more_mistakes(text: str, part: str) -> None:
+    with pytest.raises(GlamError, match=part):
+        load_recipe("glam-released", [parse_override(text)])

@@ -1,0 +1,65 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from glam.data.corpora import load_corpus
+from glam.data.population import CorpusSettings, composition_line, population
+from glam.data.segments import SegmentSettings
+from glam.data.utterances import Corpus, Problem
+from glam.errors import GlamError
+
+SHORT = SegmentSettings(length=0.5, train_overlap=0.1, test_overlap=0.1)
+
+
+@pytest.fixture
+def corpus(tiny_release: Path, tmp_path: Path) -> Corpus:
+    return load_corpus("iemocap", tiny_release, tmp_path / "index")
+
+
+def test_the_population_is_sorted_and_its_targets_follow_the_order_of_the_labels(corpus: Corpus) -> None:
+    settings = CorpusSettings(labels={"happy": ("exc",), "rest": ("neu", "ang")})
+    people = population(corpus, settings, SHORT)
+    assert [u.id for u in people.utterances] == sorted(u.id for u in people.utterances)
+    assert {(u.label, t) for u, t in zip(people.utterances, people.targets, strict=True)} == {
+        ("exc", 0),
+        ("neu", 1),
+        ("ang", 1),
+    }
+
+
+def test_an_utterance_of_exactly_one_segment_is_kept_and_shorter_ones_are_counted(corpus: Corpus) -> None:
+    lengths = sorted(u.samples for u in corpus.utterances)
+    seconds = lengths[3] / 16000
+    segments = SegmentSettings(length=seconds, train_overlap=0, test_overlap=0)
+    people = population(corpus, CorpusSettings(), segments)
+    assert len(people.utterances) == 37
+    assert sum(people.too_short.values()) == 3
+    assert "3 more were shorter" in people.composition()
+
+
+def test_styles_share_what_is_stored(corpus: Corpus) -> None:
+    both = replace(
+        corpus,
+        utterances=tuple(replace(u, style="scripted") if u.session < "Ses03" else u for u in corpus.utterances),
+    )
+    of_style = {
+        style: population(both, CorpusSettings.model_validate({"style": style}), SHORT)
+        for style in ("improvised", "scripted", "full")
+    }
+    assert len({people.stored for people in of_style.values()}) == 1
+    assert {s: len(p.utterances) for s, p in of_style.items()} == {"improvised": 24, "scripted": 16, "full": 40}
+
+
+def test_the_composition_says_what_a_class_is_made_of_and_what_could_not_be_used(corpus: Corpus) -> None:
+    broken = replace(corpus, problems=(Problem("unreadable audio", "x", "y"),))
+    settings = CorpusSettings(labels={"happy": ("exc", "hap"), "other": ("neu",)})
+    line = composition_line(population(broken, settings, SHORT).facts())
+    assert "10 happy (10 exc + 0 hap)" in line
+    assert "not used, unreadable audio: 1" in line
+
+
+@pytest.mark.parametrize("labels", [{"a": ("neu",), "b": ("sur",)}, {"a": ("dis",), "b": ("sur",)}])
+def test_a_class_without_utterances_is_explained(corpus: Corpus, labels: dict[str, tuple[str, ...]]) -> None:
+    with pytest.raises(GlamError, match=r"no usable utterance.*10 neu"):
+        population(corpus, CorpusSettings(labels=labels), SHORT)
