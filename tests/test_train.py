@@ -154,6 +154,13 @@ def test_an_interrupted_command_ends_in_the_identical_table(
     assert not list(checkpoints.glob("*/.*/*.safetensors")), "checkpoints go with the finished run"
 
 
+def test_the_first_seed_of_an_experiment_keeps_its_model_for_the_figures(tiny_release: Path, tmp_path: Path) -> None:
+    done = call(*command(tmp_path, "-d", str(tiny_release), "--runs=2", "--set=training.epochs=1"))
+    assert done.returncode == 0, done.stderr
+    assert [(run / "model.safetensors").is_file() for run in runs(tmp_path)].count(True) == 1
+    assert (next((tmp_path / "runs").glob("*/2602656884")) / "model.safetensors").is_file()
+
+
 def test_the_next_seeds_are_those_without_a_result(tiny_release: Path, tmp_path: Path) -> None:
     (tmp_path / "seeds.txt").write_text("5\n6\n7\n")
     words = command(tmp_path, "-d", str(tiny_release), "--seeds", str(tmp_path / "seeds.txt"))
