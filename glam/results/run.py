@@ -172,7 +172,7 @@ def read_experiment(folder: Path) -> StoredExperiment:
         recipe = content["recipe"]
         if not isinstance(recipe["model"]["name"], str) or not isinstance(recipe["training"], dict):
             raise ValueError("the recipe has no model or no training")
-        if len(rows) != content["utterances"]:
+        if len(rows) != content.get("utterances", len(rows)):  # absent from the earliest experiments
             raise ValueError(f"{len(rows)} utterances, expected {content['utterances']}")
         return StoredExperiment(
             folder=folder,
