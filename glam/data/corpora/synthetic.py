@@ -28,12 +28,12 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from glam.data.audio import RATE
+from glam.data.corpora.iemocap import SYNTHETIC_MARK
 from glam.errors import GlamError
 from glam.progress import bar
 
 Floats = NDArray[np.float64]
 
-MARK = "SYNTHETIC.txt"
 NOTE = """This corpus is synthetic: version 1, made by GLAM's glam/data/corpora/synthetic.py.
 
 Nobody speaks here, and nothing measured on it says anything about speech. It has the layout of an IEMOCAP
@@ -194,7 +194,7 @@ def make_corpus(root: Path) -> None:
                 _write_audio(making, turn)
                 progress.update()
         _write_texts(making, turns)
-        (making / MARK).write_text(NOTE, encoding="utf-8", newline="\n")
+        (making / SYNTHETIC_MARK).write_text(NOTE, encoding="utf-8", newline="\n")
         making.replace(root)
 
 
@@ -203,13 +203,13 @@ def _is_complete(root: Path) -> bool:
         return False
     if not root.is_dir():
         raise GlamError(f"{root} is a file; the synthetic corpus needs a folder of its own. Name another one.")
-    mark = root / MARK
+    mark = root / SYNTHETIC_MARK
     if mark.is_file() and mark.read_text(encoding="utf-8") == NOTE:
         return True
     if mark.is_file():
-        found = f"holds a synthetic corpus of another version (see {MARK} in it)"
+        found = f"holds a synthetic corpus of another version (see {SYNTHETIC_MARK} in it)"
     elif any(root.iterdir()):
-        found = f"holds files, but no {MARK} as the synthetic corpus does"
+        found = f"holds files, but no {SYNTHETIC_MARK} as the synthetic corpus does"
     else:
         return False
     raise GlamError(f"{root} {found}. It is left as it is: move or delete it, or name another folder.")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.stats import kruskal
 
 from glam.data.corpora import load_corpus, synthetic
-from glam.data.corpora.synthetic import EMOTIONS, LEXICON, MARK, Turn, make_corpus, plan, sound
+from glam.data.corpora.synthetic import EMOTIONS, LEXICON, SYNTHETIC_MARK, Turn, make_corpus, plan, sound
 from glam.errors import GlamError
 
 CLASSES = ("neu", "exc", "sad", "ang")
@@ -56,8 +56,8 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_it_lies_as_a_release_does(
     corpus: Path, turns: list[Turn], audio: dict[str, NDArray[np.int16]], tmp_path: Path
 ) -> None:
-    assert sorted(path.name for path in corpus.iterdir()) == [MARK, *(f"Session{k}" for k in range(1, 6))]
-    assert "synthetic" in (corpus / MARK).read_text()
+    assert sorted(path.name for path in corpus.iterdir()) == [SYNTHETIC_MARK, *(f"Session{k}" for k in range(1, 6))]
+    assert "synthetic" in (corpus / SYNTHETIC_MARK).read_text()
     found, speakers = {}, defaultdict(set)
     for labels in corpus.glob("Session*/dialog/EmoEvaluation/*.txt"):
         assert labels.parts[-4] == f"Session{labels.stem[4]}"
@@ -216,7 +216,7 @@ def test_it_is_complete_or_absent(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     (tmp_path / ".synthetic.making" / "left.txt").write_text("by a killed process")
     root.mkdir()  # an empty folder is as good as none
     make_corpus(root)
-    assert (root / MARK).is_file()
+    assert (root / SYNTHETIC_MARK).is_file()
     assert not list(tmp_path.rglob("left.txt"))
     assert not (tmp_path / ".synthetic.making").exists()
 
@@ -228,8 +228,8 @@ def test_what_is_something_else_is_refused_and_left(tmp_path: Path, kind: str) -
         root.write_text("mine")
     else:
         root.mkdir()
-        (root / ("mine.txt" if kind == "files" else MARK)).write_text("mine")
-    expected = {"file": "is a file", "files": f"no {MARK}", "other version": "another version"}[kind]
+        (root / ("mine.txt" if kind == "files" else SYNTHETIC_MARK)).write_text("mine")
+    expected = {"file": "is a file", "files": f"no {SYNTHETIC_MARK}", "other version": "another version"}[kind]
     with pytest.raises(GlamError, match=expected) as caught:
         make_corpus(root)
     assert str(root) in str(caught.value)
