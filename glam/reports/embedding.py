@@ -68,13 +68,16 @@ def embed(experiment: StoredExperiment, corpus: Path, data: Path) -> Embedding:
     import torch
 
     from glam.models import build
+    from glam.models.dropout import seeds
 
     run = first_saved(experiment)
     recipe, shape, epoch, weights = _read_model(run)
     inputs = _run_data(experiment, recipe, run.seed, corpus, data)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(run.seed)  # for what draws at test time, as AACNN's dropout can
+        torch.manual_seed(run.seed)
         model = build(recipe.model.name, len(experiment.classes), shape, **recipe.model.options())
+        for seed in seeds(model):
+            seed.fill_(run.seed)  # for what draws at test time, as AACNN's dropout can
         if not hasattr(model, "embed"):
             raise GlamError(
                 f"the model {recipe.model.name} does not give its last hidden layer: it has no method `embed` from "
