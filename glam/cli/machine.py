@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 def add_machine_flags(parser: argparse.ArgumentParser) -> None:
     """Flags of verbs that train, but for --gpu and --datadir, which the release has, too."""
     add = parser.add_argument
-    add("--runs-at-once", default="auto", metavar="N|auto", help="runs side by side; auto: one a CPU core, one a GPU")
+    add(
+        "--runs-at-once",
+        default="auto",
+        metavar="N|auto",
+        help="runs side by side; auto: as many as there are CPU cores, as fit on a GPU",
+    )
     add("--threads", type=int, default=1, metavar="N", help="CPU threads of a run; results depend on it (1)")
     add("--checkpoint-every", type=float, default=60, metavar="S", help="seconds of a run that a kill may cost (60)")
     add("--tensorboard", metavar="FOLDER", type=Path, help="write loss, WA and UA of every epoch there, to follow live")
@@ -102,12 +107,12 @@ def resources(args: argparse.Namespace, precision: str) -> "Resources":
         raise GlamError(f"--threads {args.threads}: at least one is needed")
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if args.runs_at_once == "auto":
-        at_once = max(1, cores // args.threads) if device == "cpu" else 1
+        at_once = {"cpu": max(1, cores // args.threads), "mps": 1}.get(device, 0)
     elif args.runs_at_once.isdigit() and int(args.runs_at_once) > 0:
         at_once = int(args.runs_at_once)
     else:
         raise GlamError(f"--runs-at-once {args.runs_at_once}: expected a number from 1, or auto")
-    return Resources(device, args.threads, at_once, args.checkpoint_every)
+    return Resources(device, args.threads, at_once, args.checkpoint_every, packed=device.startswith("cuda"))
 
 
 def _device(gpu: int | None) -> str:

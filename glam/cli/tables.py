@@ -132,7 +132,7 @@ def _train(
     say(f"table      {wanted.number}, {setting} setting: {len(asked)} rows, {len(experiments)} experiments")
     say(f"corpus     {corpus.root}: {len(corpus.utterances)} utterances")
     say_problems(corpus)
-    say(f"device     {machine.device}, {asked[0].training.precision}, {machine.at_once} at once")
+    say(f"device     {machine.device}, {asked[0].training.precision}, {machine.described()}")
     left, total = sum(map(len, missing.values())), len(experiments) * len(seeds)
     say(f"runs       {total}, of which {total - left} are stored already")
     if left:
@@ -154,7 +154,8 @@ def _run_all(
     say("           finding out how long a run takes")
     seconds = run_seconds(list(experiments.values()), machine)
     pieces = [Piece(label, len(missing[label]), cost) for label, cost in zip(experiments, seconds, strict=True)]
-    say(estimate(pieces, machine.at_once))
+    at_once = 1 if machine.packed else machine.at_once  # the seconds of a run in a pack are its share
+    say(estimate(pieces, at_once, machine.described()))
     with TableProgress(pieces) as progress:
         for piece in pieces:
             progress.begin(piece)

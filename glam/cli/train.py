@@ -89,7 +89,7 @@ def _train(args: argparse.Namespace) -> None:
         share /= recipe.augmentation.vtlp_copies + 1
         share *= recipe.segments.train_hop / recipe.segments.test_hop / 3  # a forward pass is a third of a step
         with (
-            Live(len(missing), machine.at_once, recipe.training.epochs, share) as live,
+            Live(len(missing), machine.at_once or len(missing), recipe.training.epochs, share) as live,
             board(args.tensorboard, experiment.folder.name, live) as listen,
         ):
             run(experiment, missing, machine, save, listen)
@@ -128,7 +128,7 @@ def _banner(experiment: "Experiment", machine: "Resources", seeds: Sequence[int]
         say(f"           {SYNTHETIC}")
     say(
         f"device     {machine.device}, {recipe.training.precision}, {machine.threads} CPU "
-        f"thread{'s' * (machine.threads > 1)} a run, {machine.at_once} run{'s' * (machine.at_once > 1)} at once"
+        f"thread{'s' * (machine.threads > 1)} a run, {machine.described()}"
     )
     say(f"runs       {len(seeds)}, of which {len(seeds) - len(missing)} are stored already")
     say(f"results    {experiment.folder}")

@@ -1,8 +1,8 @@
 """Dropout whose masks are a function of a seed and the place alone.
 
 Torch's own dropout draws from a generator that every model on a device shares: what a run draws would depend on the
-device, and on the runs beside it. Here each place hashes its number with the seed (the finaliser of MurmurHash3, twice):
-a run drops the same on every device, alone or in a pack.
+device, and on the runs beside it. Here each place hashes its number with the seed (by the finaliser of MurmurHash3,
+twice): a run drops the same on every device, alone or in a pack.
 """
 
 from collections.abc import Sequence

@@ -145,7 +145,8 @@ class _AreaAttention(torch.autograd.Function):
     @staticmethod
     def forward(x: Tensor, widest: int, dropout: float, seed: Tensor) -> tuple[Tensor, ...]:
         """The attended positions, the sum over the areas' weights of each, and the masks of dropout."""
-        attended, masses, masks = [], [], []
+        attended, masses = [], []
+        masks: list[Tensor] = []
         for rows in x.split(ROWS_AT_ONCE, dim=-2):
             areas = _areas(rows, x, widest)
             mass = torch.cat(areas, dim=-1).sum(dim=-1, keepdim=True)

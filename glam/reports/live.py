@@ -64,6 +64,7 @@ class Live:
             self.bar.total = message.total * self.runs
         self.bar.total -= message.steps
         self.done[message.seed] = message.steps
+        self.at_once = min(message.at_once, self.runs)
         self.bar.refresh()
         if message.steps:
             self.say(f"seed {message.seed}: goes on from epoch {message.epoch} of {self.epochs}")

@@ -23,8 +23,11 @@ class Piece:
         return self.seconds * -(-self.runs // at_once)
 
 
-def estimate(pieces: list[Piece], at_once: int) -> str:
-    """How long the missing runs of a table take, experiment by experiment, and all of them."""
+def estimate(pieces: list[Piece], at_once: int, side_by_side: str) -> str:
+    """How long the missing runs of a table take, experiment by experiment, and all of them.
+
+    at_once: how many pieces of work go on at the same time; side_by_side: how many runs, in words.
+    """
     width = max(len(piece.label) for piece in pieces)
     lines = [
         f"  {piece.label:<{width}}  {piece.runs} run{'s' * (piece.runs > 1)} of {duration(piece.seconds)}: "
@@ -33,7 +36,7 @@ def estimate(pieces: list[Piece], at_once: int) -> str:
     ]
     runs, seconds = sum(piece.runs for piece in pieces), sum(piece.total(at_once) for piece in pieces)
     lines.append(
-        f"estimate   about {duration(seconds)} for {runs} run{'s' * (runs > 1)}, {at_once} at once; extracting "
+        f"estimate   about {duration(seconds)} for {runs} run{'s' * (runs > 1)}, {side_by_side}; extracting "
         "features that are not stored yet comes on top"
     )
     return "\n".join(lines)

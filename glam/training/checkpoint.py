@@ -14,14 +14,14 @@ from torch import Tensor
 from glam.errors import GlamError
 from glam.results.files import replacing
 from glam.results.run import Epoch
-from glam.training.engine import Learner, RunState
+from glam.training.engine import Learns, RunState
 
 FORMAT = "1"
 
 
 def save_checkpoint(
     path: Path,
-    learner: Learner,
+    learner: Learns,
     state: RunState,
     identity: str,
     extra: dict[str, Tensor],
@@ -32,11 +32,8 @@ def save_checkpoint(
     identity: of the experiment and the run; a checkpoint of another is not resumed. extra: more tensors to keep (the
     weights of the best epoch so far); notes: more plain data.
     """
-    tensors = {f"model/{name}": tensor for name, tensor in learner.model.state_dict().items()}
-    for i, entry in learner.optimiser.state_dict()["state"].items():
-        for name, value in entry.items():
-            if value is not None:  # plain SGD keeps an empty momentum
-                tensors[f"optimiser/{i}/{name}"] = torch.as_tensor(value)
+    tensors = {f"model/{name}": tensor for name, tensor in learner.weights().items()}
+    tensors |= {f"optimiser/{name}": tensor for name, tensor in learner.optimiser_state().items()}
     tensors["losses"] = torch.tensor(state.losses_read(), dtype=torch.float32)
     if state.logits:
         tensors["logits"] = torch.from_numpy(np.stack(state.logits))
@@ -61,7 +58,7 @@ def save_checkpoint(
 
 
 def load_checkpoint(
-    path: Path, learner: Learner, identity: str
+    path: Path, learner: Learns, identity: str
 ) -> tuple[RunState, dict[str, Tensor], dict[str, Any]] | None:
     """Bring the learner to where the checkpoint left it; returns its state, extra tensors and notes.
 
@@ -76,8 +73,7 @@ def load_checkpoint(
                 raise GlamError(f"{path}: the checkpoint of another experiment. Delete it and run again.")
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
         stored = json.loads(meta["state"])
-        learner.model.load_state_dict(_under(tensors, "model/"))
-        _load_optimiser(learner.optimiser, _under(tensors, "optimiser/"))
+        learner.load(_under(tensors, "model/"), _under(tensors, "optimiser/"))
         state = RunState(
             epoch=int(stored["epoch"]),
             step=int(stored["step"]),
@@ -98,13 +94,3 @@ def load_checkpoint(
 
 def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {name[len(prefix) :]: tensor for name, tensor in tensors.items() if name.startswith(prefix)}
-
-
-def _load_optimiser(optimiser: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
-    state: dict[int, dict[str, Tensor]] = {}
-    for name, tensor in tensors.items():
-        i, entry = name.split("/")
-        state.setdefault(int(i), {})[entry] = tensor
-    content = optimiser.state_dict()
-    content["state"] = state
-    optimiser.load_state_dict(content)

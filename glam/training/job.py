@@ -21,13 +21,19 @@ SaveModel = Literal["none", "last", "best"]
 class Resources:
     """Where runs are computed: device (`cpu`, `cuda:0`, `mps`), CPU threads of a run, runs at once.
 
-    checkpoint_seconds: of work that a kill may cost a run.
+    at_once: 0 for as many as fit into the device's memory. checkpoint_seconds: of work that a kill may cost a run.
+    packed: whether the runs at once are one pack (pack.py) rather than a process each.
     """
 
     device: str
     threads: int
     at_once: int
     checkpoint_seconds: float
+    packed: bool = False
+
+    def described(self) -> str:
+        """How many runs at once, as people say it."""
+        return f"{self.at_once} at once" if self.at_once else "as many at once as fit"
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,14 +60,23 @@ class Job:
     save_model: SaveModel
 
 
-def run_data(job: Job, seed: int) -> "RunData":
-    """The segments of the split of one seed, on the job's device."""
+def open_feeds(job: Job) -> "tuple[Feed, Feed]":
+    """The features to train on and those to evaluate on, on the job's device: one for all runs of a process."""
     import torch
 
-    from glam.training.engine import RunData
     from glam.training.feed import Feed
 
     device = torch.device(job.resources.device)
+    train = Feed(job.train_stores, device)
+    return train, train if job.train_stores == (job.test_store,) else Feed([job.test_store], device)
+
+
+def run_data(job: Job, seed: int, feeds: "tuple[Feed, Feed] | None" = None) -> "RunData":
+    """The segments of the split of one seed. feeds: what open_feeds gave, if it was asked already."""
+    import torch
+
+    from glam.training.engine import RunData
+
     split = random_split(len(job.targets), seed, job.recipe.split.train_share)
     targets = job.targets
     train = split.train
@@ -76,10 +91,9 @@ def run_data(job: Job, seed: int) -> "RunData":
     rows = (shift[:, None] + rows).ravel()
     utterances = np.tile(np.repeat(train, lengths), copies)
     test_rows, test_lengths = _rows(job.test_offsets, job.positions[split.held_out])
-    feed = Feed(job.train_stores, device)
-    test = feed if job.train_stores == (job.test_store,) else Feed([job.test_store], device)
+    feed, test = feeds or open_feeds(job)
     if job.recipe.training.normalisation != "none":
-        _normalise(job, split.train, feed, test)
+        feed, test = _normalised(job, split.train, feed, test)
     return RunData(
         train=feed,
         train_rows=torch.from_numpy(rows),
@@ -91,7 +105,7 @@ def run_data(job: Job, seed: int) -> "RunData":
     )
 
 
-def _normalise(job: Job, train: NDArray[np.int64], feed: "Feed", test: "Feed") -> None:
+def _normalised(job: Job, train: NDArray[np.int64], feed: "Feed", test: "Feed") -> "tuple[Feed, Feed]":
     from glam.training.normalisation import fit
 
     by_speaker = job.recipe.training.normalisation == "speaker"
@@ -99,9 +113,10 @@ def _normalise(job: Job, train: NDArray[np.int64], feed: "Feed", test: "Feed") -
     group = _by_row(job.train_offsets, job.positions, speakers)
     rows, _ = _rows(job.train_offsets, job.positions[train])
     scale = fit(feed.recordings(), rows, group, int(speakers.max()) + 1, job.recipe.features.time_axis)
-    feed.normalise(scale)
-    if test is not feed:
-        test.normalise(scale.of(_by_row(job.test_offsets, job.positions, speakers)))
+    scaled = feed.normalised(scale)
+    if test is feed:
+        return scaled, scaled
+    return scaled, test.normalised(scale.of(_by_row(job.test_offsets, job.positions, speakers)))
 
 
 def _by_row(offsets: NDArray[np.int64], positions: NDArray[np.int64], values: NDArray[np.int64]) -> NDArray[np.int64]:

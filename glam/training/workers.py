@@ -1,7 +1,7 @@
-"""Runs in processes of their own: one for each run under way, so that no run touches another's arithmetic.
+"""Runs in processes of their own.
 
-A worker takes seeds from a queue. It checkpoints as it goes, stops at the next step when asked to, and dies with its
-parent.
+A worker takes seeds from a queue: one at a time, so that no run touches another's arithmetic, or as many as its device
+takes side by side (pack.py). It checkpoints as it goes, stops at the next step when asked to, and dies with its parent.
 """
 
 import multiprocessing
@@ -24,14 +24,17 @@ from glam.evaluation.metrics import best_epoch, confusion_matrix, scores_of
 from glam.results.environment import environment
 from glam.results.files import only_one
 from glam.results.run import MODEL, RUN, Predictions, write_failure, write_run
-from glam.training.job import Job, SaveModel, run_data
+from glam.training.job import Job, SaveModel, open_feeds, run_data
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from glam.training.engine import Learner, RunData, RunState
+    from glam.training.engine import Learns, RunData, RunState, Steps
+    from glam.training.feed import Feed
+    from glam.training.pack import Lane, Pack
 
 REPORT_SECONDS = 0.5
+LONGEST_PAUSE = 290.0  # between checkpoints, unless a longer one is asked for
 WARM_UP, PACE_STEPS = 3, 8  # steps until the pace is steady, and until it is worth telling
 
 
@@ -40,8 +43,9 @@ class Message:
     """From a worker: what happened to the run of a seed.
 
     kind: `started`, `step`, `epoch`, `finished`, `failed` (its loss was not finite), `elsewhere` (another process
-    has it), `stopped` (by request; checkpointed) or `error` (text says why everything must stop).
-    steps: done so far, out of `total`; resumed runs start above 0.
+    has it), `stopped` (by request; checkpointed), `note` (text is something to know) or `error` (text says why
+    everything must stop).
+    steps: done so far, out of `total`; resumed runs start above 0. at_once: runs that share the worker.
     """
 
     kind: str
@@ -54,6 +58,7 @@ class Message:
     wa: float = 0.0
     ua: float = 0.0
     loss: float = 0.0
+    at_once: int = 1
 
 
 class _Stopped(Exception):
@@ -72,7 +77,7 @@ def run_jobs(job: Job, seeds: Sequence[int]) -> Iterator[Message]:
     stop = context.Event()
     for seed in seeds:
         waiting.put(seed)
-    count = min(job.resources.at_once, len(seeds))
+    count = 1 if job.resources.packed else min(job.resources.at_once, len(seeds))
     for _ in range(count):
         waiting.put(None)
     workers = [context.Process(target=_work, args=(job, waiting, messages, stop), daemon=True) for _ in range(count)]
@@ -116,8 +121,11 @@ def _work(job: Job, waiting: Any, messages: Any, stop: Event) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     threading.Thread(target=_die_with_parent, daemon=True).start()
     try:
+        if job.resources.packed:
+            _pack(job, waiting, messages.put, stop.is_set)
+            return
         while not stop.is_set() and (seed := waiting.get()) is not None:
-            run_one(job, seed, messages.put, stop.is_set)
+            run_alone(job, seed, messages.put, stop.is_set)
     except GlamError as error:
         messages.put(Message("error", text=str(error)))
     except Exception as error:  # whatever it is, the person at the terminal gets it in one line
@@ -132,8 +140,28 @@ def _die_with_parent() -> None:
         os._exit(1)
 
 
-def run_one(job: Job, seed: int, tell: Callable[[Message], None], stopping: Callable[[], bool]) -> None:
+def run_alone(job: Job, seed: int, tell: Callable[[Message], None], stopping: Callable[[], bool]) -> None:
     """Train and store the run of one seed in this process, going on from its checkpoint if there is one."""
+    import torch
+
+    from glam.training.engine import alone
+
+    torch.set_num_threads(job.resources.threads)
+    alone(run_one(job, seed, tell, stopping), torch.device(job.resources.device))
+
+
+def run_one(
+    job: Job,
+    seed: int,
+    tell: Callable[[Message], None],
+    stopping: Callable[[], bool],
+    lane: "Lane | None" = None,
+    feeds: "tuple[Feed, Feed] | None" = None,
+) -> "Steps":
+    """The run of one seed as the steps it asks for, up to its folder; goes on from its checkpoint if there is one.
+
+    lane: where it learns in a pack; by itself if there is none. Closed before its end, it checkpoints.
+    """
     folder = job.folder / str(seed)
     with only_one(job.folder / ".locks" / f"{seed}.lock") as mine:
         if not mine:
@@ -143,31 +171,107 @@ def run_one(job: Job, seed: int, tell: Callable[[Message], None], stopping: Call
         elif folder.exists():
             raise GlamError(f"{folder}: is there, but holds no finished run ({RUN} is missing). Move it away.")
         else:
-            try:
-                _Run(job, seed, tell, stopping).go()
-            except _Stopped:
-                tell(Message("stopped", seed))
+            yield from _Run(job, seed, tell, stopping, lane, feeds).go()
+
+
+def _pack(job: Job, waiting: Any, tell: Callable[[Message], None], stopping: Callable[[], bool]) -> None:
+    """Train and store the runs of all waiting seeds side by side, in packs as large as the device allows."""
+    import torch
+
+    from glam.training.pack import together
+
+    torch.set_num_threads(job.resources.threads)
+    seeds: list[int] = list(iter(waiting.get, None))
+    feeds = open_feeds(job)
+    slots = min(job.resources.at_once, len(seeds)) or _fitting(job, feeds, len(seeds))
+    while seeds and not stopping():
+        coming = iter(seeds)
+        ended: set[int] = set()
+
+        def begin(lane: "Lane", coming: Iterator[int] = coming, ended: set[int] = ended) -> "Steps | None":
+            seed = None if stopping() else next(coming, None)
+            return (
+                None if seed is None else _until_its_end(run_one(job, seed, tell, stopping, lane, feeds), seed, ended)
+            )
+
+        full = False
+        try:
+            together(_new_pack(job, feeds, slots), begin)
+        except torch.OutOfMemoryError as error:
+            if slots == 1:
+                raise GlamError(
+                    f"{job.resources.device}: not enough memory for a single run ({error}). Finished runs are kept; "
+                    "use a smaller training.batch_size, another device, or free its memory."
+                ) from None
+            full = True
+        seeds = [seed for seed in seeds if seed not in ended]
+        if full:
+            torch.cuda.empty_cache()
+            slots //= 2
+            tell(Message("note", text=f"memory ran out on {job.resources.device}: going on with {slots} runs at once"))
+        else:
+            slots = min(slots, len(seeds))
+
+
+def _until_its_end(steps: "Steps", seed: int, ended: set[int]) -> "Steps":
+    """The steps themselves; remembers that they have come to their end, whatever it was."""
+    yield from steps
+    ended.add(seed)
+
+
+def _new_pack(job: Job, feeds: "tuple[Feed, Feed]", slots: int) -> "Pack":
+    import torch
+
+    from glam.training.engine import initial_model
+    from glam.training.pack import Pack
+
+    classes = len(job.recipe.corpus.classes)
+    model = initial_model(job.recipe.model, classes, feeds[0].shape, 0)
+    return Pack(model, job.recipe.training, slots, classes, torch.device(job.resources.device))
+
+
+def _fitting(job: Job, feeds: "tuple[Feed, Feed]", most: int) -> int:
+    from glam.training.engine import noise
+    from glam.training.pack import fitting
+
+    device, size = job.resources.device, job.recipe.training.batch_size
+    batch = noise(size, feeds[0].shape, len(job.recipe.corpus.classes), job.recipe.training.alpha > 0, device)
+    return fitting(lambda slots: _new_pack(job, feeds, slots), batch, most)
 
 
 class _Run:
     """One run from its split (or checkpoint) to its folder."""
 
-    def __init__(self, job: Job, seed: int, tell: Callable[[Message], None], stopping: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        job: Job,
+        seed: int,
+        tell: Callable[[Message], None],
+        stopping: Callable[[], bool],
+        lane: "Lane | None",
+        feeds: "tuple[Feed, Feed] | None",
+    ) -> None:
         import torch
 
         from glam.training.engine import RunState as State
-        from glam.training.engine import new_learner
+        from glam.training.engine import class_weights, initial_model, new_learner
 
-        torch.set_num_threads(job.resources.threads)
         self.job, self.seed, self.tell, self.stopping = job, seed, tell, stopping
         self.recipe = job.recipe
         self.device = torch.device(job.resources.device)
         self.split = random_split(len(job.targets), seed, self.recipe.split.train_share)
-        self.data: RunData = run_data(job, seed)
+        self.data: RunData = run_data(job, seed, feeds)
         self.classes = len(self.recipe.corpus.classes)
-        self.learner: Learner = new_learner(
-            self.recipe.model, self.recipe.training, self.classes, self.data, seed, self.device
-        )
+        self.learner: Learns
+        self.at_once = job.resources.at_once
+        model, training, shape = self.recipe.model, self.recipe.training, self.data.train.shape
+        if lane is None:
+            self.learner = new_learner(model, training, self.classes, self.data, seed, self.device)
+        else:
+            lane.start(
+                initial_model(model, self.classes, shape, seed), class_weights(training, self.classes, self.data)
+            )
+            self.learner, self.at_once = lane, lane.pack.slots
         self.state: RunState = State()
         # The first seed of every experiment keeps its model, so that no figure needs a training of its own.
         first = seed == seeds()[0] and job.save_model == "none"
@@ -178,10 +282,11 @@ class _Run:
         self.checkpoint_identity = f"{job.identity}/{seed}"
         self.steps = 0  # by this process
         self.begun = self.saved = self.told = self.warm = time.monotonic()
+        self.pause = job.resources.checkpoint_seconds
 
-    def go(self) -> None:
+    def go(self) -> "Steps":
         from glam.training.checkpoint import load_checkpoint
-        from glam.training.engine import NotFinite, train
+        from glam.training.engine import NotFinite, course
 
         for stale in self.checkpoint.parent.glob(f".{self.checkpoint.name}.tmp-*"):
             stale.unlink(missing_ok=True)  # of a process that was killed while writing: the lock is ours now
@@ -192,16 +297,24 @@ class _Run:
         self.total = self.recipe.training.epochs * steps
         self.tell(self._message("started"))
         try:
-            train(
-                self.learner,
-                self.recipe.training,
-                self.recipe.evaluation,
-                self.data,
-                self.seed,
-                self.state,
-                self._after_step,
-                self._after_epoch,
-            )
+            try:
+                yield from course(
+                    self.learner,
+                    self.recipe.training,
+                    self.recipe.evaluation,
+                    self.data,
+                    self.seed,
+                    self.state,
+                    self._after_step,
+                    self._after_epoch,
+                )
+            except _Stopped:
+                self._save()
+                self.tell(Message("stopped", self.seed))
+                return
+            except GeneratorExit:  # goes on in another pack
+                self._save()
+                raise
         except NotFinite as error:
             write_failure(self.job.folder / str(self.seed), self.seed, self._environment(), str(error))
             self.tell(self._message("failed", str(error)))
@@ -212,9 +325,8 @@ class _Run:
     def _after_step(self, epoch: int) -> None:
         now = time.monotonic()
         if self.stopping():
-            self._save()
             raise _Stopped
-        if now - self.saved >= self.job.resources.checkpoint_seconds:
+        if now - self.saved >= self.pause:
             self._save()
         self.steps += 1
         if self.steps == WARM_UP:
@@ -227,14 +339,19 @@ class _Run:
         scores = self._scores()[-1]
         self.tell(self._message("epoch", wa=scores.wa, ua=scores.ua))
         if self._best() == self.state.epoch - 1:  # always kept: a later command may go on and ask for it
-            self.best = {name: t.detach().cpu().clone() for name, t in self.learner.model.state_dict().items()}
+            self.best = {name: t.detach().cpu().clone() for name, t in self.learner.weights().items()}
 
     def _save(self) -> None:
         from glam.training.checkpoint import save_checkpoint
 
-        self.saved = time.monotonic()
-        notes = self.notes | {"elapsed": self.notes["elapsed"] + self.saved - self.begun}
+        begun = time.monotonic()
+        notes = self.notes | {"elapsed": self.notes["elapsed"] + begun - self.begun}
         save_checkpoint(self.checkpoint, self.learner, self.state, self.checkpoint_identity, self.best, notes)
+        self.saved = time.monotonic()
+        if self.at_once > 1 and self.job.resources.packed:
+            # Every run of a pack waits while one is written: no more than 2 % of the time, or five minutes apart.
+            cost = self.at_once * (self.saved - begun)
+            self.pause = max(self.job.resources.checkpoint_seconds, min(50 * cost, LONGEST_PAUSE))
 
     def _store(self) -> None:
         predictions = Predictions(
@@ -263,7 +380,7 @@ class _Run:
 
         if self.save_model == "none":
             return {}
-        weights = self.best if self.save_model == "best" else self.learner.model.state_dict()
+        weights = self.best if self.save_model == "best" else self.learner.weights()
         epoch = self._best() if self.save_model == "best" else self.state.epoch - 1
         meta = {
             "recipe": self.recipe.model_dump_json(),
@@ -290,7 +407,7 @@ class _Run:
             "device_name": name,
             "precision": self.recipe.training.precision,
             "threads": torch.get_num_threads(),
-            "runs_at_once": self.job.resources.at_once,
+            "runs_at_once": self.at_once,
             "resumed": self.notes["resumed"],
             "seconds": round(self.notes["elapsed"] + time.monotonic() - self.begun, 2),
         }
@@ -312,4 +429,5 @@ class _Run:
             wa,
             ua,
             self.state.epochs[-1].loss if self.state.epochs else 0.0,
+            self.at_once,
         )

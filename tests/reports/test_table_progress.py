@@ -5,7 +5,7 @@ from glam.training.workers import Message
 
 
 def test_an_estimate_is_of_each_experiment_and_all() -> None:
-    text = estimate([Piece("GLAM", 100, 3600), Piece("MHCNN", 1, 60)], at_once=4)
+    text = estimate([Piece("GLAM", 100, 3600), Piece("MHCNN", 1, 60)], at_once=4, side_by_side="4 at once")
     # GLAM: 25 rounds of four
     assert "  GLAM   100 runs of 60 min: 25 h 00 min" in text
     assert "  MHCNN  1 run of 60 s: 60 s" in text

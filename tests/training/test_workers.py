@@ -1,0 +1,159 @@
+"""Runs side by side in one process, from the queue to their folders: the same runs as each by itself."""
+
+import queue
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from glam.errors import GlamError
+from glam.results.run import read_run, store_experiment
+from glam.training import workers
+from glam.training.experiment import Experiment, Places, job, prepare
+from glam.training.job import Job, Resources
+from glam.training.pack import Pack
+from glam.training.recipe import load_recipe
+from glam.training.workers import Message, run_alone
+
+SMALL = [
+    ("segments.length", 0.5),
+    ("segments.train_overlap", 0.3),
+    ("segments.test_overlap", 0.1),
+    ("training.epochs", 2),
+]
+SEEDS = (1, 2, 3)
+
+
+def experiment(release: Path, folder: Path, *more: tuple[str, object]) -> Experiment:
+    one = prepare(load_recipe("mhcnn-released", [*SMALL, *more]), Places(release, folder / "data", folder / "runs"))
+    store_experiment(one.stored)
+    return one
+
+
+def side_by_side(at_once: int, checkpoint_seconds: float = 60.0) -> Resources:
+    return Resources("cpu", 1, at_once, checkpoint_seconds, packed=True)
+
+
+def run_pack(work: Job, seeds: tuple[int, ...], stop_after: int = 10**9) -> list[Message]:
+    """The messages of a pack that is asked to stop once it has been asked so often whether to."""
+    waiting: queue.Queue[int | None] = queue.Queue()
+    for seed in (*seeds, None):
+        waiting.put(seed)
+    told: list[Message] = []
+    asked = 0
+
+    def stopping() -> bool:
+        nonlocal asked
+        asked += 1
+        return asked > stop_after
+
+    workers._pack(work, waiting, told.append, stopping)
+    return told
+
+
+def losses(one: Experiment, seed: int) -> list[float]:
+    return [epoch.loss for epoch in read_run(one.folder / str(seed)).epochs]
+
+
+@pytest.fixture(scope="module")
+def alone(tiny_release: Path, tmp_path_factory: pytest.TempPathFactory) -> Experiment:
+    one = experiment(tiny_release, tmp_path_factory.mktemp("alone"))
+    work = job(one, Resources("cpu", 1, 1, 60))
+    for seed in SEEDS:
+        run_alone(work, seed, lambda _: None, lambda: False)
+    return one
+
+
+def same_as(alone: Experiment, packed: Experiment) -> None:
+    for seed in SEEDS:
+        np.testing.assert_allclose(losses(packed, seed), losses(alone, seed), rtol=1e-3)
+        ours, theirs = (read_run(one.folder / str(seed)).predictions() for one in (packed, alone))
+        np.testing.assert_array_equal(ours.held_out, theirs.held_out)
+        np.testing.assert_allclose(ours.logits, theirs.logits, atol=0.02)
+
+
+def test_runs_of_a_pack_are_those_of_single_processes(alone: Experiment, tiny_release: Path, tmp_path: Path) -> None:
+    packed = experiment(tiny_release, tmp_path)
+    told = run_pack(job(packed, side_by_side(2), "last"), SEEDS)
+    assert [m.seed for m in told if m.kind == "started"][:2] == [1, 2]
+    assert sorted(m.seed for m in told if m.kind == "finished") == list(SEEDS)
+    same_as(alone, packed)
+    assert read_run(packed.folder / "1").environment["runs_at_once"] == 2
+    assert (packed.folder / "2" / "model.safetensors").is_file()
+    assert not list((packed.folder / ".checkpoints").glob("*"))
+
+
+@pytest.mark.parametrize("stop_after", [6, 9, 12])
+def test_a_pack_that_is_stopped_goes_on_in_another(
+    stop_after: int, alone: Experiment, tiny_release: Path, tmp_path: Path
+) -> None:
+    packed = experiment(tiny_release, tmp_path)
+    told = run_pack(job(packed, side_by_side(3)), SEEDS, stop_after)
+    assert {m.kind for m in told} <= {"started", "step", "epoch", "stopped"}
+    assert any(m.kind == "stopped" for m in told)
+    told = run_pack(job(packed, side_by_side(2, checkpoint_seconds=0.0)), SEEDS)
+    assert sorted(m.seed for m in told if m.kind == "finished") == list(SEEDS)
+    assert any(m.kind == "started" and m.steps for m in told)
+    same_as(alone, packed)
+
+
+def test_a_pack_that_does_not_fit_goes_on_with_half_of_its_runs(
+    alone: Experiment, tiny_release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step, taken = Pack.step, 0
+
+    def with_little_memory(self, batches):
+        nonlocal taken
+        taken += 1
+        if self.slots > 1 and taken > 3:
+            raise torch.OutOfMemoryError("tried to allocate more than there is")
+        return step(self, batches)
+
+    monkeypatch.setattr(Pack, "step", with_little_memory)
+    packed = experiment(tiny_release, tmp_path)
+    told = run_pack(job(packed, side_by_side(3)), SEEDS)
+    (note,) = [m.text for m in told if m.kind == "note"]
+    assert note == "memory ran out on cpu: going on with 1 runs at once"
+    same_as(alone, packed)
+
+
+def test_not_even_one_run_fits(tiny_release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(self, batches):
+        raise torch.OutOfMemoryError("tried to allocate more than there is")
+
+    monkeypatch.setattr(Pack, "step", never)
+    packed = experiment(tiny_release, tmp_path)
+    with pytest.raises(GlamError, match=r"cpu: not enough memory for a single run .*training.batch_size"):
+        run_pack(job(packed, side_by_side(2)), SEEDS)
+
+
+def test_a_run_that_fails_leaves_the_others_of_its_pack_alone(
+    alone: Experiment, tiny_release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = Pack.step
+
+    def spoiled(self, batches):
+        return step(self, batches) * torch.tensor([1.0, float("nan"), 1.0])[: self.slots]
+
+    monkeypatch.setattr(Pack, "step", spoiled)
+    packed = experiment(tiny_release, tmp_path)
+    told = run_pack(job(packed, side_by_side(3)), SEEDS)
+    assert [m.seed for m in told if m.kind == "failed"] == [2]
+    assert read_run(packed.folder / "2").failed is not None
+    np.testing.assert_allclose(losses(packed, 3), losses(alone, 3), rtol=1e-3)
+
+
+def test_features_normalised_for_each_run(tiny_release: Path, tmp_path: Path) -> None:
+    found = []
+    for name in ("alone", "packed"):
+        one = experiment(tiny_release, tmp_path / name, ("training.normalisation", "speaker"))
+        if name == "alone":
+            work = job(one, Resources("cpu", 1, 1, 60))
+            for seed in (1, 2):
+                run_alone(work, seed, lambda _: None, lambda: False)
+        else:
+            run_pack(job(one, side_by_side(2)), (1, 2))
+        found.append([losses(one, seed) for seed in (1, 2)])
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-3)
+    assert found[0][0] != found[0][1]
