@@ -2,12 +2,15 @@
 
 from collections import Counter
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from glam.data.corpora import CORPORA
+from glam.data.groups import Groups, groups_of
 from glam.data.segments import SegmentSettings, long_enough
+from glam.data.splits import SplitSettings, fold_names, runs_of, split
 from glam.data.utterances import Corpus, Utterance, corpus_digest
 from glam.errors import GlamError
 from glam.settings import Settings
@@ -84,6 +87,23 @@ class Population:
     def digest(self) -> str:
         """SHA-256 over ids, labels and audio of the utterances used."""
         return corpus_digest(self.utterances)
+
+    @cached_property
+    def groups(self) -> Groups:
+        """What the utterances belong to."""
+        return groups_of(self.utterances)
+
+    def folds(self, settings: SplitSettings) -> tuple[str, ...]:
+        """What each fold of a seed is tested on, by name; () for protocols without folds.
+
+        Raises GlamError where the population has too little for the protocol.
+        """
+        try:
+            names = fold_names(settings, self.groups)
+            split(settings, self.groups, runs_of([0], len(names))[0])
+        except GlamError as error:
+            raise GlamError(f"corpus {self.corpus}, {self.settings.style}: {error}") from None
+        return names
 
     def composition(self) -> str:
         """One line: utterances per class, of which labels, and how many were too short."""

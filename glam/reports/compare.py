@@ -179,7 +179,8 @@ def _read(folder: Path, view: View) -> Side:
 
 def _arm(experiment: StoredExperiment, run: StoredRun, view: View) -> Arm:
     stored, shown = run.predictions(), result(experiment, run, view)
-    scored = slice(len(stored.held_out) // 2 if view == "validation" else 0, None)
+    half = len(stored.held_out) // 2 if view == "validation" else 0
+    scored = slice(run.validation_only or half, None)
     guesses: NDArray[np.int64] = stored.logits[shown.epoch - 1, scored].argmax(axis=1)
     ids = [experiment.ids[i] for i in stored.held_out]
     return Arm(

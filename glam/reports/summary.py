@@ -11,6 +11,7 @@ from typing import Any
 from tabulate import tabulate
 
 from glam.data.population import composition_line
+from glam.data.splits import runs_of
 from glam.evaluation.metrics import Scores
 from glam.evaluation.statistics import interval_of_mean
 from glam.evaluation.statistics import summary as summarise
@@ -42,7 +43,8 @@ def score_cells(scores: Sequence[Scores]) -> list[str]:
 def read_runs(experiment: StoredExperiment, seeds: Sequence[int] | None = None) -> list[StoredRun]:
     """The stored runs of an experiment (of these seeds only, in their order, if given), failed ones included."""
     there = experiment.seeds()
-    wanted = there if seeds is None else [str(seed) for seed in seeds if str(seed) in set(there)]
+    asked = [run.name for run in runs_of(seeds or (), len(experiment.folds))]
+    wanted = there if seeds is None else [name for name in asked if name in set(there)]
     return [read_run(experiment.folder / name) for name in wanted]
 
 
@@ -57,9 +59,7 @@ def report(folder: Path, view: View = "test", seeds: Sequence[int] | None = None
         lines += [_table(results), "", _spread(experiment, results, _test_per_training(experiment, runs, results)), ""]
     lines += [f"runs: {len(results)}" + _per_run(results)]
     if failed:
-        lines += [
-            f"FAILED, not averaged: {len(failed)} runs; " + "; ".join(f"seed {r.seed}: {r.failed}" for r in failed)
-        ]
+        lines += [f"FAILED, not averaged: {len(failed)} runs; " + "; ".join(f"{r.key}: {r.failed}" for r in failed)]
     if len(results) > 1:
         lines += [
             "intervals: of the mean over such splits of this corpus; and beyond it, corrected for training sets that "
@@ -163,7 +163,7 @@ def _spread_cells(values: Sequence[float], ratio: float) -> list[str]:
 def _test_per_training(experiment: StoredExperiment, runs: Sequence[StoredRun], results: Sequence[Result]) -> float:
     """Test / training utterances of a run, mean over the runs: what Nadeau and Bengio's correction asks for."""
     everyone = len(experiment.ids)
-    held_out = [int(run.confusion[0].sum()) for run in runs if run.failed is None]
+    held_out = [run.validation_only + int(run.confusion[0].sum()) for run in runs if run.failed is None]
     shares = [one.utterances / (everyone - held) for one, held in zip(results, held_out, strict=True)]
     return sum(shares) / len(shares)
 

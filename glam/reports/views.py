@@ -1,7 +1,8 @@
 """Which epoch of a run counts, and on which utterances: a choice of the report, made after training.
 
 `test`        the epoch with the highest (WA+UA)/2 on the held-out utterances themselves (Tables 1 to 3, as released)
-`validation`  8:1:1: the best epoch on the first half of the held-out utterances, scored on the second (Table 4)
+`validation`  the best epoch on the validation utterances: the split's own, if it has any, else the first half of the
+              held-out ones, scored on the second (8:1:1, Table 4)
 `last`        the last epoch
 """
 
@@ -64,7 +65,7 @@ def best(scores: ScoreArrays) -> int:
 
 def _by_validation(experiment: StoredExperiment, run: StoredRun) -> tuple[int, NDArray[np.int64]]:
     stored = run.predictions()
-    half = len(stored.held_out) // 2
+    half = run.validation_only or len(stored.held_out) // 2
     if half == 0:
         raise GlamError(
             f"{run.folder}: holds out {len(stored.held_out)} utterance, too few for a validation and a test part"

@@ -1,6 +1,6 @@
 """Runs in processes of their own: one for each run under way, so that no run touches another's arithmetic.
 
-A worker takes seeds from a queue. It checkpoints as it goes, stops at the next step when asked to, and dies with its
+A worker takes runs from a queue. It checkpoints as it goes, stops at the next step when asked to, and dies with its
 parent.
 """
 
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from glam.data.splits import random_split, seeds
+from glam.data.splits import RunKey, seeds, split
 from glam.errors import GlamError
 from glam.evaluation.metrics import best_epoch, confusion_matrix, scores_of
 from glam.results.environment import environment
@@ -31,13 +31,14 @@ if TYPE_CHECKING:
 
     from glam.training.engine import Learner, RunData, RunState
 
+NO_RUN = RunKey(0)  # of what is said about no run in particular
 REPORT_SECONDS = 0.5
 WARM_UP, PACE_STEPS = 3, 8  # steps until the pace is steady, and until it is worth telling
 
 
 @dataclass(frozen=True)
 class Message:
-    """From a worker: what happened to the run of a seed.
+    """From a worker: what happened to a run.
 
     kind: `started`, `step`, `epoch`, `finished`, `failed` (its loss was not finite), `elsewhere` (another process
     has it), `stopped` (by request; checkpointed) or `error` (text says why everything must stop).
@@ -45,7 +46,7 @@ class Message:
     """
 
     kind: str
-    seed: int = 0
+    run: RunKey = NO_RUN
     text: str = ""
     epoch: int = 0
     steps: int = 0
@@ -60,8 +61,8 @@ class _Stopped(Exception):
     pass
 
 
-def run_jobs(job: Job, seeds: Sequence[int]) -> Iterator[Message]:
-    """Run the seeds of an experiment, as many at once as the job's resources say; yields what happens.
+def run_jobs(job: Job, runs: Sequence[RunKey]) -> Iterator[Message]:
+    """Train these runs of an experiment, as many at once as the job's resources say; yields what happens.
 
     Closing the iterator, or an exception in its consumer (Ctrl-C), asks the workers to checkpoint and stop.
     Raises GlamError where a worker ended unexpectedly.
@@ -70,9 +71,9 @@ def run_jobs(job: Job, seeds: Sequence[int]) -> Iterator[Message]:
     messages = context.Queue()
     waiting = context.Queue()
     stop = context.Event()
-    for seed in seeds:
-        waiting.put(seed)
-    count = min(job.resources.at_once, len(seeds))
+    for run in runs:
+        waiting.put(run)
+    count = min(job.resources.at_once, len(runs))
     for _ in range(count):
         waiting.put(None)
     workers = [context.Process(target=_work, args=(job, waiting, messages, stop), daemon=True) for _ in range(count)]
@@ -116,8 +117,8 @@ def _work(job: Job, waiting: Any, messages: Any, stop: Event) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     threading.Thread(target=_die_with_parent, daemon=True).start()
     try:
-        while not stop.is_set() and (seed := waiting.get()) is not None:
-            run_one(job, seed, messages.put, stop.is_set)
+        while not stop.is_set() and (run := waiting.get()) is not None:
+            run_one(job, run, messages.put, stop.is_set)
     except GlamError as error:
         messages.put(Message("error", text=str(error)))
     except Exception as error:  # whatever it is, the person at the terminal gets it in one line
@@ -132,50 +133,50 @@ def _die_with_parent() -> None:
         os._exit(1)
 
 
-def run_one(job: Job, seed: int, tell: Callable[[Message], None], stopping: Callable[[], bool]) -> None:
-    """Train and store the run of one seed in this process, going on from its checkpoint if there is one."""
-    folder = job.folder / str(seed)
-    with only_one(job.folder / ".locks" / f"{seed}.lock") as mine:
+def run_one(job: Job, run: RunKey, tell: Callable[[Message], None], stopping: Callable[[], bool]) -> None:
+    """Train and store one run in this process, going on from its checkpoint if there is one."""
+    folder = job.folder / run.name
+    with only_one(job.folder / ".locks" / f"{run.name}.lock") as mine:
         if not mine:
-            tell(Message("elsewhere", seed))
+            tell(Message("elsewhere", run))
         elif (folder / RUN).is_file():
-            tell(Message("finished", seed, text="already"))
+            tell(Message("finished", run, text="already"))
         elif folder.exists():
             raise GlamError(f"{folder}: is there, but holds no finished run ({RUN} is missing). Move it away.")
         else:
             try:
-                _Run(job, seed, tell, stopping).go()
+                _Run(job, run, tell, stopping).go()
             except _Stopped:
-                tell(Message("stopped", seed))
+                tell(Message("stopped", run))
 
 
 class _Run:
     """One run from its split (or checkpoint) to its folder."""
 
-    def __init__(self, job: Job, seed: int, tell: Callable[[Message], None], stopping: Callable[[], bool]) -> None:
+    def __init__(self, job: Job, run: RunKey, tell: Callable[[Message], None], stopping: Callable[[], bool]) -> None:
         import torch
 
         from glam.training.engine import RunState as State
         from glam.training.engine import new_learner
 
         torch.set_num_threads(job.resources.threads)
-        self.job, self.seed, self.tell, self.stopping = job, seed, tell, stopping
+        self.job, self.run, self.tell, self.stopping = job, run, tell, stopping
         self.recipe = job.recipe
         self.device = torch.device(job.resources.device)
-        self.split = random_split(len(job.targets), seed, self.recipe.split.train_share)
-        self.data: RunData = run_data(job, seed)
+        self.split = split(self.recipe.split, job.groups, run)
+        self.data: RunData = run_data(job, run)
         self.classes = len(self.recipe.corpus.classes)
         self.learner: Learner = new_learner(
-            self.recipe.model, self.recipe.training, self.classes, self.data, seed, self.device
+            self.recipe.model, self.recipe.training, self.classes, self.data, run.draws, self.device
         )
         self.state: RunState = State()
-        # The first seed of every experiment keeps its model, so that no figure needs a training of its own.
-        first = seed == seeds()[0] and job.save_model == "none"
+        # The first run of every experiment keeps its model, so that no figure needs a training of its own.
+        first = run.seed == seeds()[0] and run.fold in (None, 1) and job.save_model == "none"
         self.save_model: SaveModel = "best" if first else job.save_model
         self.best: dict[str, Tensor] = {}
         self.notes: dict[str, Any] = {"resumed": 0, "elapsed": 0.0}
-        self.checkpoint = job.folder / ".checkpoints" / f"{seed}.safetensors"
-        self.checkpoint_identity = f"{job.identity}/{seed}"
+        self.checkpoint = job.folder / ".checkpoints" / f"{run.name}.safetensors"
+        self.checkpoint_identity = f"{job.identity}/{run.name}"
         self.steps = 0  # by this process
         self.begun = self.saved = self.told = self.warm = time.monotonic()
 
@@ -197,13 +198,15 @@ class _Run:
                 self.recipe.training,
                 self.recipe.evaluation,
                 self.data,
-                self.seed,
+                self.run.draws,
                 self.state,
                 self._after_step,
                 self._after_epoch,
             )
         except NotFinite as error:
-            write_failure(self.job.folder / str(self.seed), self.seed, self._environment(), str(error))
+            write_failure(
+                self.job.folder / self.run.name, self.run.seed, self._environment(), str(error), self.run.fold
+            )
             self.tell(self._message("failed", str(error)))
         else:
             self._store()
@@ -245,14 +248,16 @@ class _Run:
             train=self.split.train,
         )
         write_run(
-            self.job.folder / str(self.seed),
-            self.seed,
+            self.job.folder / self.run.name,
+            self.run.seed,
             self._environment(),
             self.state.epochs,
             self.job.targets[self.split.held_out],
             self.classes,
             predictions,
             self._saved_model(),
+            self.run.fold,
+            self.split.validation_only,
         )
         scores = self._scores()
         best = self._best()
@@ -268,14 +273,15 @@ class _Run:
         meta = {
             "recipe": self.recipe.model_dump_json(),
             "shape": f"{self.data.train.shape[0]},{self.data.train.shape[1]}",
-            "seed": str(self.seed),
+            "seed": str(self.run.seed),
             "epoch": str(epoch + 1),
         }
         return {MODEL: save({name: t.detach().cpu().contiguous() for name, t in weights.items()}, meta)}
 
     def _scores(self) -> list[Any]:
-        truth = self.job.targets[self.split.held_out]
-        return [scores_of(confusion_matrix(truth, logits.argmax(axis=1), self.classes)) for logits in self.state.logits]
+        truth, first = self.job.targets[self.split.scored], self.split.validation_only
+        guesses = [logits[first:].argmax(axis=1) for logits in self.state.logits]
+        return [scores_of(confusion_matrix(truth, guess, self.classes)) for guess in guesses]
 
     def _best(self) -> int:
         scores = self._scores()
@@ -303,7 +309,7 @@ class _Run:
     ) -> Message:
         return Message(
             kind,
-            self.seed,
+            self.run,
             text,
             self.state.epoch + 1 if epoch is None else epoch,
             self.state.epoch * self._steps_per_epoch() + self.state.step,

@@ -1,0 +1,43 @@
+"""What the utterances of a corpus belong to: who speaks, in which session, dialogue and scenario, which recording."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glam.data.utterances import Utterance
+
+
+@dataclass(frozen=True, eq=False)
+class Grouping:
+    """A division of n utterances into groups.
+
+    names: of the groups, sorted; an empty name stands for "not known". codes: (n,) int64, the group of each utterance.
+    """
+
+    names: tuple[str, ...]
+    codes: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, names: Sequence[str]) -> "Grouping":
+        """The division that the group names of the utterances, in their order, make."""
+        distinct, codes = np.unique(np.array(names, dtype=object), return_inverse=True)
+        return cls(tuple(str(name) for name in distinct), codes.astype(np.int64))
+
+
+Groups = Mapping[str, Grouping]
+"""The groupings of one list of utterances, by the names of ATTRIBUTES."""
+
+ATTRIBUTES: dict[str, Callable[[Utterance], str]] = {
+    "speaker": lambda one: one.speaker,
+    "session": lambda one: one.session,
+    "dialogue": lambda one: one.dialogue,
+    "scenario": lambda one: one.scenario,
+    "recording": lambda one: one.sha256[:16],  # equal for identical files; enough digits for any corpus
+}
+
+
+def groups_of(utterances: Sequence[Utterance]) -> Groups:
+    """What these utterances belong to, in their order."""
+    return {name: Grouping.of([of(one) for one in utterances]) for name, of in ATTRIBUTES.items()}
