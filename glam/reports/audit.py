@@ -170,11 +170,18 @@ def _dropped(corpus: Corpus, people: Population, recipe: Recipe) -> list[Dropped
     styles = Counter(one.style for one in corpus.utterances if style not in ("full", one.style))
     others = Counter(one.label for one in of_style if one.label not in labels)
     segment = f"shorter than one segment of {recipe.segments.length:g} s"
-    short = {name: people.too_short[name] for name in recipe.corpus.classes if people.too_short.get(name)}
+    below = f"shorter than corpus.min_length {recipe.corpus.min_length:g} s"
+    left_out = {name: people.left_out[name] for name in recipe.corpus.classes if people.left_out.get(name)}
+    short = {
+        name: count - left_out.get(name, 0)
+        for name in recipe.corpus.classes
+        if (count := people.too_short.get(name, 0)) > left_out.get(name, 0)
+    }
     reasons = {
         f"not {style}": dict(sorted(styles.items())),
         "label not in the recipe": dict(sorted(others.items())),
         segment: short,
+        below: left_out,
     }
     return [Dropped(reason, sum(kinds.values()), kinds) for reason, kinds in reasons.items() if kinds]
 
