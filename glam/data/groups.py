@@ -1,6 +1,6 @@
 """What the utterances of a corpus belong to: who speaks, in which session, dialogue and scenario, which recording."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,17 +27,19 @@ class Grouping:
 
 
 Groups = Mapping[str, Grouping]
-"""The groupings of one list of utterances, by the names of ATTRIBUTES."""
+"""The groupings of one list of utterances, by the names of GROUPINGS."""
 
-ATTRIBUTES: dict[str, Callable[[Utterance], str]] = {
-    "speaker": lambda one: one.speaker,
-    "session": lambda one: one.session,
-    "dialogue": lambda one: one.dialogue,
-    "scenario": lambda one: one.scenario,
-    "recording": lambda one: one.sha256[:16],  # equal for identical files; enough digits for any corpus
-}
+GROUPINGS = ("speaker", "session", "dialogue", "scenario", "recording")
 
 
 def groups_of(utterances: Sequence[Utterance]) -> Groups:
-    """What these utterances belong to, in their order."""
-    return {name: Grouping.of([of(one) for one in utterances]) for name, of in ATTRIBUTES.items()}
+    """What these utterances belong to, in their order. Identical recordings go by the name of the first of them."""
+    first: dict[str, str] = {}
+    recordings = [first.setdefault(one.sha256, one.id) for one in utterances]
+    return {
+        "speaker": Grouping.of([one.speaker for one in utterances]),
+        "session": Grouping.of([one.session for one in utterances]),
+        "dialogue": Grouping.of([one.dialogue for one in utterances]),
+        "scenario": Grouping.of([one.scenario for one in utterances]),
+        "recording": Grouping.of(recordings),
+    }

@@ -107,7 +107,8 @@ class Population:
         """
         try:
             names = fold_names(settings, self.groups)
-            split(settings, self.groups, runs_of([0], len(names))[0])
+            for run in runs_of([0], len(names)):
+                split(settings, self.groups, run)
         except GlamError as error:
             raise GlamError(f"corpus {self.corpus}, {self.settings.style}: {error}") from None
         return names

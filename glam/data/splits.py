@@ -9,9 +9,10 @@ A protocol says how the utterances of a corpus are divided for training and test
 `leave-scenarios-out`  a fold for each scenario, tested on it
 `random-speakers`      the seed's permutation of the speakers cut in two
 
-Where whole groups are kept apart, the epoch is chosen on groups of their own: a fifth of the groups (at least one) is
-taken out of training for validation, others with every seed. Of `leave-speaker-out`, it is whoever speaks in the same
-session: in the same dialogues as the speaker tested, which training would otherwise hear the other side of.
+The last four keep whole groups apart, and so take speakers of their own out of training for choosing the epoch: a tenth
+of the speakers that are not tested, at least one, others with every seed. With `leave-speaker-out` it is whoever speaks
+in the same session: in the same dialogues as the speaker tested, which training would otherwise hear the other side of.
+(Validation on scenarios of their own would choose the epoch that leans to the one class that these nearly consist of.)
 """
 
 from collections.abc import Iterable
@@ -40,7 +41,7 @@ LEFT_OUT: dict[Protocol, str] = {
     "leave-speaker-out": "speaker",
     "leave-scenarios-out": "scenario",
 }
-VALIDATION_GROUPS = 5  # one of so many groups is for validation
+VALIDATION = 10  # one of so many speakers who are not tested is for validation
 
 
 def seeds() -> tuple[int, ...]:
@@ -99,6 +100,16 @@ class SplitSettings(Settings):
             raise ValueError(f"train_share belongs to the protocols random and random-speakers, not {self.protocol}")
         return self
 
+    @property
+    def title(self) -> str:
+        """The protocol in words."""
+        left_out = LEFT_OUT.get(self.protocol)
+        if left_out:
+            return f"leave one {left_out} out"
+        if self.protocol == "k-fold":
+            return "folds of utterances"
+        return f"random splits of {'utterances' if self.protocol == 'random' else 'whole speakers'}"
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Split:
@@ -134,18 +145,19 @@ def split(settings: SplitSettings, groups: Groups, run: RunKey) -> Split:
 
     Raises GlamError where the utterances have too little for the protocol.
     """
-    protocol, seed = settings.protocol, run.seed
+    protocol, seed, n = settings.protocol, run.seed, len(groups["speaker"].codes)
     if protocol == "random":
-        return random_split(len(groups["speaker"].codes), seed, settings.train_share)
+        return random_split(n, seed, settings.train_share)
     if protocol == "random-speakers":
         return random_speakers_split(_known(groups, "speaker", protocol), seed, settings.train_share)
     if run.fold is None:
         raise ValueError(f"{protocol} has folds, and a run of it is one fold")
     if protocol == "k-fold":
-        return k_fold_split(len(groups["speaker"].codes), seed, run.fold, settings.folds)
+        return k_fold_split(n, seed, run.fold, settings.folds)
+    speakers = _known(groups, "speaker", protocol)
     if protocol == "leave-speaker-out":
-        return leave_speaker_out_split(_known(groups, "speaker", protocol), groups["session"].codes, seed, run.fold)
-    return leave_group_out_split(_known(groups, LEFT_OUT[protocol], protocol), seed, run.fold)
+        return leave_speaker_out_split(speakers, groups["session"].codes, seed, run.fold)
+    return leave_group_out_split(_known(groups, LEFT_OUT[protocol], protocol), speakers, seed, run.fold)
 
 
 def fold_names(settings: SplitSettings, groups: Groups) -> tuple[str, ...]:
@@ -187,64 +199,68 @@ def k_fold_split(n: int, seed: int, fold: int, folds: int) -> Split:
     return Split(train=np.concatenate(slices[: fold - 1] + slices[fold:]), held_out=slices[fold - 1])
 
 
-def leave_group_out_split(codes: Ints, seed: int, fold: int) -> Split:
-    """Test on group `fold` - 1, validate on the next fifth of the groups in the seed's circular order, train on the
-    others.
+def leave_group_out_split(codes: Ints, speakers: Ints, seed: int, fold: int) -> Split:
+    """Test on group `fold` - 1, validate on a tenth of the speakers of the rest, train on the others.
 
-    codes: (n,) groups from 0, three or more. So, within a seed, every group is tested once, and is for validation in
-    as many folds as every other.
+    codes, speakers: (n,) groups from 0. Raises GlamError where fewer than two speakers are left.
     """
-    count = int(codes.max()) + 1
-    order = _permutation(count, seed)
-    place = int(np.flatnonzero(order == fold - 1)[0])
-    validation = order[(place + 1 + np.arange(max(1, count // VALIDATION_GROUPS))) % count]
-    return _split_by_group(codes, validation, order[[place]])
+    tested = codes == fold - 1
+    rest = np.unique(speakers[~tested])
+    if len(rest) < 2:
+        raise GlamError(
+            f"without what fold {fold} is tested on, {len(rest)} speaker is left, and two are needed: one for "
+            "validation and one for training. Use another split.protocol."
+        )
+    order = np.roll(rest[_permutation(len(rest), seed)], -fold)
+    return _split(tested, np.isin(speakers, order[: _validation_speakers(len(rest))]))
 
 
 def leave_speaker_out_split(speakers: Ints, sessions: Ints, seed: int, fold: int) -> Split:
     """Test on speaker `fold` - 1, validate on whoever else speaks in the same session, train on the others.
 
-    speakers, sessions: (n,) groups from 0, three speakers or more. Where nobody else speaks in that session, or
-    everybody does, validation is as in `leave_group_out_split`.
+    speakers, sessions: (n,) groups from 0. Where nobody else speaks in that session, or everybody does, validation is
+    as in `leave_group_out_split`.
     """
-    tested = fold - 1
-    company = np.unique(speakers[np.isin(sessions, sessions[speakers == tested])])
-    company = company[company != tested]
-    if 0 < len(company) < int(speakers.max()):
-        return _split_by_group(speakers, company, np.array([tested]))
-    return leave_group_out_split(speakers, seed, fold)
+    tested = speakers == fold - 1
+    company = np.isin(speakers, speakers[np.isin(sessions, sessions[tested])])
+    if (company & ~tested).any() and not company.all():
+        return _split(tested, company)
+    return leave_group_out_split(speakers, speakers, seed, fold)
 
 
 def random_speakers_split(speakers: Ints, seed: int, train_share: float = 0.8) -> Split:
-    """Cut the seed's permutation of the speakers at `train_share`; the last fifth before the cut is for validation.
+    """Cut the seed's permutation of the speakers at `train_share`; a tenth before the cut is for validation.
 
     speakers: (n,) groups from 0. Raises GlamError where there are too few for a speaker in each part.
     """
     count = int(speakers.max()) + 1
     size = int(count * train_share)
-    validation = max(1, count // VALIDATION_GROUPS)
-    if not validation < size < count:
+    if not 1 < size < count:
         raise GlamError(
             f"split.protocol random-speakers cannot split {count} speakers with split.train_share {train_share:g}: "
-            f"{max(size - validation, 0)} would be for training, {validation} for validation and {count - size} for "
-            "test; each needs at least one. Use a corpus of more speakers or another share."
+            f"{size} would be for training and validation, which need two, and {count - size} for test, which needs "
+            "one. Use a corpus of more speakers or another share."
         )
     order = _permutation(count, seed)
-    return _split_by_group(speakers, order[size - validation : size], order[size:])
+    validation = order[size - _validation_speakers(size) : size]
+    return _split(np.isin(speakers, order[size:]), np.isin(speakers, validation))
+
+
+def _validation_speakers(rest: int) -> int:
+    return max(1, rest // VALIDATION)
 
 
 def _permutation(n: int, seed: int) -> Ints:
     return np.random.RandomState(seed).permutation(n).astype(np.int64, copy=False)
 
 
-def _split_by_group(codes: Ints, validation: Ints, test: Ints) -> Split:
-    """The split that tests on these groups and validates on those; utterances in their own order."""
-    chosen_on = np.flatnonzero(np.isin(codes, validation))
-    tested = np.flatnonzero(np.isin(codes, test))
+def _split(tested: NDArray[np.bool_], chosen_on: NDArray[np.bool_]) -> Split:
+    """The split of utterances that are tested (n,), those of the others that choose the epoch (n,), and the rest."""
+    chosen_on = chosen_on & ~tested
     return Split(
-        train=np.flatnonzero(~np.isin(codes, [*validation, *test])),
-        held_out=np.concatenate([chosen_on, tested]),
-        validation_only=len(chosen_on),
+        train=np.flatnonzero(~tested & ~chosen_on),
+        held_out=np.concatenate([np.flatnonzero(chosen_on), np.flatnonzero(tested)]),
+        validation_only=int(chosen_on.sum()),
     )
 
 
@@ -256,10 +272,10 @@ def _known(groups: Groups, attribute: str, protocol: Protocol) -> Ints:
             f"split.protocol {protocol} needs the {attribute} of every utterance, and this corpus does not tell it of "
             f"{unknown} of {len(found.codes)}. Use another protocol."
         )
-    if len(found.names) < 3:
+    if len(found.names) < 2:
         raise GlamError(
-            f"split.protocol {protocol} needs three {attribute}s or more (for training, validation and test); the "
-            f"{len(found.codes)} utterances have {len(found.names)}: {', '.join(found.names)}. Use another protocol."
+            f"split.protocol {protocol} needs two {attribute}s or more; the {len(found.codes)} utterances have one, "
+            f"{found.names[0]}. Use another protocol."
         )
     return found.codes
 

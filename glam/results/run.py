@@ -30,7 +30,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from glam.data.groups import ATTRIBUTES, Grouping
+from glam.data.groups import GROUPINGS, Grouping
 from glam.data.population import Composition
 from glam.data.splits import RunKey
 from glam.errors import GlamError
@@ -207,7 +207,7 @@ def read_experiment(folder: Path) -> StoredExperiment:
             composition=Composition.model_validate(content["composition"]),
             ids=tuple(row["utterance"] for row in rows),
             targets=np.array([index[row["class"]] for row in rows], dtype=np.int64),
-            groups={name: Grouping.of([row[name] for row in rows]) for name in ATTRIBUTES if rows and name in rows[0]},
+            groups={name: Grouping.of([row[name] for row in rows]) for name in GROUPINGS if rows and name in rows[0]},
             folds=tuple(str(name) for name in content.get("folds", ())),
         )
     except (OSError, KeyError, TypeError, ValueError, csv.Error) as error:
