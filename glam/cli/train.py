@@ -49,8 +49,7 @@ def train(argv: Sequence[str] | None = None, prog: str = "glam train") -> int:
     add(
         "--select",
         choices=["test", "validation", "last"],
-        default="test",
-        help="epoch that the report counts (test)",
+        help="epoch that the report counts (validation where the protocol has a validation set of its own, else test)",
     )
     add("--verify-corpus", action="store_true", help="hash every audio file and stored feature again")
     add_machine_flags(parser)

@@ -101,6 +101,16 @@ class SplitSettings(Settings):
         return self
 
     @property
+    def own_validation(self) -> bool:
+        """Whether some of the held-out utterances are for choosing the epoch alone."""
+        return self.protocol not in ("random", "k-fold")
+
+    @property
+    def single_class(self) -> bool:
+        """Whether what a fold is tested on is nearly of one class, so that its UA and F1 alone mean nothing."""
+        return self.protocol == "leave-scenarios-out"
+
+    @property
     def title(self) -> str:
         """The protocol in words."""
         left_out = LEFT_OUT.get(self.protocol)

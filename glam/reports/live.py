@@ -94,7 +94,7 @@ class Live:
             self._advance(message)
             self.say(
                 f"{message.run}: WA {message.wa:.2f}, UA {message.ua:.2f} at epoch {message.epoch} "
-                f"(best on the test set), run {self.ended + 1} of {self.runs}"
+                f"(best on the {message.chosen_on} set), run {self.ended + 1} of {self.runs}"
             )
         elif message.kind == "finished":
             self.say(f"{message.run}: was finished by another process meanwhile")

@@ -109,7 +109,7 @@ def audit_line(found: Sharing) -> str:
 
 def protocol_line(experiment: StoredExperiment, runs: Sequence[RunKey]) -> str:
     """The protocol of these runs of a stored experiment, with its audit in short; reads no corpus and no run."""
-    settings = SplitSettings.model_validate(experiment.recipe.get("split", {}))
+    settings = experiment.split
     if not experiment.groups:
         return f"{settings.title}; what training and test share was not stored with this experiment: glam audit says it"
     if not runs:

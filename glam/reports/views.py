@@ -29,7 +29,8 @@ VIEWS: tuple[View, ...] = get_args(View)
 # How a report says which epoch its figures are from.
 SELECTION = {
     "test": "best epoch by (WA+UA)/2, chosen on the test set itself (the released protocol; optimistic)",
-    "validation": "best epoch by (WA+UA)/2 on the validation utterances, scored on the test utterances (8:1:1)",
+    "validation": "best epoch by (WA+UA)/2 on the validation utterances (the protocol's own, else those of 8:1:1), "
+    "scored on the test utterances",
     "last": "last epoch",
 }
 
@@ -43,6 +44,7 @@ class Result:
     scores: Scores
     confusion: NDArray[np.int64]  # (C, C), rows truth
     utterances: int
+    fold: int | None = None
 
 
 def result(experiment: StoredExperiment, run: StoredRun, view: View) -> Result:
@@ -55,7 +57,12 @@ def result(experiment: StoredExperiment, run: StoredRun, view: View) -> Result:
     else:
         epoch, confusion = _by_validation(experiment, run)
     counts = confusion[epoch]
-    return Result(run.seed, epoch + 1, scores_of(counts), counts, int(counts.sum()))
+    return Result(run.seed, epoch + 1, scores_of(counts), counts, int(counts.sum()), run.fold)
+
+
+def default_view(experiment: StoredExperiment) -> View:
+    """`validation` where the protocol has a validation set of its own, else `test`, as released."""
+    return "validation" if experiment.split.own_validation else "test"
 
 
 def best(scores: ScoreArrays) -> int:

@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 
 from glam.data.groups import GROUPINGS, Grouping
 from glam.data.population import Composition
-from glam.data.splits import RunKey
+from glam.data.splits import RunKey, SplitSettings
 from glam.errors import GlamError
 from glam.evaluation.metrics import Scores, confusion_matrix, scores_of
 from glam.results.files import new_folder, write_text
@@ -76,8 +76,8 @@ class Epoch:
 class StoredExperiment:
     """An experiment's folder: what all its runs share.
 
-    groups: what its utterances belong to; empty where it was stored before that was kept. folds: what each fold of a
-    seed is tested on, by name; () for protocols without folds.
+    split: the protocol. groups: what its utterances belong to; empty where it was stored before that was kept. folds:
+    what each fold of a seed is tested on, by name; () for protocols without folds.
     """
 
     folder: Path
@@ -88,6 +88,7 @@ class StoredExperiment:
     composition: Composition
     ids: tuple[str, ...]
     targets: NDArray[np.int64]
+    split: SplitSettings = field(default_factory=SplitSettings)
     groups: Mapping[str, Grouping] = field(default_factory=dict)
     folds: tuple[str, ...] = ()
 
@@ -207,6 +208,7 @@ def read_experiment(folder: Path) -> StoredExperiment:
             composition=Composition.model_validate(content["composition"]),
             ids=tuple(row["utterance"] for row in rows),
             targets=np.array([index[row["class"]] for row in rows], dtype=np.int64),
+            split=SplitSettings.model_validate(recipe.get("split", {})),
             groups={name: Grouping.of([row[name] for row in rows]) for name in GROUPINGS if rows and name in rows[0]},
             folds=tuple(str(name) for name in content.get("folds", ())),
         )

@@ -82,6 +82,7 @@ def experiment_on(corpus: Corpus, recipe: Recipe, places: Places) -> Experiment:
         composition=people.facts(),
         ids=tuple(u.id for u in people.utterances),
         targets=np.array(people.targets, dtype=np.int64),
+        split=recipe.split,
         groups=people.groups,
         folds=folds,
     )

@@ -42,7 +42,8 @@ class Message:
 
     kind: `started`, `step`, `epoch`, `finished`, `failed` (its loss was not finite), `elsewhere` (another process
     has it), `stopped` (by request; checkpointed) or `error` (text says why everything must stop).
-    steps: done so far, out of `total`; resumed runs start above 0.
+    steps: done so far, out of `total`; resumed runs start above 0. chosen_on: the set that chose a
+    finished run's epoch.
     """
 
     kind: str
@@ -55,6 +56,7 @@ class Message:
     wa: float = 0.0
     ua: float = 0.0
     loss: float = 0.0
+    chosen_on: str = "test"
 
 
 class _Stopped(Exception):
@@ -164,6 +166,9 @@ class _Run:
         self.recipe = job.recipe
         self.device = torch.device(job.resources.device)
         self.split = split(self.recipe.split, job.groups, run)
+        first = self.split.validation_only
+        self.scored = slice(first, None)
+        self.chosen_on = slice(None, first) if first else self.scored
         self.data: RunData = run_data(job, run)
         self.classes = len(self.recipe.corpus.classes)
         self.learner: Learner = new_learner(
@@ -171,8 +176,8 @@ class _Run:
         )
         self.state: RunState = State()
         # The first run of every experiment keeps its model, so that no figure needs a training of its own.
-        first = run.seed == seeds()[0] and run.fold in (None, 1) and job.save_model == "none"
-        self.save_model: SaveModel = "best" if first else job.save_model
+        kept = run.seed == seeds()[0] and run.fold in (None, 1) and job.save_model == "none"
+        self.save_model: SaveModel = "best" if kept else job.save_model
         self.best: dict[str, Tensor] = {}
         self.notes: dict[str, Any] = {"resumed": 0, "elapsed": 0.0}
         self.checkpoint = job.folder / ".checkpoints" / f"{run.name}.safetensors"
@@ -227,7 +232,7 @@ class _Run:
             self.tell(self._message("step"))
 
     def _after_epoch(self) -> None:
-        scores = self._scores()[-1]
+        scores = self._scores(self.scored)[-1]
         self.tell(self._message("epoch", wa=scores.wa, ua=scores.ua))
         if self._best() == self.state.epoch - 1:  # always kept: a later command may go on and ask for it
             self.best = {name: t.detach().cpu().clone() for name, t in self.learner.model.state_dict().items()}
@@ -259,7 +264,7 @@ class _Run:
             self.run.fold,
             self.split.validation_only,
         )
-        scores = self._scores()
+        scores = self._scores(self.scored)
         best = self._best()
         self.tell(self._message("finished", epoch=best + 1, wa=scores[best].wa, ua=scores[best].ua))
 
@@ -278,13 +283,14 @@ class _Run:
         }
         return {MODEL: save({name: t.detach().cpu().contiguous() for name, t in weights.items()}, meta)}
 
-    def _scores(self) -> list[Any]:
-        truth, first = self.job.targets[self.split.scored], self.split.validation_only
-        guesses = [logits[first:].argmax(axis=1) for logits in self.state.logits]
+    def _scores(self, part: slice) -> list[Any]:
+        """The scores of every epoch on a part of the held-out utterances."""
+        truth = self.job.targets[self.split.held_out[part]]
+        guesses = [logits[part].argmax(axis=1) for logits in self.state.logits]
         return [scores_of(confusion_matrix(truth, guess, self.classes)) for guess in guesses]
 
     def _best(self) -> int:
-        scores = self._scores()
+        scores = self._scores(self.chosen_on)
         return best_epoch(np.array([s.wa for s in scores]), np.array([s.ua for s in scores]))
 
     def _environment(self) -> dict[str, Any]:
@@ -318,4 +324,5 @@ class _Run:
             wa,
             ua,
             self.state.epochs[-1].loss if self.state.epochs else 0.0,
+            "validation" if self.split.validation_only else "test",
         )
