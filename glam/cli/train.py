@@ -38,8 +38,14 @@ def train(argv: Sequence[str] | None = None, prog: str = "glam train") -> int:
         help="any field of the recipe: training.lr=1e-4",
     )
     add("--seeds", type=Path, metavar="FILE", help="a seed a line (the release's 100 seeds)")
-    add("--runs", type=int, metavar="N", help="the first N seeds (1)")
+    add("--runs", type=int, metavar="N", help="the first N seeds, each with all its folds (1)")
     add("--next", type=int, metavar="N", help="the next N seeds that have no result yet")
+    add(
+        "--protocol",
+        metavar="NAME",
+        help="how utterances are split: random, k-fold, leave-session-out, leave-speaker-out, leave-scenarios-out or "
+        "random-speakers (random)",
+    )
     add("--precision", choices=["fp32", "tf32", "bf16"], help="of the arithmetic (fp32)")
     add(
         "--save-model",
@@ -71,6 +77,8 @@ def _train(args: argparse.Namespace) -> None:
     fields: list[tuple[str, Any]] = overrides(args)
     if args.precision is not None:
         fields.append(("training.precision", args.precision))
+    if args.protocol is not None:
+        fields.append(("split.protocol", args.protocol))
     fields += [parse_override(text) for text in args.set]
     recipe = load_recipe(args.recipe, fields)
     runs, data = folders(args)

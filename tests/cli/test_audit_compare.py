@@ -24,6 +24,7 @@ def test_audit_reads_a_corpus_without_torch(tiny_release: Path, tmp_path: Path) 
     ("words", "said"),
     [
         (["none"], "there is no recipe 'none'"),
+        (["glam-released", "--protocol", "leave-scenarios-out", *SHORT], "leave-scenarios-out needs two scenarios"),
         (["glam-released", "--runs", "0"], "--runs 0: expected 1 to 100"),
         (["glam-released", "--set", "segments.length=9"], "no usable utterance"),
     ],
