@@ -18,7 +18,7 @@ def compare(argv: Sequence[str] | None = None) -> int:
     add = parser.add_argument
     add("first", type=Path, metavar="A", help="folder of an experiment: runs/<experiment>")
     add("second", type=Path, metavar="B", help="folder of the other")
-    add("--select", choices=["test", "validation", "last"], default="test", help="epoch that counts (test)")
+    add("--select", choices=["test", "validation", "last"], help="epoch that counts (see glam train)")
     add("--common", action="store_true", help="score runs of the same seed on the utterances that both held out")
 
     def work() -> None:

@@ -13,9 +13,7 @@ def report(argv: Sequence[str] | None = None) -> int:
     """Report on stored runs: mean ± std, and what it takes to believe it."""
     parser = argparse.ArgumentParser(prog="glam report", description="Report on the stored runs of experiments.")
     parser.add_argument("folder", type=Path, nargs="*", help="of an experiment (every one in the runs folder)")
-    parser.add_argument(
-        "--select", choices=["test", "validation", "last"], default="test", help="epoch that counts (test)"
-    )
+    parser.add_argument("--select", choices=["test", "validation", "last"], help="epoch that counts (see glam train)")
 
     def work() -> None:
         from glam.data.places import runs_folder

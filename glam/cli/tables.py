@@ -10,6 +10,7 @@ from glam.cli.machine import add_folder_flags, add_machine_flags, board, corpus_
 from glam.errors import GlamError
 
 if TYPE_CHECKING:
+    from glam.data.splits import RunKey
     from glam.data.utterances import Corpus
     from glam.reports.tables import Setting, Table
     from glam.training.experiment import Experiment
@@ -127,13 +128,14 @@ def _train(
         labels[id(recipe)]: experiment_on(corpus, recipe, Places(root, data, runs)) for recipe in distinct(asked)
     }
     missing = {
-        label: [seed for seed in seeds if not experiment.finished(seed)] for label, experiment in experiments.items()
+        label: [one for one in experiment.runs(seeds) if not experiment.finished(one)]
+        for label, experiment in experiments.items()
     }
     say(f"table      {wanted.number}, {setting} setting: {len(asked)} rows, {len(experiments)} experiments")
     say(f"corpus     {corpus.root}: {len(corpus.utterances)} utterances")
     say_problems(corpus)
     say(f"device     {machine.device}, {asked[0].training.precision}, {machine.described()}")
-    left, total = sum(map(len, missing.values())), len(experiments) * len(seeds)
+    left, total = sum(map(len, missing.values())), sum(len(one.runs(seeds)) for one in experiments.values())
     say(f"runs       {total}, of which {total - left} are stored already")
     if left:
         todo = {label: experiment for label, experiment in experiments.items() if missing[label]}
@@ -143,7 +145,7 @@ def _train(
 
 def _run_all(
     experiments: "dict[str, Experiment]",
-    missing: dict[str, list[int]],
+    missing: "dict[str, list[RunKey]]",
     machine: "Resources",
     follow: Path | None,
 ) -> None:

@@ -11,6 +11,7 @@ from glam.cli.release_flags import add_release_flags, notes, overrides, with_con
 from glam.errors import GlamError
 
 if TYPE_CHECKING:
+    from glam.data.splits import RunKey
     from glam.training.experiment import Experiment
     from glam.training.job import Resources, SaveModel
 
@@ -37,8 +38,14 @@ def train(argv: Sequence[str] | None = None, prog: str = "glam train") -> int:
         help="any field of the recipe: training.lr=1e-4",
     )
     add("--seeds", type=Path, metavar="FILE", help="a seed a line (the release's 100 seeds)")
-    add("--runs", type=int, metavar="N", help="the first N seeds (1)")
+    add("--runs", type=int, metavar="N", help="the first N seeds, each with all its folds (1)")
     add("--next", type=int, metavar="N", help="the next N seeds that have no result yet")
+    add(
+        "--protocol",
+        metavar="NAME",
+        help="how utterances are split: random, k-fold, leave-session-out, leave-speaker-out, leave-scenarios-out or "
+        "random-speakers (random)",
+    )
     add("--precision", choices=["fp32", "tf32", "bf16"], help="of the arithmetic (fp32)")
     add(
         "--save-model",
@@ -48,8 +55,7 @@ def train(argv: Sequence[str] | None = None, prog: str = "glam train") -> int:
     add(
         "--select",
         choices=["test", "validation", "last"],
-        default="test",
-        help="epoch that the report counts (test)",
+        help="epoch that the report counts (validation where the protocol has a validation set of its own, else test)",
     )
     add("--verify-corpus", action="store_true", help="hash every audio file and stored feature again")
     add_machine_flags(parser)
@@ -62,6 +68,7 @@ def train(argv: Sequence[str] | None = None, prog: str = "glam train") -> int:
 
 
 def _train(args: argparse.Namespace) -> None:
+    from glam.data.splits import split
     from glam.reports.live import Live
     from glam.reports.summary import report as report_on
     from glam.training.experiment import Places, prepare, run, verify_stores
@@ -70,6 +77,8 @@ def _train(args: argparse.Namespace) -> None:
     fields: list[tuple[str, Any]] = overrides(args)
     if args.precision is not None:
         fields.append(("training.precision", args.precision))
+    if args.protocol is not None:
+        fields.append(("split.protocol", args.protocol))
     fields += [parse_override(text) for text in args.set]
     recipe = load_recipe(args.recipe, fields)
     runs, data = folders(args)
@@ -78,14 +87,16 @@ def _train(args: argparse.Namespace) -> None:
     for line in notes(args):
         say(line)
     experiment = prepare(recipe, places, verify=args.verify_corpus)
-    seeds = _seeds(args, experiment.finished)
-    missing = [seed for seed in seeds if not experiment.finished(seed)]
-    _banner(experiment, machine, seeds, missing)
+    seeds = _seeds(args, lambda seed: all(map(experiment.finished, experiment.runs([seed]))))
+    runs_asked = experiment.runs(seeds)
+    missing = [one for one in runs_asked if not experiment.finished(one)]
+    _banner(experiment, machine, runs_asked, missing)
     if args.verify_corpus:
         verify_stores(experiment, machine.device)
     save: SaveModel = args.save_model or ("best" if args.SaveModel else "none")
     if missing:
-        share = (1 - recipe.split.train_share) / recipe.split.train_share
+        divided = split(recipe.split, experiment.population.groups, missing[0])
+        share = len(divided.held_out) / len(divided.train)
         share /= recipe.augmentation.vtlp_copies + 1
         share *= recipe.segments.train_hop / recipe.segments.test_hop / 3  # a forward pass is a third of a step
         with (
@@ -117,7 +128,9 @@ def _seeds(args: argparse.Namespace, finished: Callable[[int], bool]) -> list[in
     return known[:count]
 
 
-def _banner(experiment: "Experiment", machine: "Resources", seeds: Sequence[int], missing: Sequence[int]) -> None:
+def _banner(
+    experiment: "Experiment", machine: "Resources", asked: "Sequence[RunKey]", missing: "Sequence[RunKey]"
+) -> None:
     from glam.reports.summary import SYNTHETIC
 
     recipe = experiment.recipe
@@ -130,5 +143,5 @@ def _banner(experiment: "Experiment", machine: "Resources", seeds: Sequence[int]
         f"device     {machine.device}, {recipe.training.precision}, {machine.threads} CPU "
         f"thread{'s' * (machine.threads > 1)} a run, {machine.described()}"
     )
-    say(f"runs       {len(seeds)}, of which {len(seeds) - len(missing)} are stored already")
+    say(f"runs       {len(asked)}, of which {len(asked) - len(missing)} are stored already")
     say(f"results    {experiment.folder}")

@@ -13,7 +13,7 @@ from glam.results.run import read_experiment, read_run
 
 
 def export(folder: Path, output: TextIO, epoch: int | None = None) -> int:
-    """Write utterance, label, prediction and the probability of each class of a run's held-out utterances.
+    """Write utterance, label, prediction and the probability of each class of the utterances that a run is scored on.
 
     epoch: 1-based; None for the best one on the test set. Returns the epoch written. Raises GlamError where there is
     no such run or epoch.
@@ -32,7 +32,7 @@ def export(folder: Path, output: TextIO, epoch: int | None = None) -> int:
     scores /= scores.sum(axis=1, keepdims=True)
     table = csv.writer(output, lineterminator="\n")
     table.writerow(["utterance", "label", "prediction", *experiment.classes])
-    for row in np.argsort(stored.held_out):
+    for row in run.validation_only + np.argsort(stored.held_out[run.validation_only :]):
         utterance = int(stored.held_out[row])
         label, guess = int(experiment.targets[utterance]), int(logits[row].argmax())
         table.writerow(

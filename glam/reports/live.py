@@ -4,6 +4,7 @@ import sys
 from types import TracebackType
 from typing import Self
 
+from glam.data.splits import RunKey
 from glam.progress import bar
 from glam.training.workers import Message
 
@@ -30,7 +31,7 @@ class Live:
     def __init__(self, runs: int, at_once: int, epochs: int, evaluation_share: float) -> None:
         self.runs, self.at_once, self.epochs = runs, min(at_once, runs), epochs
         self.evaluation_share = evaluation_share
-        self.done: dict[int, int] = {}
+        self.done: dict[RunKey, int] = {}
         self.ended = 0
         self.estimated = False
         self.bar = bar(total=0, desc="training", unit="step", smoothing=0.05)
@@ -63,15 +64,15 @@ class Live:
         if not self.bar.total:
             self.bar.total = message.total * self.runs
         self.bar.total -= message.steps
-        self.done[message.seed] = message.steps
+        self.done[message.run] = message.steps
         self.at_once = min(message.at_once, self.runs)
         self.bar.refresh()
         if message.steps:
-            self.say(f"seed {message.seed}: goes on from epoch {message.epoch} of {self.epochs}")
+            self.say(f"{message.run}: goes on from epoch {message.epoch} of {self.epochs}")
 
     def _advance(self, message: Message) -> None:
-        self.bar.update(message.steps - self.done.get(message.seed, 0))
-        self.done[message.seed] = message.steps
+        self.bar.update(message.steps - self.done.get(message.run, 0))
+        self.done[message.run] = message.steps
         if message.kind == "epoch":
             self.bar.set_postfix_str(
                 f"run {self.ended + 1}/{self.runs}, epoch {message.epoch - 1}/{self.epochs}, "
@@ -93,15 +94,15 @@ class Live:
         if message.kind == "finished" and not message.text:
             self._advance(message)
             self.say(
-                f"seed {message.seed}: WA {message.wa:.2f}, UA {message.ua:.2f} at epoch {message.epoch} "
-                f"(best on the test set), run {self.ended + 1} of {self.runs}"
+                f"{message.run}: WA {message.wa:.2f}, UA {message.ua:.2f} at epoch {message.epoch} "
+                f"(best on the {message.chosen_on} set), run {self.ended + 1} of {self.runs}"
             )
         elif message.kind == "finished":
-            self.say(f"seed {message.seed}: was finished by another process meanwhile")
+            self.say(f"{message.run}: was finished by another process meanwhile")
         elif message.kind == "failed":
-            self.say(f"seed {message.seed}: FAILED: {message.text}; the other runs go on")
+            self.say(f"{message.run}: FAILED: {message.text}; the other runs go on")
         elif message.kind == "elsewhere":
-            self.say(f"seed {message.seed}: another process is at it; left to that")
+            self.say(f"{message.run}: another process is at it; left to that")
         elif message.kind == "stopped":
-            self.say(f"seed {message.seed}: stopped and kept at epoch {message.epoch or '?'}; the same command goes on")
+            self.say(f"{message.run}: stopped and kept at epoch {message.epoch or '?'}; the same command goes on")
         self.ended += 1

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+from glam.data.splits import RunKey
 from glam.progress import bar
 from glam.reports.live import duration
 from glam.training.workers import Message
@@ -58,7 +59,7 @@ class TableProgress:
         )
         self.runs, self.ended = sum(piece.runs for piece in pieces), 0
         self.piece = pieces[0]
-        self.done: dict[int, float] = {}  # of the runs under way, the share
+        self.done: dict[RunKey, float] = {}  # of the runs under way, the share
 
     def __enter__(self) -> Self:
         return self
@@ -78,10 +79,10 @@ class TableProgress:
         share = message.steps / message.total if message.total else 0.0
         if message.kind == "started":
             # What a resumed run has done already is no work of now.
-            self.done[message.seed] = share
+            self.done[message.run] = share
             self._drop(share)
         elif message.kind in ("step", "epoch"):
-            self._advance(message.seed, share)
+            self._advance(message.run, share)
             self.bar.set_postfix_str(f"{self.piece.label}, run {self.ended + 1} of {self.runs}", refresh=False)
         else:
             self._ended(message)
@@ -91,9 +92,9 @@ class TableProgress:
         self.bar.write(text, file=sys.stderr)
         sys.stderr.flush()
 
-    def _advance(self, seed: int, share: float) -> None:
-        self.bar.update((share - self.done.get(seed, 0.0)) * self.piece.seconds)
-        self.done[seed] = share
+    def _advance(self, run: RunKey, share: float) -> None:
+        self.bar.update((share - self.done.get(run, 0.0)) * self.piece.seconds)
+        self.done[run] = share
 
     def _drop(self, share: float) -> None:
         self.bar.total = (self.bar.total or 0) - share * self.piece.seconds
@@ -102,11 +103,11 @@ class TableProgress:
     def _ended(self, message: Message) -> None:
         trained = message.kind == "finished" and not message.text
         if trained:
-            self._advance(message.seed, 1.0)
+            self._advance(message.run, 1.0)
         else:
-            self._drop(1.0 - self.done.get(message.seed, 0.0))
+            self._drop(1.0 - self.done.get(message.run, 0.0))
         self.ended += 1
-        where = f"{self.piece.label}, seed {message.seed}"
+        where = f"{self.piece.label}, {message.run}"
         if trained and self.bar.disable:
             self.say(f"{where}: WA {message.wa:.2f}, UA {message.ua:.2f}, run {self.ended} of {self.runs}")
         elif message.kind == "failed":

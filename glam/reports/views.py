@@ -1,7 +1,8 @@
 """Which epoch of a run counts, and on which utterances: a choice of the report, made after training.
 
 `test`        the epoch with the highest (WA+UA)/2 on the held-out utterances themselves (Tables 1 to 3, as released)
-`validation`  8:1:1: the best epoch on the first half of the held-out utterances, scored on the second (Table 4)
+`validation`  the best epoch on the validation utterances: the split's own, if it has any, else the first half of the
+              held-out ones, scored on the second (8:1:1, Table 4)
 `last`        the last epoch
 """
 
@@ -28,7 +29,8 @@ VIEWS: tuple[View, ...] = get_args(View)
 # How a report says which epoch its figures are from.
 SELECTION = {
     "test": "best epoch by (WA+UA)/2, chosen on the test set itself (the released protocol; optimistic)",
-    "validation": "best epoch by (WA+UA)/2 on the validation utterances, scored on the test utterances (8:1:1)",
+    "validation": "best epoch by (WA+UA)/2 on the validation utterances (the protocol's own, else those of 8:1:1), "
+    "scored on the test utterances",
     "last": "last epoch",
 }
 
@@ -42,6 +44,7 @@ class Result:
     scores: Scores
     confusion: NDArray[np.int64]  # (C, C), rows truth
     utterances: int
+    fold: int | None = None
 
 
 def result(experiment: StoredExperiment, run: StoredRun, view: View) -> Result:
@@ -54,7 +57,12 @@ def result(experiment: StoredExperiment, run: StoredRun, view: View) -> Result:
     else:
         epoch, confusion = _by_validation(experiment, run)
     counts = confusion[epoch]
-    return Result(run.seed, epoch + 1, scores_of(counts), counts, int(counts.sum()))
+    return Result(run.seed, epoch + 1, scores_of(counts), counts, int(counts.sum()), run.fold)
+
+
+def default_view(experiment: StoredExperiment) -> View:
+    """`validation` where the protocol has a validation set of its own, else `test`, as released."""
+    return "validation" if experiment.split.own_validation else "test"
 
 
 def best(scores: ScoreArrays) -> int:
@@ -64,7 +72,7 @@ def best(scores: ScoreArrays) -> int:
 
 def _by_validation(experiment: StoredExperiment, run: StoredRun) -> tuple[int, NDArray[np.int64]]:
     stored = run.predictions()
-    half = len(stored.held_out) // 2
+    half = run.validation_only or len(stored.held_out) // 2
     if half == 0:
         raise GlamError(
             f"{run.folder}: holds out {len(stored.held_out)} utterance, too few for a validation and a test part"

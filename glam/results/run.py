@@ -1,14 +1,17 @@
-"""A run on disk: what one seed of an experiment predicted in every epoch.
+"""A run on disk: what one seed (and fold) of an experiment predicted in every epoch.
 
     runs/<model>-<corpus>-<style>-<8 hex>/      one experiment
         experiment.json                         its identity, recipe and composition
-        utterances.csv                          every utterance of its population: index, id, label, class
-        <seed>/                                 one run, complete or absent
+        utterances.csv                          every utterance of its population: index, id, class, and what it belongs
+                                                to (speaker, session, ...)
+        <seed>/ or <seed>-fold<k>/              one run, complete or absent
             run.json                            environment, split, timings; learning rate, loss, scores,
                                                 confusion of every epoch; or why the run failed
             predictions.npz                     logits (E, H, C) float32 of the held-out utterances,
                                                 segment_classes (E, S) uint8, segments (H,), held_out (H,),
-                                                train (N,): indices into utterances.csv, in the order drawn
+                                                train (N,): indices into utterances.csv, in the order drawn; of
+                                                the held-out ones, the first `validation_only` (run.json) are for
+                                                choosing the epoch alone
             model.safetensors                   only where models are saved
 
 Which epoch counts is the report's choice: nothing is trained again for it.
@@ -19,15 +22,17 @@ import io
 import json
 import zipfile
 import zlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from glam.data.groups import GROUPINGS, Grouping
 from glam.data.population import Composition
+from glam.data.splits import RunKey, SplitSettings
 from glam.errors import GlamError
 from glam.evaluation.metrics import Scores, confusion_matrix, scores_of
 from glam.results.files import new_folder, write_text
@@ -69,7 +74,11 @@ class Epoch:
 
 @dataclass(frozen=True, eq=False)
 class StoredExperiment:
-    """An experiment's folder: what all its runs share."""
+    """An experiment's folder: what all its runs share.
+
+    split: the protocol. groups: what its utterances belong to; empty where it was stored before that was kept. folds:
+    what each fold of a seed is tested on, by name; () for protocols without folds.
+    """
 
     folder: Path
     name: str
@@ -79,6 +88,9 @@ class StoredExperiment:
     composition: Composition
     ids: tuple[str, ...]
     targets: NDArray[np.int64]
+    split: SplitSettings = field(default_factory=SplitSettings)
+    groups: Mapping[str, Grouping] = field(default_factory=dict)
+    folds: tuple[str, ...] = ()
 
     def seeds(self) -> list[str]:
         """Names of the runs that are complete (or failed), in numerical order."""
@@ -88,7 +100,11 @@ class StoredExperiment:
 
 @dataclass(frozen=True, eq=False)
 class StoredRun:
-    """One run as stored. `failed` says why a run stopped; such a run has no predictions."""
+    """One run as stored. `failed` says why a run stopped; such a run has no predictions.
+
+    confusion: (E, C, C), rows truth, of the utterances that are scored: the held-out ones but for the first
+    `validation_only`.
+    """
 
     folder: Path
     seed: int
@@ -96,7 +112,14 @@ class StoredRun:
     environment: dict[str, Any]
     epochs: tuple[Epoch, ...]
     scores: tuple[Scores, ...]
-    confusion: NDArray[np.int64]  # (E, C, C)
+    confusion: NDArray[np.int64]
+    fold: int | None = None
+    validation_only: int = 0
+
+    @property
+    def key(self) -> RunKey:
+        """What tells it from the other runs of its experiment."""
+        return RunKey(self.seed, self.fold)
 
     def predictions(self) -> Predictions:
         """The predictions of every epoch, read from the disk."""
@@ -104,7 +127,7 @@ class StoredRun:
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 found = Predictions(**{name: arrays[name] for name in Predictions.__dataclass_fields__})
-            _check(found, self.confusion)
+            _check(found, self.confusion, self.validation_only)
             return found
         except (
             OSError,
@@ -139,9 +162,10 @@ def store_experiment(experiment: StoredExperiment) -> None:
         return
     rows = io.StringIO(newline="")
     table = csv.writer(rows, lineterminator="\n")
-    table.writerow(["index", "utterance", "class"])
+    table.writerow(["index", "utterance", "class", *experiment.groups])
     for i, (utterance, target) in enumerate(zip(experiment.ids, experiment.targets, strict=True)):
-        table.writerow([i, utterance, experiment.classes[target]])
+        belongs_to = [grouping.names[grouping.codes[i]] for grouping in experiment.groups.values()]
+        table.writerow([i, utterance, experiment.classes[target], *belongs_to])
     content = {
         "name": experiment.name,
         "identity": experiment.identity,
@@ -149,6 +173,7 @@ def store_experiment(experiment: StoredExperiment) -> None:
         "classes": experiment.classes,
         "composition": experiment.composition.model_dump(),
         "utterances": len(experiment.ids),
+        "folds": experiment.folds,
     }
     try:
         experiment.folder.mkdir(parents=True, exist_ok=True)
@@ -183,6 +208,9 @@ def read_experiment(folder: Path) -> StoredExperiment:
             composition=Composition.model_validate(content["composition"]),
             ids=tuple(row["utterance"] for row in rows),
             targets=np.array([index[row["class"]] for row in rows], dtype=np.int64),
+            split=SplitSettings.model_validate(recipe.get("split", {})),
+            groups={name: Grouping.of([row[name] for row in rows]) for name in GROUPINGS if rows and name in rows[0]},
+            folds=tuple(str(name) for name in content.get("folds", ())),
         )
     except (OSError, KeyError, TypeError, ValueError, csv.Error) as error:
         raise GlamError(f"{folder}: {EXPERIMENT} or {UTTERANCES}: {_damaged(error)}") from None
@@ -197,11 +225,18 @@ def write_run(
     classes: int,
     predictions: Predictions,
     extra: dict[str, bytes],
+    fold: int | None = None,
+    validation_only: int = 0,
 ) -> None:
-    """Store a finished run in one piece. targets: (H,) classes of its held-out utterances; extra: more files."""
+    """Store a finished run in one piece.
+
+    targets: (H,) classes of its held-out utterances, of which the first `validation_only` are not scored; extra: more
+    files.
+    """
     rows = []
+    scored = slice(validation_only, None)
     for epoch, logits in zip(epochs, predictions.logits, strict=True):
-        confusion = confusion_matrix(targets, logits.argmax(axis=1), classes)
+        confusion = confusion_matrix(targets[scored], logits[scored].argmax(axis=1), classes)
         scores = scores_of(confusion)
         rows.append(
             {
@@ -221,13 +256,25 @@ def write_run(
         np.savez_compressed(temporary / PREDICTIONS, **vars(predictions))
         for name, content in extra.items():
             (temporary / name).write_bytes(content)
-        _write_json(temporary / RUN, {"seed": seed, "failed": None, "environment": environment, "epochs": rows})
+        _write_json(
+            temporary / RUN,
+            {
+                "seed": seed,
+                "fold": fold,
+                "validation_only": validation_only,
+                "failed": None,
+                "environment": environment,
+                "epochs": rows,
+            },
+        )
 
 
-def write_failure(folder: Path, seed: int, environment: dict[str, Any], reason: str) -> None:
+def write_failure(folder: Path, seed: int, environment: dict[str, Any], reason: str, fold: int | None = None) -> None:
     """Store that a run failed, and why: it is reported as failed, not averaged, and not tried again."""
     with new_folder(folder) as temporary:
-        _write_json(temporary / RUN, {"seed": seed, "failed": reason, "environment": environment, "epochs": []})
+        _write_json(
+            temporary / RUN, {"seed": seed, "fold": fold, "failed": reason, "environment": environment, "epochs": []}
+        )
 
 
 def read_run(folder: Path) -> StoredRun:
@@ -258,12 +305,14 @@ def read_run(folder: Path) -> StoredRun:
             ),
             scores=tuple(scores_of(matrix) for matrix in confusion),
             confusion=confusion,
+            fold=int(content["fold"]) if content.get("fold") is not None else None,
+            validation_only=int(content.get("validation_only", 0)),  # absent from the earliest runs, as the fold is
         )
     except (KeyError, TypeError, ValueError) as error:
         raise GlamError(f"{folder / RUN}: {_damaged(error)}") from None
 
 
-def _check(found: Predictions, confusion: NDArray[np.int64]) -> None:
+def _check(found: Predictions, confusion: NDArray[np.int64], validation_only: int) -> None:
     """ValueError where the arrays do not belong together, or not to the run's confusion matrices (E, C, C)."""
     epochs, held_out = len(confusion), len(found.held_out)
     shapes = {
@@ -274,7 +323,7 @@ def _check(found: Predictions, confusion: NDArray[np.int64]) -> None:
     for name, shape in shapes.items():
         if getattr(found, name).shape != shape:
             raise ValueError(f"{name} is {getattr(found, name).shape}, expected {shape}")
-    if held_out != confusion[0].sum() or min(found.held_out.min(), found.train.min()) < 0:
+    if held_out != validation_only + confusion[0].sum() or min(found.held_out.min(), found.train.min()) < 0:
         raise ValueError("held_out and train are not the run's utterances")
 
 
@@ -300,6 +349,6 @@ def _read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def _by_number(name: str) -> tuple[int, str]:
-    digits = name.partition("-")[0]
-    return (int(digits) if digits.isdigit() else -1, name)
+def _by_number(name: str) -> tuple[int, int, str]:
+    seed, _, fold = name.partition("-fold")
+    return (int(seed) if seed.isdigit() else -1, int(fold) if fold.isdigit() else 0, name)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from glam.data.splits import random_split
+from glam.data.groups import Groups
+from glam.data.splits import RunKey, split
 from glam.training.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -42,8 +43,8 @@ class Job:
 
     train_stores: files of the features to train on: of the recordings, then of each augmented copy of them, with the
     first row of each utterance (U+1 offsets) beside. test_store: likewise for evaluation.
-    positions: (U,) of the population's utterances in the stores. targets: (U,) their classes. speakers: (U,) who
-    speaks, numbered from 0.
+    positions: (U,) of the population's utterances in the stores. targets: (U,) their classes. groups: what they belong
+    to.
     """
 
     recipe: Recipe
@@ -55,7 +56,7 @@ class Job:
     test_offsets: NDArray[np.int64]
     positions: NDArray[np.int64]
     targets: NDArray[np.int64]
-    speakers: NDArray[np.int64]
+    groups: Groups
     resources: Resources
     save_model: SaveModel
 
@@ -71,18 +72,18 @@ def open_feeds(job: Job) -> "tuple[Feed, Feed]":
     return train, train if job.train_stores == (job.test_store,) else Feed([job.test_store], device)
 
 
-def run_data(job: Job, seed: int, feeds: "tuple[Feed, Feed] | None" = None) -> "RunData":
-    """The segments of the split of one seed. feeds: what open_feeds gave, if it was asked already."""
+def run_data(job: Job, run: RunKey, feeds: "tuple[Feed, Feed] | None" = None) -> "RunData":
+    """The segments of the split of one run. feeds: what open_feeds gave, if it was asked already."""
     import torch
 
     from glam.training.engine import RunData
 
-    split = random_split(len(job.targets), seed, job.recipe.split.train_share)
+    divided = split(job.recipe.split, job.groups, run)
     targets = job.targets
-    train = split.train
+    train = divided.train
     if job.recipe.training.shuffle_labels:
         targets = targets.copy()
-        targets[train] = targets[np.random.RandomState(seed).permutation(train)]
+        targets[train] = targets[np.random.RandomState(run.draws).permutation(train)]
     if job.recipe.training.upsampling:
         train = upsampled(train, targets)
     rows, lengths = _rows(job.train_offsets, job.positions[train])
@@ -90,10 +91,10 @@ def run_data(job: Job, seed: int, feeds: "tuple[Feed, Feed] | None" = None) -> "
     shift = job.train_offsets[-1] * np.arange(copies)
     rows = (shift[:, None] + rows).ravel()
     utterances = np.tile(np.repeat(train, lengths), copies)
-    test_rows, test_lengths = _rows(job.test_offsets, job.positions[split.held_out])
+    test_rows, test_lengths = _rows(job.test_offsets, job.positions[divided.held_out])
     feed, test = feeds or open_feeds(job)
     if job.recipe.training.normalisation != "none":
-        feed, test = _normalised(job, split.train, feed, test)
+        feed, test = _normalised(job, divided.train, feed, test)
     return RunData(
         train=feed,
         train_rows=torch.from_numpy(rows),
@@ -108,8 +109,9 @@ def run_data(job: Job, seed: int, feeds: "tuple[Feed, Feed] | None" = None) -> "
 def _normalised(job: Job, train: NDArray[np.int64], feed: "Feed", test: "Feed") -> "tuple[Feed, Feed]":
     from glam.training.normalisation import fit
 
-    by_speaker = job.recipe.training.normalisation == "speaker"
-    speakers = job.speakers if by_speaker else np.zeros_like(job.speakers)
+    speakers = job.groups["speaker"].codes
+    if job.recipe.training.normalisation == "training":
+        speakers = np.zeros_like(speakers)
     group = _by_row(job.train_offsets, job.positions, speakers)
     rows, _ = _rows(job.train_offsets, job.positions[train])
     scale = fit(feed.recordings(), rows, group, int(speakers.max()) + 1, job.recipe.features.time_axis)

@@ -13,7 +13,7 @@ from multiprocessing.connection import Connection
 from statistics import mean, median
 
 from glam.data.segments import padded_length
-from glam.data.splits import RUNS
+from glam.data.splits import RUNS, split
 from glam.errors import GlamError
 from glam.results.environment import environment
 from glam.results.identity import canonical_json
@@ -64,7 +64,9 @@ def work(experiment: Experiment) -> float:
             for one in experiment.population.utterances
         )
 
-    share, batch = recipe.split.train_share, recipe.training.batch_size
+    batch = recipe.training.batch_size
+    first = split(recipe.split, experiment.population.groups, experiment.runs([0])[0])
+    share = len(first.train) / len(experiment.population.utterances)
     copies = recipe.augmentation.vtlp_copies + 1
     training = ceil(share * copies * total(segments.train_hop) / batch)
     evaluation = (1 - share) * total(segments.test_hop) / batch / 3

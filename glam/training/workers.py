@@ -1,6 +1,6 @@
 """Runs in processes of their own.
 
-A worker takes seeds from a queue: one at a time, so that no run touches another's arithmetic, or as many as its device
+A worker takes runs from a queue: one at a time, so that no run touches another's arithmetic, or as many as its device
 takes side by side (pack.py). It checkpoints as it goes, stops at the next step when asked to, and dies with its parent.
 """
 
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from glam.data.splits import random_split, seeds
+from glam.data.splits import RunKey, seeds, split
 from glam.errors import GlamError
 from glam.evaluation.metrics import best_epoch, confusion_matrix, scores_of
 from glam.results.environment import environment
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from glam.training.feed import Feed
     from glam.training.pack import Lane, Pack
 
+NO_RUN = RunKey(0)  # of what is said about no run in particular
 REPORT_SECONDS = 0.5
 LONGEST_PAUSE = 290.0  # between checkpoints, unless a longer one is asked for
 WARM_UP, PACE_STEPS = 3, 8  # steps until the pace is steady, and until it is worth telling
@@ -40,16 +41,17 @@ WARM_UP, PACE_STEPS = 3, 8  # steps until the pace is steady, and until it is wo
 
 @dataclass(frozen=True)
 class Message:
-    """From a worker: what happened to the run of a seed.
+    """From a worker: what happened to a run.
 
     kind: `started`, `step`, `epoch`, `finished`, `failed` (its loss was not finite), `elsewhere` (another process
     has it), `stopped` (by request; checkpointed), `note` (text is something to know) or `error` (text says why
     everything must stop).
-    steps: done so far, out of `total`; resumed runs start above 0. at_once: runs that share the worker.
+    steps: done so far, out of `total`; resumed runs start above 0. chosen_on: the set that chose a finished run's
+    epoch. at_once: runs that share the worker.
     """
 
     kind: str
-    seed: int = 0
+    run: RunKey = NO_RUN
     text: str = ""
     epoch: int = 0
     steps: int = 0
@@ -58,6 +60,7 @@ class Message:
     wa: float = 0.0
     ua: float = 0.0
     loss: float = 0.0
+    chosen_on: str = "test"
     at_once: int = 1
 
 
@@ -65,8 +68,8 @@ class _Stopped(Exception):
     pass
 
 
-def run_jobs(job: Job, seeds: Sequence[int]) -> Iterator[Message]:
-    """Run the seeds of an experiment, as many at once as the job's resources say; yields what happens.
+def run_jobs(job: Job, runs: Sequence[RunKey]) -> Iterator[Message]:
+    """Train these runs of an experiment, as many at once as the job's resources say; yields what happens.
 
     Closing the iterator, or an exception in its consumer (Ctrl-C), asks the workers to checkpoint and stop.
     Raises GlamError where a worker ended unexpectedly.
@@ -75,9 +78,9 @@ def run_jobs(job: Job, seeds: Sequence[int]) -> Iterator[Message]:
     messages = context.Queue()
     waiting = context.Queue()
     stop = context.Event()
-    for seed in seeds:
-        waiting.put(seed)
-    count = 1 if job.resources.packed else min(job.resources.at_once, len(seeds))
+    for run in runs:
+        waiting.put(run)
+    count = 1 if job.resources.packed else min(job.resources.at_once, len(runs))
     for _ in range(count):
         waiting.put(None)
     workers = [context.Process(target=_work, args=(job, waiting, messages, stop), daemon=True) for _ in range(count)]
@@ -124,8 +127,8 @@ def _work(job: Job, waiting: Any, messages: Any, stop: Event) -> None:
         if job.resources.packed:
             _pack(job, waiting, messages.put, stop.is_set)
             return
-        while not stop.is_set() and (seed := waiting.get()) is not None:
-            run_alone(job, seed, messages.put, stop.is_set)
+        while not stop.is_set() and (run := waiting.get()) is not None:
+            run_alone(job, run, messages.put, stop.is_set)
     except GlamError as error:
         messages.put(Message("error", text=str(error)))
     except Exception as error:  # whatever it is, the person at the terminal gets it in one line
@@ -140,59 +143,57 @@ def _die_with_parent() -> None:
         os._exit(1)
 
 
-def run_alone(job: Job, seed: int, tell: Callable[[Message], None], stopping: Callable[[], bool]) -> None:
-    """Train and store the run of one seed in this process, going on from its checkpoint if there is one."""
+def run_alone(job: Job, run: RunKey, tell: Callable[[Message], None], stopping: Callable[[], bool]) -> None:
+    """Train and store one run in this process, going on from its checkpoint if there is one."""
     import torch
 
     from glam.training.engine import alone
 
     torch.set_num_threads(job.resources.threads)
-    alone(run_one(job, seed, tell, stopping), torch.device(job.resources.device))
+    alone(run_one(job, run, tell, stopping), torch.device(job.resources.device))
 
 
 def run_one(
     job: Job,
-    seed: int,
+    run: RunKey,
     tell: Callable[[Message], None],
     stopping: Callable[[], bool],
     lane: "Lane | None" = None,
     feeds: "tuple[Feed, Feed] | None" = None,
 ) -> "Steps":
-    """The run of one seed as the steps it asks for, up to its folder; goes on from its checkpoint if there is one.
+    """A run as the steps it asks for, up to its folder; goes on from its checkpoint if there is one.
 
     lane: where it learns in a pack; by itself if there is none. Closed before its end, it checkpoints.
     """
-    folder = job.folder / str(seed)
-    with only_one(job.folder / ".locks" / f"{seed}.lock") as mine:
+    folder = job.folder / run.name
+    with only_one(job.folder / ".locks" / f"{run.name}.lock") as mine:
         if not mine:
-            tell(Message("elsewhere", seed))
+            tell(Message("elsewhere", run))
         elif (folder / RUN).is_file():
-            tell(Message("finished", seed, text="already"))
+            tell(Message("finished", run, text="already"))
         elif folder.exists():
             raise GlamError(f"{folder}: is there, but holds no finished run ({RUN} is missing). Move it away.")
         else:
-            yield from _Run(job, seed, tell, stopping, lane, feeds).go()
+            yield from _Run(job, run, tell, stopping, lane, feeds).go()
 
 
 def _pack(job: Job, waiting: Any, tell: Callable[[Message], None], stopping: Callable[[], bool]) -> None:
-    """Train and store the runs of all waiting seeds side by side, in packs as large as the device allows."""
+    """Train and store all waiting runs side by side, in packs as large as the device allows."""
     import torch
 
     from glam.training.pack import together
 
     torch.set_num_threads(job.resources.threads)
-    seeds: list[int] = list(iter(waiting.get, None))
+    runs: list[RunKey] = list(iter(waiting.get, None))
     feeds = open_feeds(job)
-    slots = min(job.resources.at_once, len(seeds)) or _fitting(job, feeds, len(seeds))
-    while seeds and not stopping():
-        coming = iter(seeds)
-        ended: set[int] = set()
+    slots = min(job.resources.at_once, len(runs)) or _fitting(job, feeds, len(runs))
+    while runs and not stopping():
+        coming = iter(runs)
+        ended: set[RunKey] = set()
 
-        def begin(lane: "Lane", coming: Iterator[int] = coming, ended: set[int] = ended) -> "Steps | None":
-            seed = None if stopping() else next(coming, None)
-            return (
-                None if seed is None else _until_its_end(run_one(job, seed, tell, stopping, lane, feeds), seed, ended)
-            )
+        def begin(lane: "Lane", coming: Iterator[RunKey] = coming, ended: set[RunKey] = ended) -> "Steps | None":
+            run = None if stopping() else next(coming, None)
+            return None if run is None else _until_its_end(run_one(job, run, tell, stopping, lane, feeds), run, ended)
 
         full = False
         try:
@@ -204,19 +205,19 @@ def _pack(job: Job, waiting: Any, tell: Callable[[Message], None], stopping: Cal
                     "use a smaller training.batch_size, another device, or free its memory."
                 ) from None
             full = True
-        seeds = [seed for seed in seeds if seed not in ended]
+        runs = [run for run in runs if run not in ended]
         if full:
             torch.cuda.empty_cache()
             slots //= 2
             tell(Message("note", text=f"memory ran out on {job.resources.device}: going on with {slots} runs at once"))
         else:
-            slots = min(slots, len(seeds))
+            slots = min(slots, len(runs))
 
 
-def _until_its_end(steps: "Steps", seed: int, ended: set[int]) -> "Steps":
+def _until_its_end(steps: "Steps", run: RunKey, ended: set[RunKey]) -> "Steps":
     """The steps themselves; remembers that they have come to their end, whatever it was."""
     yield from steps
-    ended.add(seed)
+    ended.add(run)
 
 
 def _new_pack(job: Job, feeds: "tuple[Feed, Feed]", slots: int) -> "Pack":
@@ -245,7 +246,7 @@ class _Run:
     def __init__(
         self,
         job: Job,
-        seed: int,
+        run: RunKey,
         tell: Callable[[Message], None],
         stopping: Callable[[], bool],
         lane: "Lane | None",
@@ -256,30 +257,32 @@ class _Run:
         from glam.training.engine import RunState as State
         from glam.training.engine import class_weights, initial_model, new_learner
 
-        self.job, self.seed, self.tell, self.stopping = job, seed, tell, stopping
+        self.job, self.run, self.tell, self.stopping = job, run, tell, stopping
         self.recipe = job.recipe
         self.device = torch.device(job.resources.device)
-        self.split = random_split(len(job.targets), seed, self.recipe.split.train_share)
-        self.data: RunData = run_data(job, seed, feeds)
+        self.split = split(self.recipe.split, job.groups, run)
+        first = self.split.validation_only
+        self.scored = slice(first, None)
+        self.chosen_on = slice(None, first) if first else self.scored
+        self.data: RunData = run_data(job, run, feeds)
         self.classes = len(self.recipe.corpus.classes)
         self.learner: Learns
         self.at_once = job.resources.at_once
         model, training, shape = self.recipe.model, self.recipe.training, self.data.train.shape
         if lane is None:
-            self.learner = new_learner(model, training, self.classes, self.data, seed, self.device)
+            self.learner = new_learner(model, training, self.classes, self.data, run.draws, self.device)
         else:
-            lane.start(
-                initial_model(model, self.classes, shape, seed), class_weights(training, self.classes, self.data)
-            )
+            first_weights = initial_model(model, self.classes, shape, run.draws)
+            lane.start(first_weights, class_weights(training, self.classes, self.data))
             self.learner, self.at_once = lane, lane.pack.slots
         self.state: RunState = State()
-        # The first seed of every experiment keeps its model, so that no figure needs a training of its own.
-        first = seed == seeds()[0] and job.save_model == "none"
-        self.save_model: SaveModel = "best" if first else job.save_model
+        # The first run of every experiment keeps its model, so that no figure needs a training of its own.
+        kept = run.seed == seeds()[0] and run.fold in (None, 1) and job.save_model == "none"
+        self.save_model: SaveModel = "best" if kept else job.save_model
         self.best: dict[str, Tensor] = {}
         self.notes: dict[str, Any] = {"resumed": 0, "elapsed": 0.0}
-        self.checkpoint = job.folder / ".checkpoints" / f"{seed}.safetensors"
-        self.checkpoint_identity = f"{job.identity}/{seed}"
+        self.checkpoint = job.folder / ".checkpoints" / f"{run.name}.safetensors"
+        self.checkpoint_identity = f"{job.identity}/{run.name}"
         self.steps = 0  # by this process
         self.begun = self.saved = self.told = self.warm = time.monotonic()
         self.pause = job.resources.checkpoint_seconds
@@ -303,20 +306,22 @@ class _Run:
                     self.recipe.training,
                     self.recipe.evaluation,
                     self.data,
-                    self.seed,
+                    self.run.draws,
                     self.state,
                     self._after_step,
                     self._after_epoch,
                 )
             except _Stopped:
                 self._save()
-                self.tell(Message("stopped", self.seed))
+                self.tell(Message("stopped", self.run))
                 return
             except GeneratorExit:  # goes on in another pack
                 self._save()
                 raise
         except NotFinite as error:
-            write_failure(self.job.folder / str(self.seed), self.seed, self._environment(), str(error))
+            write_failure(
+                self.job.folder / self.run.name, self.run.seed, self._environment(), str(error), self.run.fold
+            )
             self.tell(self._message("failed", str(error)))
         else:
             self._store()
@@ -336,7 +341,7 @@ class _Run:
             self.tell(self._message("step"))
 
     def _after_epoch(self) -> None:
-        scores = self._scores()[-1]
+        scores = self._scores(self.scored)[-1]
         self.tell(self._message("epoch", wa=scores.wa, ua=scores.ua))
         if self._best() == self.state.epoch - 1:  # always kept: a later command may go on and ask for it
             self.best = {name: t.detach().cpu().clone() for name, t in self.learner.weights().items()}
@@ -362,16 +367,18 @@ class _Run:
             train=self.split.train,
         )
         write_run(
-            self.job.folder / str(self.seed),
-            self.seed,
+            self.job.folder / self.run.name,
+            self.run.seed,
             self._environment(),
             self.state.epochs,
             self.job.targets[self.split.held_out],
             self.classes,
             predictions,
             self._saved_model(),
+            self.run.fold,
+            self.split.validation_only,
         )
-        scores = self._scores()
+        scores = self._scores(self.scored)
         best = self._best()
         self.tell(self._message("finished", epoch=best + 1, wa=scores[best].wa, ua=scores[best].ua))
 
@@ -385,17 +392,19 @@ class _Run:
         meta = {
             "recipe": self.recipe.model_dump_json(),
             "shape": f"{self.data.train.shape[0]},{self.data.train.shape[1]}",
-            "seed": str(self.seed),
+            "seed": str(self.run.seed),
             "epoch": str(epoch + 1),
         }
         return {MODEL: save({name: t.detach().cpu().contiguous() for name, t in weights.items()}, meta)}
 
-    def _scores(self) -> list[Any]:
-        truth = self.job.targets[self.split.held_out]
-        return [scores_of(confusion_matrix(truth, logits.argmax(axis=1), self.classes)) for logits in self.state.logits]
+    def _scores(self, part: slice) -> list[Any]:
+        """The scores of every epoch on a part of the held-out utterances."""
+        truth = self.job.targets[self.split.held_out[part]]
+        guesses = [logits[part].argmax(axis=1) for logits in self.state.logits]
+        return [scores_of(confusion_matrix(truth, guess, self.classes)) for guess in guesses]
 
     def _best(self) -> int:
-        scores = self._scores()
+        scores = self._scores(self.chosen_on)
         return best_epoch(np.array([s.wa for s in scores]), np.array([s.ua for s in scores]))
 
     def _environment(self) -> dict[str, Any]:
@@ -420,7 +429,7 @@ class _Run:
     ) -> Message:
         return Message(
             kind,
-            self.seed,
+            self.run,
             text,
             self.state.epoch + 1 if epoch is None else epoch,
             self.state.epoch * self._steps_per_epoch() + self.state.step,
@@ -429,5 +438,6 @@ class _Run:
             wa,
             ua,
             self.state.epochs[-1].loss if self.state.epochs else 0.0,
+            "validation" if self.split.validation_only else "test",
             self.at_once,
         )

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from glam.cli.tables import list_all, table
-from glam.data.splits import random_split
+from glam.data.splits import RunKey, random_split
 from glam.results.run import Epoch, Predictions, store_experiment, write_run
 from glam.training.experiment import Experiment
 from glam.training.job import Resources
@@ -24,19 +24,19 @@ class FakeTraining:
     def __call__(
         self,
         experiment: Experiment,
-        wanted: Sequence[int],
+        wanted: Sequence[RunKey],
         resources: Resources,
         save_model: str,
         listen: Callable[[Message], None],
     ) -> None:
         store_experiment(experiment.stored)
-        for seed in wanted:
-            if experiment.finished(seed):
+        for run in wanted:
+            if experiment.finished(run):
                 continue
             if self.left == 0:
                 raise KeyboardInterrupt
             self.left -= 1
-            split = random_split(len(experiment.stored.ids), seed)
+            split = random_split(len(experiment.stored.ids), run.seed)
             truth = experiment.stored.targets[split.held_out]
             predictions = Predictions(
                 logits=np.eye(4, dtype=np.float32)[truth][None],
@@ -46,11 +46,11 @@ class FakeTraining:
                 train=split.train,
             )
             past = [Epoch(1e-3, 1.0, 1.0, 0.1)]
-            write_run(experiment.folder / str(seed), seed, {}, past, truth, 4, predictions, {})
-            self.trained.append((experiment.recipe.model.name, seed, save_model))
-            listen(Message("started", seed, steps=0, total=10))
-            listen(Message("step", seed, steps=5, total=10))
-            listen(Message("finished", seed, steps=10, total=10, wa=100.0, ua=100.0))
+            write_run(experiment.folder / run.name, run.seed, {}, past, truth, 4, predictions, {})
+            self.trained.append((experiment.recipe.model.name, run.seed, save_model))
+            listen(Message("started", run, steps=0, total=10))
+            listen(Message("step", run, steps=5, total=10))
+            listen(Message("finished", run, steps=10, total=10, wa=100.0, ua=100.0))
 
 
 @pytest.fixture

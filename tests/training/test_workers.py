@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from glam.data.splits import RunKey
 from glam.errors import GlamError
 from glam.results.run import read_run, store_experiment
 from glam.training import workers
@@ -22,7 +23,7 @@ SMALL = [
     ("segments.test_overlap", 0.1),
     ("training.epochs", 2),
 ]
-SEEDS = (1, 2, 3)
+RUNS = tuple(RunKey(seed) for seed in (1, 2, 3))
 
 
 def experiment(release: Path, folder: Path, *more: tuple[str, object]) -> Experiment:
@@ -35,11 +36,11 @@ def side_by_side(at_once: int, checkpoint_seconds: float = 60.0) -> Resources:
     return Resources("cpu", 1, at_once, checkpoint_seconds, packed=True)
 
 
-def run_pack(work: Job, seeds: tuple[int, ...], stop_after: int = 10**9) -> list[Message]:
+def run_pack(work: Job, runs: tuple[RunKey, ...], stop_after: int = 10**9) -> list[Message]:
     """The messages of a pack that is asked to stop once it has been asked so often whether to."""
-    waiting: queue.Queue[int | None] = queue.Queue()
-    for seed in (*seeds, None):
-        waiting.put(seed)
+    waiting: queue.Queue[RunKey | None] = queue.Queue()
+    for run in (*runs, None):
+        waiting.put(run)
     told: list[Message] = []
     asked = 0
 
@@ -52,32 +53,32 @@ def run_pack(work: Job, seeds: tuple[int, ...], stop_after: int = 10**9) -> list
     return told
 
 
-def losses(one: Experiment, seed: int) -> list[float]:
-    return [epoch.loss for epoch in read_run(one.folder / str(seed)).epochs]
+def losses(one: Experiment, run: RunKey) -> list[float]:
+    return [epoch.loss for epoch in read_run(one.folder / run.name).epochs]
 
 
 @pytest.fixture(scope="module")
 def alone(tiny_release: Path, tmp_path_factory: pytest.TempPathFactory) -> Experiment:
     one = experiment(tiny_release, tmp_path_factory.mktemp("alone"))
     work = job(one, Resources("cpu", 1, 1, 60))
-    for seed in SEEDS:
-        run_alone(work, seed, lambda _: None, lambda: False)
+    for run in RUNS:
+        run_alone(work, run, lambda _: None, lambda: False)
     return one
 
 
 def same_as(alone: Experiment, packed: Experiment) -> None:
-    for seed in SEEDS:
-        np.testing.assert_allclose(losses(packed, seed), losses(alone, seed), rtol=1e-3)
-        ours, theirs = (read_run(one.folder / str(seed)).predictions() for one in (packed, alone))
+    for run in RUNS:
+        np.testing.assert_allclose(losses(packed, run), losses(alone, run), rtol=1e-3)
+        ours, theirs = (read_run(one.folder / run.name).predictions() for one in (packed, alone))
         np.testing.assert_array_equal(ours.held_out, theirs.held_out)
         np.testing.assert_allclose(ours.logits, theirs.logits, atol=0.02)
 
 
 def test_runs_of_a_pack_are_those_of_single_processes(alone: Experiment, tiny_release: Path, tmp_path: Path) -> None:
     packed = experiment(tiny_release, tmp_path)
-    told = run_pack(job(packed, side_by_side(2), "last"), SEEDS)
-    assert [m.seed for m in told if m.kind == "started"][:2] == [1, 2]
-    assert sorted(m.seed for m in told if m.kind == "finished") == list(SEEDS)
+    told = run_pack(job(packed, side_by_side(2), "last"), RUNS)
+    assert [m.run for m in told if m.kind == "started"][:2] == list(RUNS[:2])
+    assert {m.run for m in told if m.kind == "finished"} == set(RUNS)
     same_as(alone, packed)
     assert read_run(packed.folder / "1").environment["runs_at_once"] == 2
     assert (packed.folder / "2" / "model.safetensors").is_file()
@@ -89,11 +90,11 @@ def test_a_pack_that_is_stopped_goes_on_in_another(
     stop_after: int, alone: Experiment, tiny_release: Path, tmp_path: Path
 ) -> None:
     packed = experiment(tiny_release, tmp_path)
-    told = run_pack(job(packed, side_by_side(3)), SEEDS, stop_after)
+    told = run_pack(job(packed, side_by_side(3)), RUNS, stop_after)
     assert {m.kind for m in told} <= {"started", "step", "epoch", "stopped"}
     assert any(m.kind == "stopped" for m in told)
-    told = run_pack(job(packed, side_by_side(2, checkpoint_seconds=0.0)), SEEDS)
-    assert sorted(m.seed for m in told if m.kind == "finished") == list(SEEDS)
+    told = run_pack(job(packed, side_by_side(2, checkpoint_seconds=0.0)), RUNS)
+    assert {m.run for m in told if m.kind == "finished"} == set(RUNS)
     assert any(m.kind == "started" and m.steps for m in told)
     same_as(alone, packed)
 
@@ -112,7 +113,7 @@ def test_a_pack_that_does_not_fit_goes_on_with_half_of_its_runs(
 
     monkeypatch.setattr(Pack, "step", with_little_memory)
     packed = experiment(tiny_release, tmp_path)
-    told = run_pack(job(packed, side_by_side(3)), SEEDS)
+    told = run_pack(job(packed, side_by_side(3)), RUNS)
     (note,) = [m.text for m in told if m.kind == "note"]
     assert note == "memory ran out on cpu: going on with 1 runs at once"
     same_as(alone, packed)
@@ -125,7 +126,7 @@ def test_not_even_one_run_fits(tiny_release: Path, tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(Pack, "step", never)
     packed = experiment(tiny_release, tmp_path)
     with pytest.raises(GlamError, match=r"cpu: not enough memory for a single run .*training.batch_size"):
-        run_pack(job(packed, side_by_side(2)), SEEDS)
+        run_pack(job(packed, side_by_side(2)), RUNS)
 
 
 def test_a_run_that_fails_leaves_the_others_of_its_pack_alone(
@@ -138,10 +139,10 @@ def test_a_run_that_fails_leaves_the_others_of_its_pack_alone(
 
     monkeypatch.setattr(Pack, "step", spoiled)
     packed = experiment(tiny_release, tmp_path)
-    told = run_pack(job(packed, side_by_side(3)), SEEDS)
-    assert [m.seed for m in told if m.kind == "failed"] == [2]
+    told = run_pack(job(packed, side_by_side(3)), RUNS)
+    assert [m.run for m in told if m.kind == "failed"] == [RUNS[1]]
     assert read_run(packed.folder / "2").failed is not None
-    np.testing.assert_allclose(losses(packed, 3), losses(alone, 3), rtol=1e-3)
+    np.testing.assert_allclose(losses(packed, RUNS[2]), losses(alone, RUNS[2]), rtol=1e-3)
 
 
 def test_features_normalised_for_each_run(tiny_release: Path, tmp_path: Path) -> None:
@@ -150,10 +151,10 @@ def test_features_normalised_for_each_run(tiny_release: Path, tmp_path: Path) ->
         one = experiment(tiny_release, tmp_path / name, ("training.normalisation", "speaker"))
         if name == "alone":
             work = job(one, Resources("cpu", 1, 1, 60))
-            for seed in (1, 2):
-                run_alone(work, seed, lambda _: None, lambda: False)
+            for run in RUNS[:2]:
+                run_alone(work, run, lambda _: None, lambda: False)
         else:
-            run_pack(job(one, side_by_side(2)), (1, 2))
-        found.append([losses(one, seed) for seed in (1, 2)])
+            run_pack(job(one, side_by_side(2)), RUNS[:2])
+        found.append([losses(one, run) for run in RUNS[:2]])
     np.testing.assert_allclose(found[0], found[1], rtol=1e-3)
     assert found[0][0] != found[0][1]
