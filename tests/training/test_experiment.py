@@ -11,7 +11,7 @@ from glam.results.run import read_run, store_experiment
 from glam.training.experiment import Experiment, Places, job, prepare
 from glam.training.job import Resources, run_data, upsampled
 from glam.training.recipe import load_recipe
-from glam.training.workers import Message, run_one
+from glam.training.workers import Message, run_alone
 
 CPU = Resources("cpu", 1, 1, 60)
 SMALL = [("segments.length", 0.5), ("segments.train_overlap", 0.3), ("segments.test_overlap", 0.1)]
@@ -46,7 +46,7 @@ def test_a_fold_tests_one_session_and_a_worker_trains_it(tiny_release: Path, tmp
 
     store_experiment(one.stored)
     heard: list[Message] = []
-    run_one(job(one, CPU), run, heard.append, lambda: False)
+    run_alone(job(one, CPU), run, heard.append, lambda: False)
     assert heard[-1].kind == "finished"
     assert one.finished(run)
     assert not one.finished(RunKey(7))
