@@ -13,9 +13,20 @@ import numpy as np
 import torch
 
 from benchmarks.problem import CORES, Problem, Seconds
-from glam.training.engine import RunData, RunState, new_learner, train
+from glam.training.engine import (
+    Learns,
+    RunData,
+    RunState,
+    Steps,
+    alone,
+    class_weights,
+    course,
+    initial_model,
+    new_learner,
+)
 from glam.training.feed import Feed
-from glam.training.settings import Precision
+from glam.training.pack import Lane, Pack, together
+from glam.training.settings import Precision, TrainingSettings
 
 SEED = 1
 
@@ -30,16 +41,7 @@ def one_run(problem: Problem, precision: Precision, threads: int) -> Iterator[Se
     for epochs in count(1):
         torch.set_num_threads(threads)
         start = time.perf_counter()
-        train(
-            learner,
-            settings.model_copy(update={"epochs": epochs}),
-            problem.recipe.evaluation,
-            data,
-            SEED,
-            state,
-            after_step=lambda _: None,
-            after_epoch=lambda: None,
-        )
+        alone(_epochs(learner, problem, settings, data, state, epochs), device)
         evaluation = state.epochs[-1].evaluation_seconds
         yield Seconds(time.perf_counter() - start - evaluation, evaluation)
 
@@ -66,9 +68,41 @@ def packed_steps(problem: Problem, precision: Precision, runs: int) -> Iterator[
     Every `next` takes each of the runs through problem.steps steps of its own on problem.batch segments each, then
     through an evaluation of problem.held_out, and gives the seconds of all of them together. Ends all it started when
     it is closed. Raises torch.OutOfMemoryError where the device has no room for so many. None where runs are not
-    packed: on a CPU, where they are processes (`Workers`), and as long as there is no packed engine.
+    packed: on a CPU, where they are processes (`Workers`).
     """
-    return None
+    device = torch.device(problem.device)
+    return _packed_epochs(problem, precision, runs, device) if device.type == "cuda" else None
+
+
+def _packed_epochs(problem: Problem, precision: Precision, runs: int, device: torch.device) -> Iterator[Seconds]:
+    settings = problem.recipe.training.model_copy(update={"precision": precision})
+    data = _run_data(problem, device)
+    model = initial_model(problem.recipe.model, problem.classes, problem.shape, SEED)
+    pack = Pack(model, settings, runs, problem.classes, device)
+    states = [RunState() for _ in range(runs)]
+    for lane in pack.lanes():
+        first = initial_model(problem.recipe.model, problem.classes, problem.shape, SEED + lane.slot)
+        lane.start(first, class_weights(settings, problem.classes, data))
+    for epochs in count(1):
+        coming = iter(states)
+
+        def begin(lane: Lane, coming: Iterator[RunState] = coming, epochs: int = epochs) -> Steps | None:
+            state = next(coming, None)
+            return None if state is None else _epochs(lane, problem, settings, data, state, epochs)
+
+        start = time.perf_counter()
+        together(pack, begin)
+        torch.cuda.synchronize(device)
+        evaluation = sum(state.epochs[-1].evaluation_seconds for state in states)
+        yield Seconds(time.perf_counter() - start - evaluation, evaluation)
+
+
+def _epochs(
+    learner: Learns, problem: Problem, settings: TrainingSettings, data: RunData, state: RunState, epochs: int
+) -> Steps:
+    """The course of a run up to so many epochs."""
+    settings = settings.model_copy(update={"epochs": epochs})
+    return course(learner, settings, problem.recipe.evaluation, data, SEED, state, lambda _: None, lambda: None)
 
 
 class Workers:

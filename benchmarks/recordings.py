@@ -98,5 +98,5 @@ def our_whole_runs(corpus: Corpus, recipe: Recipe, resources: Resources, runs: i
         start = time.perf_counter()
         places = Places(corpus=corpus.root, data=Path(place) / "data", runs=Path(place) / "runs")
         experiment = experiment_on(corpus, recipe, places)
-        run(experiment, seeds()[:runs], resources, "none", lambda _: None)
+        run(experiment, experiment.runs(seeds()[:runs]), resources, "none", lambda _: None)
         return time.perf_counter() - start

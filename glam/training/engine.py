@@ -79,18 +79,18 @@ class RunState:
 class Batch:
     """What one optimiser step is about, on the device.
 
-    features: (batch, 1, F, T). target, group: (batch,) classes, and the utterance each segment belongs to.
-    partner: (batch,) positions within the batch to mix with, and share: (2,) lambda and 1 - lambda; without them the
-    batch is not mixed. rate: the learning rate. seed: of dropout.
+    features: (batch, 1, F, T). target, group: (batch,) classes, and the utterance each segment belongs to. rate: the
+    learning rate. seed: of dropout. partner: (batch,) positions within the batch to mix with, and share: (2,) lambda
+    and 1 - lambda; without them the batch is not mixed.
     """
 
     features: Tensor
     target: Tensor
     group: Tensor
+    rate: float
+    seed: int = 0
     partner: Tensor | None = None
     share: Tensor | None = None
-    rate: float = 1e-3
-    seed: int = 0
 
 
 class Learns(Protocol):
@@ -194,7 +194,7 @@ def noise(size: int, shape: tuple[int, int], classes: int, mixed: bool, device: 
     """A batch of so many segments of noise (F, T), to try a step with."""
     place = torch.arange(size, device=device)
     mixing = (place.flip(0), torch.tensor([0.5, 0.5], device=device)) if mixed else (None, None)
-    return Batch(torch.randn(size, 1, *shape, device=device), place % classes, place, *mixing)
+    return Batch(torch.randn(size, 1, *shape, device=device), place % classes, place, 1e-4, 0, *mixing)
 
 
 def at_least_float32(logits: Tensor) -> Tensor:
@@ -318,10 +318,10 @@ def _batches(
             features,
             targets[step],
             groups[step],
-            partners[step] if partners is not None else None,
-            share[step] if share is not None else None,
             rate,
             draws.dropout_seed + step,  # a seed for each step makes a run resumable at any of them
+            partners[step] if partners is not None else None,
+            share[step] if share is not None else None,
         )
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.engines import SEED, packed_steps
+from benchmarks.engines import SEED, _packed_epochs, packed_steps
 from benchmarks.plain import Plain, plain_feature
 from benchmarks.problem import counts, interleaved, make_problem, recipe_shape, released
 from benchmarks.report import Spread
@@ -22,7 +22,7 @@ from benchmarks.speed import main, refuse_straw_men
 from glam.data.features import Extractor, FeatureSettings
 from glam.errors import GlamError
 from glam.models import MODELS
-from glam.training.engine import Learner, initial_model
+from glam.training.engine import Batch, Learner, initial_model
 from glam.training.losses import cross_entropy
 
 SPEED = Path(__file__).resolve().parents[2] / "benchmarks" / "speed.py"
@@ -100,7 +100,7 @@ def test_the_plain_loop_makes_our_steps() -> None:
     model = initial_model(recipe.model, 4, shape, SEED)
     learner = Learner(model, recipe.training, cross_entropy(), torch.device("cpu"))
     x, y = torch.randn(8, 1, *shape), torch.arange(8) % 4
-    losses = [learner.step(x, y, y).item() for _ in range(3)]
+    losses = [learner.step(Batch(x, y, y, recipe.training.lr)).item() for _ in range(3)]
     assert [plain.step(x, y) for _ in range(3)] == pytest.approx(losses, rel=1e-5)
     assert losses[2] < losses[0]
 
@@ -137,3 +137,13 @@ def test_contenders_take_turns_after_a_round_that_does_not_count() -> None:
 
 def test_runs_are_not_packed_on_a_cpu(tmp_path: Path) -> None:
     assert packed_steps(make_problem("mhcnn", "cpu", tmp_path), "fp32", 4) is None
+
+
+def test_a_pack_of_runs_is_timed_epoch_by_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.synchronize", lambda _: None)  # the pack itself runs anywhere
+    problem = make_problem("mhcnn", "cpu", tmp_path)
+    epochs = _packed_epochs(problem, "fp32", 2, torch.device("cpu"))
+    for _ in range(2):
+        seconds = next(epochs)
+        assert seconds.training > 0
+        assert seconds.evaluation > 0

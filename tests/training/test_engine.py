@@ -172,7 +172,7 @@ def test_mixing_with_oneself_or_with_share_one_is_no_mixing(store: Path) -> None
         model = initial_model(ModelSettings(), 3, SHAPE, 1)
         one = Learner(model, SETTINGS, cross_entropy(), CPU)
         mixing = (partner, None if share is None else torch.tensor(share))
-        losses.append(one.step(Batch(features, target, group, *mixing)).item())
+        losses.append(one.step(Batch(features, target, group, SETTINGS.lr, 0, *mixing)).item())
     assert losses == pytest.approx([losses[0]] * 3, rel=1e-5)
 
 

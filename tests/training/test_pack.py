@@ -147,7 +147,7 @@ def test_gradients_of_a_step_in_float32(name: str) -> None:
     for slot, lane in enumerate(pack.lanes()):
         lane.start(models[slot], None)
         features, target = torch.randn(8, 1, *shape), torch.randint(0, 3, (8,))
-        batches.append(Batch(features, target, target, torch.randperm(8), torch.tensor([0.3, 0.7]), seed=slot))
+        batches.append(Batch(features, target, target, 1.0, slot, torch.randperm(8), torch.tensor([0.3, 0.7])))
     gradients, _ = pack.gradients(batches)
     for slot, batch in enumerate(batches):
         learner = Learner(models[slot], settings, cross_entropy(), CPU)

@@ -53,9 +53,9 @@ class Replay:
                 torch.from_numpy(self.arrays["train_X"][batch])[:, None],
                 torch.from_numpy(self.arrays["y_train"][batch]),
                 torch.zeros(len(batch), dtype=torch.int64),
-                torch.from_numpy(self.arrays["perm"][step][: len(batch)]),
-                torch.tensor([share, 1 - share], dtype=torch.float32),
                 self.rate,
+                partner=torch.from_numpy(self.arrays["perm"][step][: len(batch)]),
+                share=torch.tensor([share, 1 - share], dtype=torch.float32),
             )
         )
         return loss.item()
