@@ -24,7 +24,7 @@ def figure(argv: Sequence[str] | None = None) -> int:
     )
     kinds = parser.add_subparsers(dest="kind", metavar="kind", required=True)
     confusion = kinds.add_parser("confusion", help="confusion matrices side by side, mean over runs (Figure 2)")
-    confusion.add_argument("--select", choices=VIEWS, default="test", help="epoch of a run that counts (test)")
+    confusion.add_argument("--select", choices=VIEWS, help="epoch of a run that counts (see glam train)")
     tsne = kinds.add_parser(
         "tsne", help="t-SNE of the last hidden layer on held-out utterances (Figure 3); needs saved models"
     )
@@ -60,9 +60,10 @@ def figure(argv: Sequence[str] | None = None) -> int:
 
 def _draw(args: argparse.Namespace, experiments: "Sequence[StoredExperiment]") -> "Picture":
     from glam.reports import figures
+    from glam.reports.views import default_view
 
     if args.kind == "confusion":
-        return figures.confusion(experiments, args.select)
+        return figures.confusion(experiments, args.select or default_view(experiments[0]))
     if args.kind == "curves":
         return figures.curves(experiments)
     from glam.data.places import data_folder
