@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 
 from glam.cli.guard import guarded
 from glam.cli.machine import corpus_folder
+from glam.cli.stored import add_runs_flag, add_select_flag, find
 
 if TYPE_CHECKING:
     from glam.reports.figures import Picture
     from glam.results.run import StoredExperiment
-
-VIEWS = ("test", "validation", "last")
 
 
 def figure(argv: Sequence[str] | None = None) -> int:
@@ -24,7 +23,7 @@ def figure(argv: Sequence[str] | None = None) -> int:
     )
     kinds = parser.add_subparsers(dest="kind", metavar="kind", required=True)
     confusion = kinds.add_parser("confusion", help="confusion matrices side by side, mean over runs (Figure 2)")
-    confusion.add_argument("--select", choices=VIEWS, default="test", help="epoch of a run that counts (test)")
+    add_select_flag(confusion)
     tsne = kinds.add_parser(
         "tsne", help="t-SNE of the last hidden layer on held-out utterances (Figure 3); needs saved models"
     )
@@ -34,7 +33,10 @@ def figure(argv: Sequence[str] | None = None) -> int:
     )
     curves = kinds.add_parser("curves", help="loss, WA and UA after each epoch, with the spread over runs")
     for kind in (confusion, tsne, curves):
-        kind.add_argument("folder", type=Path, nargs="+", help="of an experiment: runs/<experiment>")
+        kind.add_argument(
+            "folder", type=Path, nargs="+", help="an experiment: its folder, or its name in the runs folder"
+        )
+        add_runs_flag(kind)
         kind.add_argument(
             "-o",
             "--output",
@@ -49,7 +51,7 @@ def figure(argv: Sequence[str] | None = None) -> int:
         from glam.reports.figures import default_stem, write
         from glam.results.run import read_experiment
 
-        experiments = [read_experiment(folder) for folder in args.folder]
+        experiments = [read_experiment(find(given, args.runs_folder)) for given in args.folder]
         picture = _draw(args, experiments)
         stem = args.output or default_stem(args.kind, experiments)
         written = write(picture, stem.with_suffix("") if stem.suffix in (".png", ".pdf") else stem)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from glam.cli.guard import guarded, say
 from glam.cli.machine import add_folder_flags, add_machine_flags, board, corpus_folder, folders, resources, say_problems
+from glam.cli.stored import add_select_flag
 from glam.errors import GlamError
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def table(argv: Sequence[str] | None = None) -> int:
     add("--setting", choices=["released", "paper"], default="released", help="of all models (released)")
     add("--runs", type=int, default=100, metavar="N", help="the first N of the 100 seeds (100)")
     add("--report", action="store_true", help="train nothing: only read what is there")
+    add_select_flag(parser, default=None, otherwise="that of the printed table: test, of Table 4 validation")
     add("-o", "--output", type=Path, metavar="FOLDER", help="write Markdown, LaTeX, CSV and JSON there as well")
     add(
         "--set",
@@ -83,11 +85,13 @@ def _table(args: argparse.Namespace) -> None:
         corpus = _indexed(asked[0].corpus.name, args.datadir, data)
     else:
         corpus = _train(args, wanted, setting, asked, chosen)
-    report = table_report(wanted, setting, fields, Stored(runs, corpus), chosen)
+    report = table_report(wanted, setting, fields, Stored(runs, corpus), chosen, args.select)
     print(markdown(report))
     if args.output is not None:
         for path in write_files(report, args.output):
             say(f"written: {path}")
+    if damaged := [f"{row.row.label}: {row.found.damaged}" for row in report.rows if row.found.damaged]:
+        raise GlamError("left out of the table, as it is damaged: " + "\n".join(damaged))
 
 
 def _indexed(name: str, datadir: str | None, data: Path) -> "Corpus | None":

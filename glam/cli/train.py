@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from glam.cli.guard import guarded, say
 from glam.cli.machine import add_machine_flags, board, corpus_folder, folders, resources, say_problems
 from glam.cli.release_flags import add_release_flags, notes, overrides, with_config
+from glam.cli.stored import add_select_flag
 from glam.errors import GlamError
 
 if TYPE_CHECKING:
@@ -45,12 +46,7 @@ def train(argv: Sequence[str] | None = None, prog: str = "glam train") -> int:
         choices=["none", "last", "best"],
         help="weights to keep: of no, the last, the best epoch (none)",
     )
-    add(
-        "--select",
-        choices=["test", "validation", "last"],
-        default="test",
-        help="epoch that the report counts (test)",
-    )
+    add_select_flag(parser)
     add("--verify-corpus", action="store_true", help="hash every audio file and stored feature again")
     add_machine_flags(parser)
     add_release_flags(parser)

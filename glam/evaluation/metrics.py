@@ -29,6 +29,25 @@ def confusion_matrix(truth: ArrayLike, predicted: ArrayLike, classes: int) -> In
     return np.bincount(true * classes + guess, minlength=classes * classes).reshape(classes, classes)
 
 
+def confusion_matrices(truth: ArrayLike, predicted: ArrayLike, classes: int) -> Ints:
+    """The confusion matrices of many predictions of the same utterances (of every epoch): (E, classes, classes) int64.
+
+    `truth` is (n,), `predicted` (E, n), both integers in 0..classes-1. Raises ValueError for anything else.
+    """
+    guesses = np.asarray(predicted)
+    if guesses.ndim != 2:
+        raise ValueError(f"predictions of many epochs are (E, n), not {guesses.shape}")
+    epochs, utterances = guesses.shape
+    # every epoch has classes of its own: epoch e's class c is e * classes + c
+    shift = np.repeat(np.arange(epochs) * classes, utterances)
+    true = np.tile(_classes(truth, classes, "truth"), epochs)
+    guess = _classes(guesses.ravel(), classes, "predicted")
+    if true.size != guess.size:
+        raise ValueError(f"truth has {true.size // max(epochs, 1)} utterances, predicted has {utterances}")
+    counts = np.bincount((shift + true) * classes + guess, minlength=epochs * classes * classes)
+    return counts.reshape(epochs, classes, classes)
+
+
 @dataclass(frozen=True)
 class Scores:
     """The scores of one set of predictions, in percent.

@@ -134,6 +134,24 @@ def audit_text(found: Audit) -> str:
     )
 
 
+def audit_line(found: Audit) -> str:
+    """The audit in one line, for below a table: what training and test share, and what that alone scores."""
+    splits, recipe = len(found.test), found.recipe
+    shared = {"speakers": "the speaker", "dialogues": "the dialogue", "scenarios": "the scenario"}
+    shared["recordings"] = "an identical recording"
+    seen = ", ".join(f"{what} of {found.overlaps[name].seen:.1f} %" for name, what in shared.items())
+    scores = ", ".join(
+        f"by {name.split()[-1]} {np.mean([one.wa for one in reference.test]):.1f} / "
+        f"{np.mean([one.ua for one in reference.test]):.1f}"
+        for name, reference in found.references.items()
+    )
+    return (
+        f"audit of {recipe.corpus.style} ({len(found.population.utterances)} utterances of {recipe.segments.length:g} "
+        f"s or more, {splits} random split{'s' * (splits > 1)}): of the test utterances, training has {seen}; WA / UA "
+        f"of answering the majority {scores}"
+    )
+
+
 def _numbered(names: Sequence[str]) -> Ints:
     return np.unique(np.array(names), return_inverse=True)[1].astype(np.int64)
 

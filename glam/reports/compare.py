@@ -19,7 +19,7 @@ from glam.evaluation.metrics import Scores, confusion_matrix, scores_of
 from glam.evaluation.statistics import Comparison, compare_paired, compare_unpaired
 from glam.progress import bar
 from glam.reports.summary import heading, mean_std, read_runs
-from glam.reports.views import SELECTION, View, result
+from glam.reports.views import SELECTION, View, parts, take
 from glam.results.run import StoredExperiment, StoredRun, read_experiment
 
 METRICS = {"WA": "wa", "UA": "ua"}
@@ -178,14 +178,16 @@ def _read(folder: Path, view: View) -> Side:
 
 
 def _arm(experiment: StoredExperiment, run: StoredRun, view: View) -> Arm:
-    stored, shown = run.predictions(), result(experiment, run, view)
-    scored = slice(len(stored.held_out) // 2 if view == "validation" else 0, None)
-    guesses: NDArray[np.int64] = stored.logits[shown.epoch - 1, scored].argmax(axis=1)
-    ids = [experiment.ids[i] for i in stored.held_out]
+    stored = run.predictions()
+    shown = take(experiment, stored, parts(experiment, run, stored, view))
+    guesses: NDArray[np.int64] = shown.logits.argmax(axis=1)
     return Arm(
-        scores=shown.scores,
-        held_out=frozenset(ids),
-        guesses={one: experiment.classes[guess] for one, guess in zip(ids[scored], guesses.tolist(), strict=True)},
+        scores=scores_of(confusion_matrix(shown.truth, guesses, len(experiment.classes))),
+        held_out=frozenset(experiment.ids[i] for i in stored.held_out),
+        guesses={
+            experiment.ids[i]: experiment.classes[guess]
+            for i, guess in zip(shown.utterances, guesses.tolist(), strict=True)
+        },
         training=len(stored.train),
     )
 

@@ -14,7 +14,7 @@ from glam.data.population import composition_line
 from glam.evaluation.metrics import Scores
 from glam.evaluation.statistics import interval_of_mean
 from glam.evaluation.statistics import summary as summarise
-from glam.reports.views import SELECTION, Result, View, result
+from glam.reports.views import OPTIMISM, SELECTION, Result, View, honest_results, optimism, result
 from glam.results.run import StoredExperiment, StoredRun, read_experiment, read_run
 from glam.training.recipe import load_recipe, recipe_names
 
@@ -51,10 +51,17 @@ def report(folder: Path, view: View = "test", seeds: Sequence[int] | None = None
     experiment = read_experiment(folder)
     runs = read_runs(experiment, seeds)
     failed = [run for run in runs if run.failed is not None]
-    results = [result(experiment, run, view) for run in runs if run.failed is None]
+    finished = [run for run in runs if run.failed is None]
+    results = [result(experiment, run, view) for run in finished]
+    honest = honest_results(experiment, finished, view)
     lines = [heading(experiment), ""]
     if results:
-        lines += [_table(results), "", _spread(experiment, results, _test_per_training(experiment, runs, results)), ""]
+        lines += [
+            _table(results, honest),
+            "",
+            _spread(experiment, results, _test_per_training(experiment, runs, results)),
+            "",
+        ]
     lines += [f"runs: {len(results)}" + _per_run(results)]
     if failed:
         lines += [
@@ -65,7 +72,11 @@ def report(folder: Path, view: View = "test", seeds: Sequence[int] | None = None
             "intervals: of the mean over such splits of this corpus; and beyond it, corrected for training sets that "
             "overlap (Nadeau and Bengio)"
         ]
-    lines += [f"epoch: {SELECTION[view]}", f"corpus: {composition_line(experiment.composition)}"]
+    lines += [
+        f"epoch: {SELECTION[view]}",
+        *([OPTIMISM] if honest else []),
+        f"corpus: {composition_line(experiment.composition)}",
+    ]
     lines += absences(experiment, results)
     lines += _computed(runs)
     lines += [f"results: {folder}"]
@@ -118,9 +129,19 @@ def absences(experiment: StoredExperiment, results: Sequence[Result]) -> list[st
     return [f"absent from the test set: {', '.join(missing)}; UA and macro F1 leave it out there"] if missing else []
 
 
-def _table(results: Sequence[Result]) -> str:
-    cells = score_cells([one.scores for one in results])
-    return tabulate([cells], headers=list(COLUMNS), tablefmt="github", disable_numparse=True)
+def signed(points: float) -> str:
+    """A difference of scores with its sign and two decimals; no -0.00."""
+    return f"{round(points, 2) + 0.0:+.2f}"
+
+
+def _table(results: Sequence[Result], honest: Sequence[Result]) -> str:
+    headers, cells = list(COLUMNS), score_cells([one.scores for one in results])
+    for name, metric in (("WA", "wa"), ("UA", "ua")):
+        points = optimism(results, honest, metric)
+        if points is not None:
+            headers.append(f"optimism, {name}")
+            cells.append(signed(points))
+    return tabulate([cells], headers=headers, tablefmt="github", disable_numparse=True)
 
 
 def _spread(experiment: StoredExperiment, results: Sequence[Result], ratio: float) -> str:
