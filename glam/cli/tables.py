@@ -64,6 +64,7 @@ def list_all(argv: Sequence[str] | None = None) -> int:
 
 def _table(args: argparse.Namespace) -> None:
     from glam.data.splits import seeds
+    from glam.reports.summary import refuse_if_all_failed
     from glam.reports.table_files import markdown, write_files
     from glam.reports.tables import TABLES, Stored, recipes, table_report
     from glam.training.recipe import parse_override
@@ -90,6 +91,8 @@ def _table(args: argparse.Namespace) -> None:
     if args.output is not None:
         for path in write_files(report, args.output):
             say(f"written: {path}")
+    if not args.report:
+        refuse_if_all_failed(sum(len(row.results) for row in report.rows), sum(len(row.failed) for row in report.rows))
     if damaged := [f"{row.row.label}: {row.found.damaged}" for row in report.rows if row.found.damaged]:
         raise GlamError("left out of the table, as it is damaged: " + "\n".join(damaged))
 

@@ -59,6 +59,7 @@ def train(argv: Sequence[str] | None = None, prog: str = "glam train") -> int:
 
 def _train(args: argparse.Namespace) -> None:
     from glam.reports.live import Live
+    from glam.reports.summary import read_runs, refuse_if_all_failed
     from glam.reports.summary import report as report_on
     from glam.training.experiment import Places, prepare, run, verify_stores
     from glam.training.recipe import load_recipe, parse_override
@@ -90,6 +91,8 @@ def _train(args: argparse.Namespace) -> None:
         ):
             run(experiment, missing, machine, save, listen)
     print(report_on(experiment.folder, args.select, None if args.next is not None else seeds))
+    failed = [run.failed is not None for run in read_runs(experiment.stored, seeds)]
+    refuse_if_all_failed(failed.count(False), failed.count(True))
 
 
 def _seeds(args: argparse.Namespace, finished: Callable[[int], bool]) -> list[int]:

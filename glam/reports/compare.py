@@ -20,6 +20,7 @@ from glam.evaluation.statistics import Comparison, compare_paired, compare_unpai
 from glam.progress import bar
 from glam.reports.summary import heading, mean_std, read_runs
 from glam.reports.views import SELECTION, View, parts, take
+from glam.reports.words import counted
 from glam.results.run import StoredExperiment, StoredRun, read_experiment
 
 METRICS = {"WA": "wa", "UA": "ua"}
@@ -101,18 +102,19 @@ def bring_together(a: Side, b: Side, common: bool) -> Contest:
         said.append(f"{len(pairs)} pairs of runs that held out the same utterances")
         left = [len(side.runs) - len(pairs) for side in (a, b)]
         if any(left):
-            said.append(f"left out, as they have no partner: {left[0]} runs of A, {left[1]} of B")
+            said.append(f"left out, as they have no partner: {counted(left[0], 'run')} of A, {left[1]} of B")
         one, two = [a.runs[name] for name in pairs], [b.runs[name] for name in pairs]
         return _contest(one, two, paired=True, said=said)
     for name, side in zip("AB", (a, b), strict=True):
         if len(side.runs) < 2:
             raise GlamError(
-                f"{side.experiment.folder} ({name}): {len(side.runs)} finished runs; to compare, two or more are needed"
+                f"{side.experiment.folder} ({name}): {counted(len(side.runs), 'finished run')}; to compare, two or "
+                "more are needed"
             )
     if not shared:
         why = "the experiments have no seed in common"
     else:
-        why = f"of {len(shared)} seeds in common, {len(pairs)} held out the same utterances in both"
+        why = f"of {counted(len(shared), 'seed')} in common, {len(pairs)} held out the same utterances in both"
     said.append(f"{why}; all {len(a.runs)} runs of A against all {len(b.runs)} of B")
     if shared and not pairs:
         said.append("--common compares them in pairs, on the utterances that both runs of a seed held out")
@@ -130,8 +132,8 @@ def _on_common(a: Side, b: Side, shared: Sequence[str]) -> Contest:
             sizes.append(len(ids))
     if len(one) < 2:
         raise GlamError(
-            f"--common: {len(one)} seeds have utterances that both experiments held out; two or more are needed. "
-            f"A has {len(a.runs)} finished runs, B {len(b.runs)}, {len(shared)} of the same seed."
+            f"--common: of {counted(len(shared), 'seed')} in common, {len(one)} with utterances that both experiments "
+            f"held out; two or more are needed. A has {counted(len(a.runs), 'finished run')}, B {len(b.runs)}."
         )
     least, most = min(sizes), max(sizes)
     said = [
@@ -208,7 +210,7 @@ def _same_classes(a: StoredExperiment, b: StoredExperiment) -> None:
 
 
 def _about(side: Side) -> list[str]:
-    runs = f"{len(side.runs)} runs" + (f", {side.failed} more FAILED and left out" if side.failed else "")
+    runs = counted(len(side.runs), "run") + (f", {side.failed} more FAILED and left out" if side.failed else "")
     return [*heading(side.experiment).splitlines(), composition_line(side.experiment.composition), runs]
 
 

@@ -11,6 +11,7 @@ from glam.data.splits import seeds
 from glam.data.utterances import Corpus, read_index
 from glam.models import MODELS, OPTIONS
 from glam.reports.tables import SETTINGS, TABLES, Setting, Stored, Table, distinct, recipes
+from glam.reports.words import counted
 from glam.results.run import EXPERIMENT
 from glam.training.recipe import Recipe, load_recipe, recipe_names
 
@@ -63,7 +64,7 @@ def _corpora(corpora: dict[str, Corpus | None]) -> str:
             place = os.environ.get(name.upper(), "")
             rows.append([name, place, "made when first used" if name == "synthetic" else "not read yet"])
         else:
-            rows.append([name, str(corpus.root), f"{len(corpus.utterances)} utterances"])
+            rows.append([name, str(corpus.root), counted(len(corpus.utterances), "utterance")])
     return _section("Corpora", ["corpus", "lies in", "index"], rows)
 
 

@@ -11,10 +11,12 @@ from typing import Any
 from tabulate import tabulate
 
 from glam.data.population import composition_line
+from glam.errors import GlamError
 from glam.evaluation.metrics import Scores
 from glam.evaluation.statistics import interval_of_mean
 from glam.evaluation.statistics import summary as summarise
 from glam.reports.views import OPTIMISM, SELECTION, Result, View, honest_results, optimism, result
+from glam.reports.words import counted
 from glam.results.run import StoredExperiment, StoredRun, read_experiment, read_run
 from glam.training.recipe import load_recipe, recipe_names
 
@@ -46,6 +48,12 @@ def read_runs(experiment: StoredExperiment, seeds: Sequence[int] | None = None) 
     return [read_run(experiment.folder / name) for name in wanted]
 
 
+def refuse_if_all_failed(finished: int, failed: int) -> None:
+    """GlamError where runs failed, and none finished."""
+    if failed and not finished:
+        raise GlamError(f"nothing to average: every run failed ({counted(failed, 'run')}), as said above")
+
+
 def report(folder: Path, view: View = "test", seeds: Sequence[int] | None = None) -> str:
     """The report on the runs in a folder, as Markdown text; only reads what is stored."""
     experiment = read_experiment(folder)
@@ -65,7 +73,8 @@ def report(folder: Path, view: View = "test", seeds: Sequence[int] | None = None
     lines += [f"runs: {len(results)}" + _per_run(results)]
     if failed:
         lines += [
-            f"FAILED, not averaged: {len(failed)} runs; " + "; ".join(f"seed {r.seed}: {r.failed}" for r in failed)
+            f"FAILED, not averaged: {counted(len(failed), 'run')}; "
+            + "; ".join(f"seed {r.seed}: {r.failed}" for r in failed)
         ]
     if len(results) > 1:
         lines += [
@@ -125,7 +134,7 @@ def absences(experiment: StoredExperiment, results: Sequence[Result]) -> list[st
     for one in results:
         for index in one.scores.absent:
             counts[experiment.classes[index]] += 1
-    missing = [f"{name} in {count} of {len(results)} runs" for name, count in counts.items() if count]
+    missing = [f"{name} in {count} of {counted(len(results), 'run')}" for name, count in counts.items() if count]
     return [f"absent from the test set: {', '.join(missing)}; UA and macro F1 leave it out there"] if missing else []
 
 
@@ -193,8 +202,10 @@ def _per_run(results: Sequence[Result]) -> str:
     if not results:
         return ""
     sizes = sorted({one.utterances for one in results})
-    held_out = str(sizes[0]) if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
-    return f" (mean ± sample standard deviation), {held_out} test utterances each"
+    if len(results) == 1:
+        return f", {counted(sizes[0], 'test utterance')}"
+    held_out = counted(sizes[0], "test utterance") if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]} test utterances"
+    return f" (mean ± sample standard deviation), {held_out} each"
 
 
 def _computed(runs: Sequence[StoredRun]) -> list[str]:

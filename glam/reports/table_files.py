@@ -19,6 +19,7 @@ from glam.reports.published import METRICS, PrintedTable, published
 from glam.reports.summary import SYNTHETIC, signed
 from glam.reports.tables import CHANCE, Comparison, RowReport, TableReport
 from glam.reports.views import OPTIMISM, SELECTION
+from glam.reports.words import counted
 from glam.results.files import write_text
 
 NAMES = {"wa": "WA", "ua": "UA", "macro_f1": "macro F1", "weighted_f1": "weighted F1", "micro_f1": "micro F1"}
@@ -134,7 +135,9 @@ def _head(report: TableReport) -> list[str]:
         lines.append(f"NOT the printed table's: that is {SELECTION[report.table.view]}")
     done = sum(len(row.results) for row in report.rows)
     failed = sum(len(row.failed) for row in report.rows)
-    lines.append(f"scores: percent, mean±standard deviation (ddof 1) over {done} runs in all, {failed} failed")
+    lines.append(
+        f"scores: percent, mean±standard deviation (ddof 1) over {counted(done, 'run')} in all, {failed} failed"
+    )
     return lines
 
 
@@ -257,14 +260,14 @@ def _notes(report: TableReport) -> list[str]:
 
 def _chance(report: TableReport) -> str:
     over = (
-        f"{report.assumed_runs} runs"
+        counted(report.assumed_runs, "run")
         if report.table.printed.runs
         else f"{RUNS} runs (assumed: no source says how many)"
     )
     return (
         f"{MARK} the difference is more than chance: Welch's test on both means and standard deviations, ours over the "
         f"runs shown, the printed one over {over} with ddof 1 (assumed); p <= {CHANCE} after Holm's adjustment for "
-        f"{report.tests} tests; a single run is not tested"
+        f"{counted(report.tests, 'test')}; a single run is not tested"
     )
 
 
@@ -282,7 +285,8 @@ def _absent(row: RowReport) -> list[str]:
     counts = {name: sum(i in one.scores.absent for one in row.results) for i, name in enumerate(classes)}
     total = len(row.results)
     return [
-        f"{row.row.label}: no {name} in the test set of {count} of {total} runs; UA and macro F1 leave it out there"
+        f"{row.row.label}: no {name} in the test set of {count} of {counted(total, 'run')}; UA and macro F1 leave it "
+        "out there"
         for name, count in counts.items()
         if count
     ]
