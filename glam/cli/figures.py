@@ -1,4 +1,4 @@
-"""The verb `glam figure`: the paper's Figures 2 and 3, and learning curves, from stored runs."""
+"""The verb `glam figure`: the paper's Figures 2 and 3, learning curves and reliability, from stored runs."""
 
 import argparse
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def figure(argv: Sequence[str] | None = None) -> int:
-    """Draw stored runs: confusion matrices (Figure 2), t-SNE of hidden layers (Figure 3), learning curves."""
+    """Draw stored runs: confusion matrices (Figure 2), t-SNE of hidden layers (Figure 3), curves, reliability."""
     parser = argparse.ArgumentParser(
         prog="glam figure",
         description="Draw figures from stored runs, as PNG and PDF in the width of a paper's column or page. Nothing "
@@ -23,7 +23,9 @@ def figure(argv: Sequence[str] | None = None) -> int:
     )
     kinds = parser.add_subparsers(dest="kind", metavar="kind", required=True)
     confusion = kinds.add_parser("confusion", help="confusion matrices side by side, mean over runs (Figure 2)")
-    add_select_flag(confusion)
+    reliability = kinds.add_parser("reliability", help="accuracy by confidence, and how many utterances have it")
+    for of_one_epoch in (confusion, reliability):
+        add_select_flag(of_one_epoch)
     tsne = kinds.add_parser(
         "tsne", help="t-SNE of the last hidden layer on held-out utterances (Figure 3); needs saved models"
     )
@@ -32,7 +34,7 @@ def figure(argv: Sequence[str] | None = None) -> int:
         "--data-folder", type=Path, metavar="FOLDER", help="where index and features lie (GLAM_DATA, else data)"
     )
     curves = kinds.add_parser("curves", help="loss, WA and UA after each epoch, with the spread over runs")
-    for kind in (confusion, tsne, curves):
+    for kind in (confusion, tsne, curves, reliability):
         kind.add_argument(
             "folder", type=Path, nargs="+", help="an experiment: its folder, or its name in the runs folder"
         )
@@ -65,6 +67,8 @@ def _draw(args: argparse.Namespace, experiments: "Sequence[StoredExperiment]") -
 
     if args.kind == "confusion":
         return figures.confusion(experiments, args.select)
+    if args.kind == "reliability":
+        return figures.reliability(experiments, args.select)
     if args.kind == "curves":
         return figures.curves(experiments)
     from glam.data.places import data_folder

@@ -73,8 +73,8 @@ def calibration(probabilities: ArrayLike, truth: ArrayLike, bins: int = BINS) ->
     right = chances.argmax(-1) == true
     edges = np.linspace(0, 1, bins + 1)
     place = np.searchsorted(edges[1:-1], confidence, side="left")
-    member = place == np.arange(bins)[:, None]
-    count = member.sum(axis=1)
+    member = (place == np.arange(bins)[:, None]).astype(np.float64)
+    count = np.bincount(place, minlength=bins)
     means = [np.divide(member @ of, count, out=np.full(bins, np.nan), where=count > 0) for of in (confidence, right)]
     imagined = np.random.default_rng(0).random((DRAWS, true.size)) < confidence
     return Calibration(
@@ -87,7 +87,7 @@ def calibration(probabilities: ArrayLike, truth: ArrayLike, bins: int = BINS) ->
     )
 
 
-def _error(member: NDArray[np.bool_], confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> Any:
-    """The expected calibration error, in percent, of results (..., n); member: (M, n), which bin each is in."""
-    gaps = (right - confidence) @ member.T.astype(np.float64)
+def _error(member: NDArray[np.float64], confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> Any:
+    """The expected calibration error, in percent, of results (..., n); member: (M, n), 1 where it is in the bin."""
+    gaps = (right - confidence) @ member.T
     return 100 * np.abs(gaps).sum(axis=-1) / confidence.size

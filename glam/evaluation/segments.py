@@ -35,7 +35,8 @@ def majority_vote(counts: ArrayLike, scores: ArrayLike) -> Ints:
     if of_class.ndim != 2 or of_class.shape != preference.shape:
         raise ValueError(f"votes and scores are (U, C) both, not {of_class.shape} and {preference.shape}")
     most = of_class == of_class.max(axis=1, keepdims=True)
-    return np.where(most, preference, -np.inf).argmax(axis=1)
+    chosen: Ints = np.where(most, preference, -np.inf).argmax(axis=1)
+    return chosen
 
 
 @dataclass(frozen=True, eq=False)

@@ -141,14 +141,14 @@ def audit_line(found: Audit) -> str:
     shared["recordings"] = "an identical recording"
     seen = ", ".join(f"{what} of {found.overlaps[name].seen:.1f} %" for name, what in shared.items())
     scores = ", ".join(
-        f"by {name.split()[-1]} {np.mean([one.wa for one in reference.test]):.1f} / "
+        f"{name.removeprefix('the majority ')} {np.mean([one.wa for one in reference.test]):.1f} / "
         f"{np.mean([one.ua for one in reference.test]):.1f}"
         for name, reference in found.references.items()
     )
     return (
         f"audit of {recipe.corpus.style} ({len(found.population.utterances)} utterances of {recipe.segments.length:g} "
         f"s or more, {splits} random split{'s' * (splits > 1)}): of the test utterances, training has {seen}; WA / UA "
-        f"of answering the majority {scores}"
+        f"of always answering the majority {scores}"
     )
 
 

@@ -156,7 +156,9 @@ def optimism(shown: Sequence[Result], honest: Sequence[Result], metric: str) -> 
     """
     if not honest:
         return None
-    gains = [getattr(a.scores, metric) - getattr(b.scores, metric) for a, b in zip(shown, honest, strict=True)]
+    gains: list[float] = [
+        getattr(a.scores, metric) - getattr(b.scores, metric) for a, b in zip(shown, honest, strict=True)
+    ]
     return sum(gains) / len(gains)
 
 

@@ -1,6 +1,7 @@
 """Verbs that read stored runs: whichever way an experiment is named, and whatever lies beside it."""
 
 import csv
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,50 +11,14 @@ from glam.cli.compare import compare
 from glam.cli.reports import export, report
 from glam.cli.stored import VIEWS, find
 from glam.cli.tables import list_all
-from glam.data.population import Composition
-from glam.data.splits import random_split
 from glam.errors import GlamError
-from glam.results.identity import identity
-from glam.results.run import Epoch, Predictions, StoredExperiment, store_experiment, write_run
 
-CLASSES = ("neutral", "sad", "angry", "happy")
-TARGETS = np.arange(40) % 4
+Store = Callable[..., Path]
 
 
-def store(folder: Path, seeds: int = 3) -> Path:
-    """An experiment whose runs are right in the first epoch where they are wrong in the second."""
-    recipe = {"name": folder.name, "model": {"name": "glam"}, "training": {}}
-    store_experiment(
-        StoredExperiment(
-            folder=folder,
-            name=folder.name,
-            recipe=recipe,
-            identity=identity(recipe, "0" * 64),
-            classes=CLASSES,
-            composition=Composition(
-                corpus="iemocap", synthetic=False, style="full", utterances=40, classes={}, too_short={}
-            ),
-            ids=tuple(f"Ses01F_impro01_F{i:03d}" for i in range(40)),
-            targets=TARGETS,
-        )
-    )
-    for seed in range(seeds):
-        split = random_split(40, seed)
-        truth = TARGETS[split.held_out]
-        right = np.random.default_rng(seed).random(8) < 0.5
-        guess = np.where([right, ~right], truth, (truth + 1) % 4)
-        predictions = Predictions(
-            logits=np.eye(4, dtype=np.float32)[guess],
-            segment_classes=guess.astype(np.uint8),
-            segments=np.ones(8, dtype=np.int64),
-            held_out=split.held_out,
-            train=split.train,
-        )
-        write_run(folder / str(seed), seed, {}, [Epoch(1e-3, 1, 1, 1)] * 2, truth, 4, predictions, {})
-    return folder
-
-
-def test_an_experiment_is_found_by_path_and_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_experiment_is_found_by_path_and_by_name(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     runs = tmp_path / "runs"
     inside = store(runs / "one")
     assert find(inside, None) == inside
@@ -67,7 +32,7 @@ def test_an_experiment_is_found_by_path_and_by_name(tmp_path: Path, monkeypatch:
         find(Path("two"), None)
 
 
-def test_verbs_take_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_verbs_take_names(store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     runs = tmp_path / "runs"
     store(runs / "one")
     store(runs / "two")
@@ -82,7 +47,9 @@ def test_verbs_take_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
 
 
 @pytest.mark.parametrize("view", VIEWS)
-def test_an_export_is_what_a_view_scores(tmp_path: Path, capsys: pytest.CaptureFixture[str], view: str) -> None:
+def test_an_export_is_what_a_view_scores(
+    store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str], view: str
+) -> None:
     folder = store(tmp_path / "one")
     assert report([str(folder), "--select", view]) == 0
     text = capsys.readouterr().out
@@ -96,24 +63,26 @@ def test_an_export_is_what_a_view_scores(tmp_path: Path, capsys: pytest.CaptureF
     assert f"| {np.mean(was):.2f} ± {np.std(was, ddof=1):.2f} " in text
 
 
-def test_an_epoch_and_a_view_exclude_each_other(tmp_path: Path) -> None:
+def test_an_epoch_and_a_view_exclude_each_other(store: Store, tmp_path: Path) -> None:
     with pytest.raises(SystemExit):
         export([str(store(tmp_path / "one") / "1"), "--epoch", "1", "--select", "last"])
 
 
-def test_what_is_damaged_is_named_and_the_rest_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_damaged_is_named_and_the_rest_is_shown(
+    store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     runs = tmp_path / "runs"
     store(runs / "good")
     (store(runs / "bad") / "experiment.json").write_text("{")
     where = ["--runs-folder", str(runs)]
     assert report(where) == 0, "nobody asked for the damaged one"
     out = capsys.readouterr()
-    assert "recipe good: glam" in out.out
+    assert "recipe good: good" in out.out
     assert out.err.startswith(f"not shown: {runs / 'bad'}")
     assert len(out.err.splitlines()) == 1
     assert report(["good", "bad", *where]) == 2
     out = capsys.readouterr()
-    assert "recipe good: glam" in out.out
+    assert "recipe good: good" in out.out
     assert out.err.startswith(f"error: {runs / 'bad'}")
     assert report(["good", *where]) == 0
     capsys.readouterr()

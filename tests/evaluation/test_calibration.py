@@ -70,7 +70,10 @@ def test_calibration_against_its_definition(drawn, bins):
         if b == bins - 1:
             inside |= top > 1  # float32 rounding
         if inside.any():
-            error += abs(np.sum(chances.argmax(1)[inside] == truth[inside]) - top[inside].sum()) / truth.size
+            right = chances.argmax(1)[inside] == truth[inside]
+            assert result.bins.accuracy[b] == pytest.approx(100 * right.mean())
+            assert result.bins.confidence[b] == pytest.approx(100 * top[inside].mean())
+            error += abs(right.sum() - top[inside].sum()) / truth.size
         assert inside.sum() == result.bins.count[b]
     assert result.error == pytest.approx(100 * error, abs=1e-9)
     assert result.brier == pytest.approx(

@@ -416,8 +416,9 @@ def test_with_an_index_every_set_is_audited(tmp_path: Path) -> None:
     ] * 2
     assert "20 random splits" in lines[0]
     assert "training has the speaker of 100.0 %" in lines[0]
-    assert "by class" in lines[0]
-    assert "by dialogue" in lines[0]
+    assert "WA / UA of always answering the majority class " in lines[0]
+    assert ", of its scenario " in lines[0]
+    assert ", of its dialogue " in lines[0]
     assert "no usable utterance" in lines[2]
 
 
