@@ -185,9 +185,8 @@ def _majority(experiment: StoredExperiment, found: Sequence[RunDiagnosis]) -> st
     differ, right, voted_right = (int((torn[0] & one).sum()) for one in (torn[0], *torn[1:]))
     predictions = counted(len(torn[0]), "prediction")
     return _table([*rows, ["difference", *gains]], ["", "WA", "UA"]) + (
-        f"\n\nthey differ for {differ} of {predictions} of all runs: there the mean is right in {right} and the vote in "
-        f"{voted_right}; of classes with equally many votes, the vote takes the one that "
-        "the mean puts first"
+        f"\n\nthey differ for {differ} of {predictions} of all runs: there the mean is right in {right} and the vote "
+        f"in {voted_right}; of classes with equally many votes, the vote takes the one that the mean puts first"
     )
 
 
