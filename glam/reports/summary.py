@@ -203,7 +203,7 @@ def _per_run(results: Sequence[Result]) -> str:
         return ""
     sizes = sorted({one.utterances for one in results})
     if len(results) == 1:
-        return f", {counted(sizes[0], 'test utterance')}"
+        return f" (no spread), {counted(sizes[0], 'test utterance')}"
     held_out = counted(sizes[0], "test utterance") if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]} test utterances"
     return f" (mean ± sample standard deviation), {held_out} each"
 
