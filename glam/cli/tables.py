@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from glam.cli.guard import guarded, say
 from glam.cli.machine import add_folder_flags, add_machine_flags, board, corpus_folder, folders, resources, say_problems
+from glam.cli.stored import USUALLY, add_select_flag
 from glam.errors import GlamError
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def table(argv: Sequence[str] | None = None) -> int:
     add("--setting", choices=["released", "paper"], default="released", help="of all models (released)")
     add("--runs", type=int, default=100, metavar="N", help="the first N of the 100 seeds (100)")
     add("--report", action="store_true", help="train nothing: only read what is there")
+    add_select_flag(parser, otherwise=f"that of the printed table: of Table 4 validation, of the others {USUALLY}")
     add("-o", "--output", type=Path, metavar="FOLDER", help="write Markdown, LaTeX, CSV and JSON there as well")
     add(
         "--set",
@@ -63,6 +65,7 @@ def list_all(argv: Sequence[str] | None = None) -> int:
 
 def _table(args: argparse.Namespace) -> None:
     from glam.data.splits import seeds
+    from glam.reports.summary import refuse_if_all_failed
     from glam.reports.table_files import markdown, write_files
     from glam.reports.tables import TABLES, Stored, recipes, table_report
     from glam.training.recipe import parse_override
@@ -84,11 +87,15 @@ def _table(args: argparse.Namespace) -> None:
         corpus = _indexed(asked[0].corpus.name, args.datadir, data)
     else:
         corpus = _train(args, wanted, setting, asked, chosen)
-    report = table_report(wanted, setting, fields, Stored(runs, corpus), chosen)
+    report = table_report(wanted, setting, fields, Stored(runs, corpus), chosen, args.select)
     print(markdown(report))
     if args.output is not None:
         for path in write_files(report, args.output):
             say(f"written: {path}")
+    if not args.report:
+        refuse_if_all_failed(sum(len(row.results) for row in report.rows), sum(len(row.failed) for row in report.rows))
+    if damaged := [f"{row.row.label}: {row.found.damaged}" for row in report.rows if row.found.damaged]:
+        raise GlamError("left out of the table, as it is damaged: " + "\n".join(damaged))
 
 
 def _indexed(name: str, datadir: str | None, data: Path) -> "Corpus | None":

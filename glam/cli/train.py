@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from glam.cli.guard import guarded, say
 from glam.cli.machine import add_machine_flags, board, corpus_folder, folders, resources, say_problems
 from glam.cli.release_flags import add_release_flags, notes, overrides, with_config
+from glam.cli.stored import add_select_flag
 from glam.errors import GlamError
 
 if TYPE_CHECKING:
@@ -52,11 +53,7 @@ def train(argv: Sequence[str] | None = None, prog: str = "glam train") -> int:
         choices=["none", "last", "best"],
         help="weights to keep: of no, the last, the best epoch (none)",
     )
-    add(
-        "--select",
-        choices=["test", "validation", "last"],
-        help="epoch that the report counts (validation where the protocol has a validation set of its own, else test)",
-    )
+    add_select_flag(parser)
     add("--verify-corpus", action="store_true", help="hash every audio file and stored feature again")
     add_machine_flags(parser)
     add_release_flags(parser)
@@ -70,6 +67,7 @@ def train(argv: Sequence[str] | None = None, prog: str = "glam train") -> int:
 def _train(args: argparse.Namespace) -> None:
     from glam.data.splits import split
     from glam.reports.live import Live
+    from glam.reports.summary import read_runs, refuse_if_all_failed
     from glam.reports.summary import report as report_on
     from glam.training.experiment import Places, prepare, run, verify_stores
     from glam.training.recipe import load_recipe, parse_override
@@ -100,11 +98,13 @@ def _train(args: argparse.Namespace) -> None:
         share /= recipe.augmentation.vtlp_copies + 1
         share *= recipe.segments.train_hop / recipe.segments.test_hop / 3  # a forward pass is a third of a step
         with (
-            Live(len(missing), machine.at_once or len(missing), recipe.training.epochs, share) as live,
+            Live(len(missing), recipe.training.epochs, share) as live,
             board(args.tensorboard, experiment.folder.name, live) as listen,
         ):
             run(experiment, missing, machine, save, listen)
     print(report_on(experiment.folder, args.select, None if args.next is not None else seeds))
+    failed = [run.failed is not None for run in read_runs(experiment.stored, seeds)]
+    refuse_if_all_failed(failed.count(False), failed.count(True))
 
 
 def _seeds(args: argparse.Namespace, finished: Callable[[int], bool]) -> list[int]:

@@ -19,7 +19,8 @@ from glam.evaluation.metrics import Scores, confusion_matrix, scores_of
 from glam.evaluation.statistics import Comparison, compare_paired, compare_unpaired
 from glam.progress import bar
 from glam.reports.summary import heading, mean_std, read_runs
-from glam.reports.views import SELECTION, View, default_view, result
+from glam.reports.views import SELECTION, View, default_view, parts, take
+from glam.reports.words import counted
 from glam.results.run import StoredExperiment, StoredRun, read_experiment
 
 METRICS = {"WA": "wa", "UA": "ua"}
@@ -113,18 +114,19 @@ def bring_together(a: Side, b: Side, common: bool) -> Contest:
         said.append(f"{len(pairs)} pairs of runs that held out the same utterances")
         left = [len(side.runs) - len(pairs) for side in (a, b)]
         if any(left):
-            said.append(f"left out, as they have no partner: {left[0]} runs of A, {left[1]} of B")
+            said.append(f"left out, as they have no partner: {counted(left[0], 'run')} of A, {left[1]} of B")
         one, two = [a.runs[name] for name in pairs], [b.runs[name] for name in pairs]
         return _contest(one, two, paired=True, said=said)
     for name, side in zip("AB", (a, b), strict=True):
         if len(side.runs) < 2:
             raise GlamError(
-                f"{side.experiment.folder} ({name}): {len(side.runs)} finished runs; to compare, two or more are needed"
+                f"{side.experiment.folder} ({name}): {counted(len(side.runs), 'finished run')}; to compare, two or "
+                "more are needed"
             )
     if not shared:
         why = "the experiments have no seed (and fold) in common"
     else:
-        why = f"of {len(shared)} seeds in common, {len(pairs)} held out the same utterances in both"
+        why = f"of {counted(len(shared), 'seed')} in common, {len(pairs)} held out the same utterances in both"
     said.append(f"{why}; all {len(a.runs)} runs of A against all {len(b.runs)} of B")
     if shared and not pairs:
         said.append("--common compares them in pairs, on the utterances that both runs of a seed held out")
@@ -142,8 +144,8 @@ def _on_common(a: Side, b: Side, shared: Sequence[str]) -> Contest:
             sizes.append(len(ids))
     if len(one) < 2:
         raise GlamError(
-            f"--common: {len(one)} seeds have utterances that both experiments held out; two or more are needed. "
-            f"A has {len(a.runs)} finished runs, B {len(b.runs)}, {len(shared)} of the same seed."
+            f"--common: of {counted(len(shared), 'seed')} in common, {len(one)} with utterances that both experiments "
+            f"held out; two or more are needed. A has {counted(len(a.runs), 'finished run')}, B {len(b.runs)}."
         )
     least, most = min(sizes), max(sizes)
     said = [
@@ -211,15 +213,16 @@ def _read(folder: Path, view: View) -> Side:
 
 
 def _arm(experiment: StoredExperiment, run: StoredRun, view: View) -> Arm:
-    stored, shown = run.predictions(), result(experiment, run, view)
-    half = len(stored.held_out) // 2 if view == "validation" else 0
-    scored = slice(run.validation_only or half, None)
-    guesses: NDArray[np.int64] = stored.logits[shown.epoch - 1, scored].argmax(axis=1)
-    ids = [experiment.ids[i] for i in stored.held_out]
+    stored = run.predictions()
+    shown = take(experiment, stored, parts(experiment, run, stored, view))
+    guesses: NDArray[np.int64] = shown.logits.argmax(axis=1)
     return Arm(
-        scores=shown.scores,
-        held_out=frozenset(ids),
-        guesses={one: experiment.classes[guess] for one, guess in zip(ids[scored], guesses.tolist(), strict=True)},
+        scores=scores_of(confusion_matrix(shown.truth, guesses, len(experiment.classes))),
+        held_out=frozenset(experiment.ids[i] for i in stored.held_out),
+        guesses={
+            experiment.ids[i]: experiment.classes[guess]
+            for i, guess in zip(shown.utterances, guesses.tolist(), strict=True)
+        },
         training=len(stored.train),
     )
 
@@ -240,7 +243,7 @@ def _same_classes(a: StoredExperiment, b: StoredExperiment) -> None:
 
 
 def _about(side: Side) -> list[str]:
-    runs = f"{len(side.runs)} runs" + (f", {side.failed} more FAILED and left out" if side.failed else "")
+    runs = counted(len(side.runs), "run") + (f", {side.failed} more FAILED and left out" if side.failed else "")
     return [*heading(side.experiment).splitlines(), composition_line(side.experiment.composition), runs]
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from glam.data.splits import RunKey, seeds
 from glam.errors import GlamError
 from glam.evaluation.metrics import scores_of
+from glam.reports.words import counted
 from glam.results.identity import canonical_json
 from glam.results.run import MODEL, StoredExperiment, StoredRun, read_run
 
@@ -53,9 +54,9 @@ def first_saved(experiment: StoredExperiment) -> StoredRun:
         if (experiment.folder / name / MODEL).is_file():
             return read_run(experiment.folder / name)
     raise GlamError(
-        f"{experiment.folder}: none of its {len(there)} runs kept its model ({MODEL}), and a hidden layer cannot be "
-        "drawn without one. Train one seed that is not stored yet with --save-model best (the command of these runs, "
-        "with --next 1), or move a run's folder away and train that seed again so."
+        f"{experiment.folder}: of its {counted(len(there), 'run')}, none kept its model ({MODEL}), and a hidden "
+        "layer cannot be drawn without one. Train one seed that is not stored yet with --save-model best (the command "
+        "of these runs, with --next 1), or move a run's folder away and train that seed again so."
     )
 
 

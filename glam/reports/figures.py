@@ -1,4 +1,4 @@
-"""The paper's figures, drawn from stored runs: confusion matrices (Figure 2), hidden layers (Figure 3), curves.
+"""Figures of stored runs: confusion matrices (the paper's Figure 2), hidden layers (Figure 3), curves, reliability.
 
 First come the numbers that a figure shows, then how it is drawn. Sizes are those of a two-column paper, and nothing is
 to be scaled: one column is 3.35 inches wide, both are 7, and no letter is smaller than 7 points.
@@ -14,18 +14,23 @@ from typing import Any
 import matplotlib
 import matplotlib.style
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
 from glam.data.population import composition_line
 from glam.errors import GlamError
+from glam.evaluation.calibration import BINS, Bins
 from glam.evaluation.metrics import scores_of_all
+from glam.reports.diagnosis import calibrated
 from glam.reports.embedding import Embedding
-from glam.reports.summary import read_runs
-from glam.reports.views import SELECTION, View, result
+from glam.reports.summary import mean_std, read_runs
+from glam.reports.views import SELECTION, View, result, scored
+from glam.reports.words import counted
 from glam.results.files import replacing
 from glam.results.run import StoredExperiment, StoredRun
 
@@ -37,6 +42,12 @@ SMALL, LARGE = 7.0, 8.0  # points
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "^", "s", "D", "v", "P", "X", "*")
 LINES = ("-", "--", "-.", ":")
+
+# Of a reliability diagram; the hatching tells the two apart in black and white.
+BARS: dict[str, dict[str, Any]] = {
+    "Accuracy": {"facecolor": "#56B4E9", "edgecolor": "black", "linewidth": 0.4},
+    "Gap": {"facecolor": "none", "edgecolor": "#D55E00", "linewidth": 0.6, "hatch": "/////"},
+}
 
 STYLE = {
     "font.size": SMALL,
@@ -84,6 +95,21 @@ class Curve:
     std: NDArray[np.float64] | None
 
 
+@dataclass(frozen=True, eq=False)
+class Reliability:
+    """Confidence and accuracy over runs, by bin of confidence (M,), in percent; NaN in a bin that no run has.
+
+    edges: (M+1,). accuracy, confidence: mean over the runs that have utterances in the bin; spread: the accuracy's
+    sample standard deviation over them, NaN for one. share: of a run's utterances, mean over all runs.
+    """
+
+    edges: NDArray[np.float64]
+    accuracy: NDArray[np.float64]
+    spread: NDArray[np.float64]
+    confidence: NDArray[np.float64]
+    share: NDArray[np.float64]
+
+
 def mean_confusion(matrices: ArrayLike) -> NDArray[np.float64]:
     """Percent of each true class (row) predicted as each class: the mean over runs of (R, C, C) counts, (C, C).
 
@@ -114,6 +140,27 @@ def learning_curves(runs: Sequence[StoredRun]) -> dict[str, Curve]:
         "WA (%)": curve(scores.wa),
         "UA (%)": curve(scores.ua),
     }
+
+
+def reliability_over_runs(runs: Sequence[Bins]) -> Reliability:
+    """The bins of several runs as one: every run counts the same in a bin in which it has utterances."""
+    accuracy, confidence = (np.array([getattr(one, field) for one in runs]) for field in ("accuracy", "confidence"))
+    there = (~np.isnan(accuracy)).sum(axis=0)
+
+    def mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        empty = np.full(there.shape, np.nan)
+        found: NDArray[np.float64] = np.divide(np.nansum(values, axis=0), there, out=empty, where=there > 0)
+        return found
+
+    middle = mean(accuracy)
+    squares = np.nansum((accuracy - middle) ** 2, axis=0)
+    return Reliability(
+        edges=runs[0].edges,
+        accuracy=middle,
+        spread=np.sqrt(np.divide(squares, there - 1, out=np.full(there.shape, np.nan), where=there > 1)),
+        confidence=mean(confidence),
+        share=np.mean([100 * one.count / one.count.sum() for one in runs], axis=0),
+    )
 
 
 def names(experiments: Sequence[StoredExperiment]) -> list[str]:
@@ -240,6 +287,52 @@ def curves(experiments: Sequence[StoredExperiment]) -> Picture:
     return Picture(figure, _caption(caption, labels, experiments))
 
 
+def reliability(experiments: Sequence[StoredExperiment], view: View) -> Picture:
+    """Reliability diagrams side by side: accuracy by confidence, and how many utterances have it.
+
+    After Guo et al., "On calibration of modern neural networks", 2017, Figure 1. Raises GlamError where an experiment
+    has no finished run, or for more experiments than stand side by side on a page.
+    """
+    titles = _panel_titles(experiments)
+    across, width = _grid(len(experiments), 1.4, margin=0.4)
+    if across < len(experiments):
+        raise GlamError(f"{len(experiments)} experiments: on a page, {across} reliability diagrams fit side by side")
+    found = [[calibrated(scored(one, run, view)) for run in _finished(one)] for one in experiments]
+    drawn = [reliability_over_runs([one.bins for one in of]) for of in found]
+    errors = [f"ECE {mean_std([one.error for one in of])} %" for of in found]
+    side = min((width - 0.4) / across - 0.1, 1.8)
+    shown, heading = _folded(titles, side)
+    with _style():
+        figure = Figure(figsize=(width, 1.4 * side + heading + 0.2), layout="constrained")
+        axes = figure.subplots(2, across, squeeze=False, sharex="col", sharey="row", height_ratios=[1, 0.3])
+        for i, one in enumerate(experiments):
+            upper, lower = axes[:, i]
+            _draw_reliability(upper, lower, drawn[i], len(one.classes))
+            upper.set_title(f"{shown[i]}\n{errors[i]}")
+        axes[0, 0].set_ylabel("Accuracy (%)")
+        axes[1, 0].set_ylabel("Share (%)")
+        axes[1, 0].set_ylim(0, 1.12 * max(float(one.share.max()) for one in drawn))
+        figure.align_ylabels(axes[:, 0])
+        _legend(figure, [Patch(label=label, **look) for label, look in BARS.items()])
+        spread = any(len(of) > 1 for of in found)
+        meaning = "Mean over runs; whiskers: ± 1 standard deviation." if spread else "One run each: no spread."
+        _note(figure, ["Confidence (%)", meaning, *_warnings(experiments)])
+    runs = [
+        f"{title}: {_runs(of_one)}, ECE {mean_std([c.error for c in of_one])} (by chance "
+        f"{np.mean([c.by_chance for c in of_one]):.2f}), WA {mean_std([c.accuracy for c in of_one])}, mean confidence "
+        f"{mean_std([c.confidence for c in of_one])}"
+        for title, of_one in zip(titles, found, strict=True)
+    ]
+    caption = (
+        f"Reliability: accuracy of the utterances in each of {BINS} equal bins of confidence, mean over the runs that "
+        "have any there; whiskers: one sample standard deviation over these runs; gap: between accuracy and mean "
+        "confidence; dashed: perfect calibration. Beneath: share of the utterances, mean over runs. ECE: expected "
+        "calibration error (Guo et al., 2017), of each run; by chance: what it would be, of as many utterances, under "
+        f"perfect calibration. Epoch: {SELECTION[view]}. "
+    )
+    return Picture(figure, _caption(caption, runs, experiments))
+
+
 def write(picture: Picture, stem: Path) -> list[Path]:
     """Write `<stem>.png` (300 dpi) and `<stem>.pdf`, each in one piece; the same runs give the same bytes.
 
@@ -298,7 +391,7 @@ def _finished(experiment: StoredExperiment) -> list[StoredRun]:
     runs = read_runs(experiment)
     good = [run for run in runs if run.failed is None]
     if not good:
-        why = f"all {len(runs)} of its runs failed ({runs[0].failed})" if runs else "no run of it is finished"
+        why = f"every run of it failed ({runs[0].failed})" if runs else "no run of it is finished"
         raise GlamError(f"{experiment.folder}: nothing to draw, {why}. Train one first: python train.py")
     return good
 
@@ -343,10 +436,10 @@ def _caption(text: str, panels: Sequence[str], experiments: Sequence[StoredExper
 
 
 def _runs(runs: Sequence[object]) -> str:
-    return f"{len(runs)} run{'s' * (len(runs) > 1)}"
+    return counted(len(runs), "run")
 
 
-def _legend(figure: Figure, handles: Sequence[Line2D]) -> None:
+def _legend(figure: Figure, handles: Sequence[Artist]) -> None:
     longest = max(len(str(handle.get_label())) for handle in handles)
     across = max(1, int(figure.get_figwidth() / (0.3 + 0.065 * longest)))
     across = min(across, len(handles))
@@ -356,7 +449,7 @@ def _legend(figure: Figure, handles: Sequence[Line2D]) -> None:
         loc="outside upper center",
         ncols=across,
         frameon=False,
-        handlelength=2.6 if handles[0].get_linestyle() != "None" else 1,
+        handlelength=2.6 if isinstance(handles[0], Line2D) and handles[0].get_linestyle() != "None" else 1,
         columnspacing=1.2,
     )
 
@@ -448,6 +541,25 @@ def _draw_curve(axis: Axes, drawn: Curve, i: int, of: int) -> None:
     if drawn.std is not None:
         low, high = drawn.mean - drawn.std, drawn.mean + drawn.std
         axis.fill_between(epochs, low, high, color=look["color"], alpha=0.2, linewidth=0)
+
+
+def _draw_reliability(upper: Axes, lower: Axes, drawn: Reliability, classes: int) -> None:
+    left, widths = drawn.edges[:-1], np.diff(drawn.edges)
+    middle = left + widths / 2
+    accuracy, gap = BARS.values()
+    upper.bar(middle, drawn.accuracy, widths, **accuracy)
+    upper.bar(middle, drawn.confidence - drawn.accuracy, widths, bottom=drawn.accuracy, **gap)
+    upper.plot([0, 100], [0, 100], "--", color="black", linewidth=0.8)
+    known = ~np.isnan(drawn.spread)
+    whiskers = np.stack([drawn.spread, drawn.spread])[:, known]
+    whiskers = np.minimum(whiskers, np.stack([drawn.accuracy, 100 - drawn.accuracy])[:, known])  # scores end there
+    upper.errorbar(middle[known], drawn.accuracy[known], whiskers, fmt="none", ecolor="black", elinewidth=0.7)
+    upper.set_ylim(0, 100)
+    lower.bar(middle, drawn.share, widths, **accuracy)
+    # The highest of C probabilities is 1/C or more: bins below are empty, whatever was predicted.
+    upper.set_xlim(left[left <= 100 / classes].max(), 100)
+    for axis in (upper, lower):
+        axis.spines[["top", "right"]].set_visible(False)
 
 
 def _look(i: int) -> dict[str, Any]:

@@ -12,12 +12,24 @@ from tabulate import tabulate
 
 from glam.data.population import composition_line
 from glam.data.splits import LEFT_OUT, runs_of
+from glam.errors import GlamError
 from glam.evaluation.metrics import Scores
 from glam.evaluation.statistics import interval_of_mean
 from glam.evaluation.statistics import summary as summarise
 from glam.reports.folds import fold_values, pool
 from glam.reports.sharing import protocol_line
-from glam.reports.views import SELECTION, Result, View, default_view, result
+from glam.reports.views import (
+    OPTIMISM,
+    SELECTION,
+    HasScores,
+    Result,
+    View,
+    default_view,
+    honest_results,
+    optimism,
+    result,
+)
+from glam.reports.words import counted
 from glam.results.run import StoredExperiment, StoredRun, read_experiment, read_run
 from glam.training.recipe import load_recipe, recipe_names
 
@@ -50,29 +62,49 @@ def read_runs(experiment: StoredExperiment, seeds: Sequence[int] | None = None) 
     return [read_run(experiment.folder / name) for name in wanted]
 
 
+def refuse_if_all_failed(finished: int, failed: int) -> None:
+    """GlamError where runs failed, and none finished."""
+    if failed and not finished:
+        raise GlamError(f"nothing to average: every run failed ({counted(failed, 'run')}), as said above")
+
+
 def report(folder: Path, view: View | None = None, seeds: Sequence[int] | None = None) -> str:
     """The report on the runs in a folder, as Markdown text; only reads what is stored. view: if not the default one."""
     experiment = read_experiment(folder)
     view = view or default_view(experiment)
     runs = read_runs(experiment, seeds)
     failed = [run for run in runs if run.failed is not None]
-    results = [result(experiment, run, view) for run in runs if run.failed is None]
+    finished = [run for run in runs if run.failed is None]
+    results = [result(experiment, run, view) for run in finished]
+    honest_runs = honest_results(experiment, finished, view)
+    honest = pool(experiment, honest_runs).pooled if experiment.folds else honest_runs
     lines = [heading(experiment), ""]
     if results and experiment.folds:
-        lines += [*_fold_tables(experiment, results, _test_per_training(experiment, runs, results))]
+        lines += [*_fold_tables(experiment, results, honest, _test_per_training(experiment, runs, results))]
     elif results:
-        lines += [_table(results), "", _spread(experiment, results, _test_per_training(experiment, runs, results)), ""]
+        lines += [
+            _table(results, honest),
+            "",
+            _spread(experiment, results, _test_per_training(experiment, runs, results)),
+            "",
+        ]
     lines += [f"runs: {len(results)}" + _per_run(results)]
     lines += _about_folds(experiment, results) if experiment.folds else []
     if failed:
-        lines += [f"FAILED, not averaged: {len(failed)} runs; " + "; ".join(f"{r.key}: {r.failed}" for r in failed)]
+        lines += [
+            f"FAILED, not averaged: {counted(len(failed), 'run')}; " + "; ".join(f"{r.key}: {r.failed}" for r in failed)
+        ]
     if len(results) > 1 and not experiment.folds:
         lines += [
             "intervals: of the mean over such splits of this corpus; and beyond it, corrected for training sets that "
             "overlap (Nadeau and Bengio)"
         ]
-    lines += [f"protocol: {protocol_line(experiment, [run.key for run in runs])}"]
-    lines += [f"epoch: {SELECTION[view]}", f"corpus: {composition_line(experiment.composition)}"]
+    lines += [
+        f"protocol: {protocol_line(experiment, [run.key for run in runs])}",
+        f"epoch: {SELECTION[view]}",
+        *([OPTIMISM] if honest else []),
+        f"corpus: {composition_line(experiment.composition)}",
+    ]
     lines += absences(experiment, results)
     lines += _computed(runs)
     lines += [f"results: {folder}"]
@@ -121,13 +153,23 @@ def absences(experiment: StoredExperiment, results: Sequence[Result]) -> list[st
     for one in results:
         for index in one.scores.absent:
             counts[experiment.classes[index]] += 1
-    missing = [f"{name} in {count} of {len(results)} runs" for name, count in counts.items() if count]
+    missing = [f"{name} in {count} of {counted(len(results), 'run')}" for name, count in counts.items() if count]
     return [f"absent from the test set: {', '.join(missing)}; UA and macro F1 leave it out there"] if missing else []
 
 
-def _table(results: Sequence[Result]) -> str:
-    cells = score_cells([one.scores for one in results])
-    return tabulate([cells], headers=list(COLUMNS), tablefmt="github", disable_numparse=True)
+def signed(points: float) -> str:
+    """A difference of scores with its sign and two decimals; no -0.00."""
+    return f"{round(points, 2) + 0.0:+.2f}"
+
+
+def _table(results: Sequence[Result], honest: Sequence[HasScores]) -> str:
+    headers, cells = list(COLUMNS), score_cells([one.scores for one in results])
+    for name, metric in (("WA", "wa"), ("UA", "ua")):
+        points = optimism(results, honest, metric)
+        if points is not None:
+            headers.append(f"optimism, {name}")
+            cells.append(signed(points))
+    return tabulate([cells], headers=headers, tablefmt="github", disable_numparse=True)
 
 
 def _spread(experiment: StoredExperiment, results: Sequence[Result], ratio: float) -> str:
@@ -179,8 +221,10 @@ def _per_run(results: Sequence[Result]) -> str:
     if not results:
         return ""
     sizes = sorted({one.utterances for one in results})
-    held_out = str(sizes[0]) if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
-    return f" (mean ± sample standard deviation), {held_out} test utterances each"
+    if len(results) == 1:
+        return f" (no spread), {counted(sizes[0], 'test utterance')}"
+    held_out = counted(sizes[0], "test utterance") if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]} test utterances"
+    return f" (mean ± sample standard deviation), {held_out} each"
 
 
 def _computed(runs: Sequence[StoredRun]) -> list[str]:
@@ -195,8 +239,13 @@ def _computed(runs: Sequence[StoredRun]) -> list[str]:
     ]
 
 
-def _fold_tables(experiment: StoredExperiment, results: Sequence[Result], ratio: float) -> list[str]:
-    """Pooled scores, the spread over folds and, where the seeds share them, each fold; below it pooled recall."""
+def _fold_tables(
+    experiment: StoredExperiment, results: Sequence[Result], honest: Sequence[HasScores], ratio: float
+) -> list[str]:
+    """Pooled scores, the spread over folds and, where the seeds share them, each fold; below it pooled recall.
+
+    honest: of the seeds that are pooled, those beside which the choice of the epoch on the test set is seen, if any.
+    """
     found = pool(experiment, results)
     said: dict[str, Callable[[Sequence[float]], str]] = {
         "mean over folds": mean_std,
@@ -218,7 +267,11 @@ def _fold_tables(experiment: StoredExperiment, results: Sequence[Result], ratio:
         }
     if not found.pooled:
         return [_grid(rows, list(COLUMNS)), ""]
-    rows = {"pooled over the folds": score_cells([one.scores for one in found.pooled])} | rows
+    pooled = {"pooled over the folds": score_cells([one.scores for one in found.pooled])}
+    if honest:
+        gains = [optimism(found.pooled, honest, field) for field in COLUMNS.values()]
+        pooled["optimism, pooled"] = [signed(points) for points in gains if points is not None]
+    rows = pooled | rows
     recalls = zip(*(one.scores.recall for one in found.pooled), strict=True)
     cells = [
         mean_std(known) if (known := [one for one in of_class if one is not None]) else "-" for of_class in recalls

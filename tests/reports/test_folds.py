@@ -1,6 +1,8 @@
 """Protocols with folds in reports and comparisons: what is pooled, what is averaged, what is missing."""
 
+import io
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +14,16 @@ from glam.data.splits import Protocol, RunKey, SplitSettings, fold_names, runs_o
 from glam.errors import GlamError
 from glam.evaluation.statistics import compare_paired, interval_of_mean
 from glam.reports.compare import _read, bring_together, compare
+from glam.reports.export import export
 from glam.reports.folds import fold_values, pool
 from glam.reports.summary import report
-from glam.reports.views import default_view, result
+from glam.reports.views import VIEWS, default_view, possible_views, result, scored
 from glam.results.identity import identity
 from glam.results.run import (
     Epoch,
     Predictions,
     StoredExperiment,
+    StoredRun,
     read_experiment,
     read_run,
     store_experiment,
@@ -164,7 +168,7 @@ def test_what_is_incomplete_is_said_and_not_pooled(tmp_path: Path) -> None:
     write_failure(tmp_path / "9-fold2", 9, {}, "the loss is nan", fold=2)
     text = report(tmp_path, "last")
     assert "INCOMPLETE, not pooled: seed 9 has 2 of 3 folds; missing: Ses02" in text
-    assert "FAILED, not averaged: 1 runs; seed 9, fold 2: the loss is nan" in text
+    assert "FAILED, not averaged: 1 run; seed 9, fold 2: the loss is nan" in text
     assert rows(text)["pooled over the folds"][0] == f"{100 * 34 / 36:.2f}"
     assert "all of them of 1 seed." in text
     alone = report(tmp_path, "last", seeds=[9])
@@ -184,15 +188,50 @@ def test_the_epoch_is_chosen_on_the_protocols_own_validation_utterances(tmp_path
 
     stored = store(tmp_path, "leave-session-out", guess, [RunKey(1, 1)])
     run = read_run(tmp_path / "1-fold1")
-    found = {view: result(stored, run, view) for view in ("test", "validation", "last")}  # type: ignore[arg-type]
-    assert {view: (one.epoch, one.scores.wa) for view, one in found.items()} == {
-        "test": (2, 100.0),
-        "validation": (1, 0.0),
-        "last": (2, 100.0),
+    found = {view: result(stored, run, view) for view in VIEWS}
+    assert {view: (one.epochs, one.scores.wa) for view, one in found.items()} == {
+        "test": ((2,), 100.0),
+        "halves": ((2, 2), 100.0),
+        "validation": ((1,), 0.0),
+        "last": ((2,), 100.0),
     }
     assert {one.utterances for one in found.values()} == {12}
+    tested = split(stored.split, GROUPS, run.key).scored
+    assert {view: sorted(scored(stored, run, view).utterances) for view in VIEWS} == {view: [*tested] for view in VIEWS}
     assert default_view(stored) == "validation"
     assert rows(report(tmp_path))["Ses01, 12 utterances"][0] == "0.00"
+    written = io.StringIO()
+    assert export(run.folder, written).startswith("epoch 1 (")
+    lines = written.getvalue().splitlines()[1:]
+    assert len(lines) == 12
+    assert all(line.split(",")[1] != line.split(",")[2] for line in lines)
+    assert export(run.folder, again := io.StringIO(), epoch=2) == "epoch 2"
+    assert len(again.getvalue().splitlines()) == 13
+
+
+def test_a_single_tested_utterance_can_still_be_validated_on_others() -> None:
+    confusion = np.array([[[1, 0], [0, 0]]])
+    run = StoredRun(Path("x"), 1, None, {}, (Epoch(1, 1, 1, 1),), (), confusion)
+    assert possible_views(run) == ("test", "last")
+    assert possible_views(replace(run, validation_only=3)) == ("test", "validation", "last")
+
+
+def test_optimism_is_that_of_the_pooled_folds(tmp_path: Path) -> None:
+    def guess(run: RunKey, utterances: np.ndarray) -> np.ndarray:
+        """Epoch 1 is right on the first half of what is tested, and on one more; epoch 2 on the second half."""
+        place, truth = np.arange(len(utterances)), TARGETS[utterances]
+        half = len(utterances) // 2
+        return np.stack([np.where(right, truth, 1 - truth) for right in (place <= half, place >= half)])
+
+    stored = store(tmp_path, "k-fold", guess, runs_of([1], 5))
+    text = report(tmp_path)
+    results, honest = ([result(stored, read_run(tmp_path / n), v) for n in stored.seeds()] for v in VIEWS[:2])
+    (pooled,), (fair,) = pool(stored, results).pooled, pool(stored, honest).pooled
+    assert pooled.scores.wa > fair.scores.wa
+    assert rows(text)["optimism, pooled"][0] == f"{pooled.scores.wa - fair.scores.wa:+.2f}"
+    assert "optimism: points" in text
+    for unseen in (report(tmp_path, "last"), report(tmp_path, seeds=[7])):
+        assert "optimism:" not in unseen
 
 
 def test_folds_are_paired_and_seeds_that_test_the_same_count_once(tmp_path: Path) -> None:
