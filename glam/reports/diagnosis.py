@@ -110,9 +110,14 @@ def diagnose(experiment: StoredExperiment, run: StoredRun, view: View) -> RunDia
     )
 
 
-def calibrated(found: Scored) -> Calibration:
-    """The calibration of what a view scores: of the softmax of the stored logits, which are utterances' means."""
-    return calibration(softmax(found.logits), found.truth)
+def calibrated(*found: Scored) -> Calibration:
+    """The calibration of what a view scores: of the softmax of the stored logits, which are utterances' means.
+
+    Of several, as the folds of a seed are, it is that of all their predictions.
+    """
+    return calibration(
+        np.concatenate([softmax(one.logits) for one in found]), np.concatenate([one.truth for one in found])
+    )
 
 
 def _measures(

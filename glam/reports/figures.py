@@ -28,6 +28,7 @@ from glam.evaluation.calibration import BINS, Bins
 from glam.evaluation.metrics import scores_of_all
 from glam.reports.diagnosis import calibrated
 from glam.reports.embedding import Embedding
+from glam.reports.folds import outcomes
 from glam.reports.summary import mean_std, read_runs
 from glam.reports.views import SELECTION, View, result, scored
 from glam.reports.words import counted
@@ -133,10 +134,15 @@ def curve(values: ArrayLike) -> Curve:
 
 
 def learning_curves(runs: Sequence[StoredRun]) -> dict[str, Curve]:
-    """Mean training loss, WA and UA (percent, of the held-out utterances) after each epoch, by their axis label."""
-    scores = scores_of_all(np.stack([run.confusion for run in runs]))
+    """Mean training loss, WA and UA (percent, of the held-out utterances) after each epoch, by their axis label.
+
+    The folds of a seed count as one run: their predictions together, and the mean of their losses.
+    """
+    seeds = list(_by_seed(runs).values())
+    scores = scores_of_all(np.stack([np.sum([run.confusion for run in folds], axis=0) for folds in seeds]))
+    losses = [np.mean([[epoch.loss for epoch in run.epochs] for run in folds], axis=0) for folds in seeds]
     return {
-        "Training loss": curve([[epoch.loss for epoch in run.epochs] for run in runs]),
+        "Training loss": curve(losses),
         "WA (%)": curve(scores.wa),
         "UA (%)": curve(scores.ua),
     }
@@ -181,11 +187,15 @@ def names(experiments: Sequence[StoredExperiment]) -> list[str]:
 def confusion(experiments: Sequence[StoredExperiment], view: View) -> Picture:
     """Row-normalised confusion matrices side by side, each the mean over an experiment's runs (Figure 2).
 
-    Raises GlamError where an experiment has no finished run, or where their classes differ.
+    The folds of a seed are counted together before rows are normalised. Raises GlamError where an experiment has no
+    finished run (or no seed with all folds), or where their classes differ.
     """
     classes = _same_classes(experiments)
     titles = _panel_titles(experiments)
-    found = [[result(one, run, view) for run in _finished(one)] for one in experiments]
+    runs = [_whole_seeds(one) for one in experiments]
+    found = [
+        outcomes(one, [result(one, run, view) for run in of_one]) for one, of_one in zip(experiments, runs, strict=True)
+    ]
     matrices = [mean_confusion([r.confusion for r in results]) for results in found]
     label = 0.06 * max(len(name) for name in classes)  # inches
     margin = label + 0.3
@@ -204,16 +214,16 @@ def confusion(experiments: Sequence[StoredExperiment], view: View) -> Picture:
             _draw_matrix(axis, title, matrix, classes)
         _hide_rest(axes, len(experiments), across)
         _note(figure, ["Predicted class (% of the true class)", *_warnings(experiments)])
-    runs = [
-        f"{title}: {_runs(results)}, {_range([r.utterances for r in results])} test utterances each"
+    said = [
+        f"{title}: {_runs(of_one)}, {_range([r.utterances for r in results])} test utterances each"
         f"{_left_out(classes, [r.confusion for r in results])}"
-        for title, results in zip(titles, found, strict=True)
+        for title, of_one, results in zip(titles, runs, found, strict=True)
     ]
     caption = (
         "Confusion matrices: percent of each true class (rows) predicted as each class (columns), mean over runs of "
         f"the matrices normalised by row. Epoch: {SELECTION[view]}. "
     )
-    return Picture(figure, _caption(caption, runs, experiments))
+    return Picture(figure, _caption(caption, said, experiments))
 
 
 def tsne(experiments: Sequence[StoredExperiment], embeddings: Sequence[Embedding]) -> Picture:
@@ -261,7 +271,7 @@ def curves(experiments: Sequence[StoredExperiment]) -> Picture:
     Raises GlamError where an experiment has no finished run.
     """
     titles = names(experiments)
-    runs = [_finished(one) for one in experiments]
+    runs = [_whole_seeds(one) for one in experiments]
     found = [learning_curves(of_one) for of_one in runs]
     labels = [f"{title}, {_runs(of_one)}" for title, of_one in zip(titles, runs, strict=True)]
     with _style():
@@ -277,7 +287,7 @@ def curves(experiments: Sequence[StoredExperiment]) -> Picture:
             axis.grid(color="0.9", linewidth=0.5)
             axis.spines[["top", "right"]].set_visible(False)
         _legend(figure, [Line2D([], [], label=label, **_look(i)) for i, label in enumerate(labels)])
-        spread = any(len(r) > 1 for r in runs)
+        spread = any(len(_by_seed(of_one)) > 1 for of_one in runs)
         meaning = "Line: mean over runs; band: ± 1 standard deviation." if spread else "One run each: no spread."
         _note(figure, [f"WA and UA of the held-out utterances. {meaning}", *_warnings(experiments)])
     caption = (
@@ -297,7 +307,11 @@ def reliability(experiments: Sequence[StoredExperiment], view: View) -> Picture:
     across, width = _grid(len(experiments), 1.4, margin=0.4)
     if across < len(experiments):
         raise GlamError(f"{len(experiments)} experiments: on a page, {across} reliability diagrams fit side by side")
-    found = [[calibrated(scored(one, run, view)) for run in _finished(one)] for one in experiments]
+    runs = [_whole_seeds(one) for one in experiments]
+    found = [
+        [calibrated(*(scored(one, run, view) for run in folds)) for folds in _by_seed(of_one).values()]
+        for one, of_one in zip(experiments, runs, strict=True)
+    ]
     drawn = [reliability_over_runs([one.bins for one in of]) for of in found]
     errors = [f"ECE {mean_std([one.error for one in of])} %" for of in found]
     side = min((width - 0.4) / across - 0.1, 1.8)
@@ -317,11 +331,11 @@ def reliability(experiments: Sequence[StoredExperiment], view: View) -> Picture:
         spread = any(len(of) > 1 for of in found)
         meaning = "Mean over runs; whiskers: ± 1 standard deviation." if spread else "One run each: no spread."
         _note(figure, ["Confidence (%)", meaning, *_warnings(experiments)])
-    runs = [
-        f"{title}: {_runs(of_one)}, ECE {mean_std([c.error for c in of_one])} (by chance "
-        f"{np.mean([c.by_chance for c in of_one]):.2f}), WA {mean_std([c.accuracy for c in of_one])}, mean confidence "
-        f"{mean_std([c.confidence for c in of_one])}"
-        for title, of_one in zip(titles, found, strict=True)
+    said = [
+        f"{title}: {_runs(of_one)}, ECE {mean_std([c.error for c in values])} (by chance "
+        f"{np.mean([c.by_chance for c in values]):.2f}), WA {mean_std([c.accuracy for c in values])}, mean confidence "
+        f"{mean_std([c.confidence for c in values])}"
+        for title, of_one, values in zip(titles, runs, found, strict=True)
     ]
     caption = (
         f"Reliability: accuracy of the utterances in each of {BINS} equal bins of confidence, mean over the runs that "
@@ -330,7 +344,7 @@ def reliability(experiments: Sequence[StoredExperiment], view: View) -> Picture:
         "calibration error (Guo et al., 2017), of each run; by chance: what it would be, of as many utterances, under "
         f"perfect calibration. Epoch: {SELECTION[view]}. "
     )
-    return Picture(figure, _caption(caption, runs, experiments))
+    return Picture(figure, _caption(caption, said, experiments))
 
 
 def write(picture: Picture, stem: Path) -> list[Path]:
@@ -396,6 +410,30 @@ def _finished(experiment: StoredExperiment) -> list[StoredRun]:
     return good
 
 
+def _whole_seeds(experiment: StoredExperiment) -> list[StoredRun]:
+    """The finished runs; of protocols with folds, those of the seeds that have all of them, as their scores are pooled.
+
+    Raises GlamError where there is none.
+    """
+    runs = _finished(experiment)
+    if not experiment.folds:
+        return runs
+    whole = [run for folds in _by_seed(runs).values() if len(folds) == len(experiment.folds) for run in folds]
+    if not whole:
+        raise GlamError(
+            f"{experiment.folder}: nothing to draw, no seed has all its {len(experiment.folds)} folds, which are drawn "
+            "together. The command that trained these runs goes on with the others."
+        )
+    return whole
+
+
+def _by_seed(runs: Sequence[StoredRun]) -> dict[int, list[StoredRun]]:
+    found: dict[int, list[StoredRun]] = {}
+    for run in runs:
+        found.setdefault(run.seed, []).append(run)
+    return found
+
+
 def _same_classes(experiments: Sequence[StoredExperiment]) -> tuple[str, ...]:
     first = experiments[0]
     for one in experiments[1:]:
@@ -435,8 +473,9 @@ def _caption(text: str, panels: Sequence[str], experiments: Sequence[StoredExper
     return text + " ".join(f"{line}." for line in [*panels, *corpora, *_warnings(experiments)])
 
 
-def _runs(runs: Sequence[object]) -> str:
-    return counted(len(runs), "run")
+def _runs(runs: Sequence[StoredRun]) -> str:
+    seeds = len(_by_seed(runs))
+    return counted(seeds, "run") if seeds == len(runs) else f"{counted(seeds, 'seed')} with {len(runs)} folds in all"
 
 
 def _legend(figure: Figure, handles: Sequence[Artist]) -> None:

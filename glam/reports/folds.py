@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from glam.data.splits import LEFT_OUT
 from glam.evaluation.metrics import Scores, scores_of
-from glam.reports.views import Result
+from glam.reports.views import Outcome, Result
 from glam.results.run import StoredExperiment
 
 
@@ -60,6 +60,11 @@ def pool(experiment: StoredExperiment, results: Sequence[Result]) -> FoldResults
         },
         missing={seed: names for seed, names in missing.items() if names},
     )
+
+
+def outcomes(experiment: StoredExperiment, results: Sequence[Result]) -> tuple[Outcome, ...]:
+    """What a mean is over: the results, one a run; with folds, one a seed that has all of them, its folds pooled."""
+    return pool(experiment, results).pooled if experiment.folds else tuple(results)
 
 
 def fold_values(experiment: StoredExperiment, found: FoldResults, metric: str) -> list[float]:

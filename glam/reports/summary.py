@@ -16,12 +16,12 @@ from glam.errors import GlamError
 from glam.evaluation.metrics import Scores
 from glam.evaluation.statistics import interval_of_mean
 from glam.evaluation.statistics import summary as summarise
-from glam.reports.folds import fold_values, pool
+from glam.reports.folds import fold_values, outcomes, pool
 from glam.reports.sharing import protocol_line
 from glam.reports.views import (
     OPTIMISM,
     SELECTION,
-    HasScores,
+    Outcome,
     Result,
     View,
     default_view,
@@ -76,8 +76,7 @@ def report(folder: Path, view: View | None = None, seeds: Sequence[int] | None =
     failed = [run for run in runs if run.failed is not None]
     finished = [run for run in runs if run.failed is None]
     results = [result(experiment, run, view) for run in finished]
-    honest_runs = honest_results(experiment, finished, view)
-    honest = pool(experiment, honest_runs).pooled if experiment.folds else honest_runs
+    honest = outcomes(experiment, honest_results(experiment, finished, view))
     lines = [heading(experiment), ""]
     if results and experiment.folds:
         lines += [*_fold_tables(experiment, results, honest, _test_per_training(experiment, runs, results))]
@@ -162,7 +161,7 @@ def signed(points: float) -> str:
     return f"{round(points, 2) + 0.0:+.2f}"
 
 
-def _table(results: Sequence[Result], honest: Sequence[HasScores]) -> str:
+def _table(results: Sequence[Result], honest: Sequence[Outcome]) -> str:
     headers, cells = list(COLUMNS), score_cells([one.scores for one in results])
     for name, metric in (("WA", "wa"), ("UA", "ua")):
         points = optimism(results, honest, metric)
@@ -240,7 +239,7 @@ def _computed(runs: Sequence[StoredRun]) -> list[str]:
 
 
 def _fold_tables(
-    experiment: StoredExperiment, results: Sequence[Result], honest: Sequence[HasScores], ratio: float
+    experiment: StoredExperiment, results: Sequence[Result], honest: Sequence[Outcome], ratio: float
 ) -> list[str]:
     """Pooled scores, the spread over folds and, where the seeds share them, each fold; below it pooled recall.
 

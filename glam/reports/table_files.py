@@ -28,6 +28,7 @@ MARK = "†"
 OPTIMISTIC = ("wa", "ua")  # the metrics with a column for what choosing the epoch on the test set adds
 NO_RUNS = "no runs yet"
 DAMAGED = "damaged"
+INCOMPLETE = "no seed has all folds"
 DESCRIBED = {
     "released": "the settings of the released implementation's scripts",
     "paper": "section 4.1 of the paper: one setting for all models",
@@ -133,12 +134,19 @@ def _head(report: TableReport) -> list[str]:
     lines.append(f"epoch: {SELECTION[report.view]}")
     if report.view != report.table.view:
         lines.append(f"NOT the printed table's: that is {SELECTION[report.table.view]}")
-    done = sum(len(row.results) for row in report.rows)
+    done, of_each = sum(len(row.scored) for row in report.rows), "seed" if _folds(report) else "run"
     failed = sum(len(row.failed) for row in report.rows)
     lines.append(
-        f"scores: percent, mean±standard deviation (ddof 1) over {counted(done, 'run')} in all, {failed} failed"
+        f"scores: percent, mean±standard deviation (ddof 1) over {counted(done, of_each)} in all, "
+        f"{counted(failed, 'run') if _folds(report) else failed} failed"
     )
+    if _folds(report):
+        lines.append("folds: the predictions of all folds of a seed together make its scores; a seed has all or none")
     return lines
+
+
+def _folds(report: TableReport) -> bool:
+    return any(row.folds for row in report.rows)
 
 
 def _corpus(report: TableReport) -> str:
@@ -160,7 +168,7 @@ def _score_grids(report: TableReport) -> list[Grid]:
 def _scores(report: TableReport, group: Sequence[str]) -> Grid:
     printed = "printed" if report.whole else "IEMOCAP print"
     first = group is GROUPS[0]  # which says once for the row how many runs there are
-    headings = ["", "runs"] if first else [""]
+    headings = ["", "seeds" if _folds(report) else "runs"] if first else [""]
     for name in group:
         headings.append(NAMES[name] + ("¹" if name == "weighted_f1" else ""))
         if name in METRICS:
@@ -169,7 +177,7 @@ def _scores(report: TableReport, group: Sequence[str]) -> Grid:
     for row in report.rows:
         cells = [row.row.label]
         if first:
-            cells.append(str(len(row.results)) if row.results else DAMAGED if row.found.damaged else NO_RUNS)
+            cells.append(_there(row))
         for name in group:
             one = row.metrics[name]
             cells.append(_ours(one.ours))
@@ -177,6 +185,13 @@ def _scores(report: TableReport, group: Sequence[str]) -> Grid:
                 cells += [str(one.printed), _difference(one)] if report.whole else [str(one.printed)]
         rows.append(cells)
     return headings, rows
+
+
+def _there(row: RowReport) -> str:
+    """How many runs (with folds, seeds) a row's scores are over, or why none."""
+    if row.scored:
+        return str(len(row.scored))
+    return DAMAGED if row.found.damaged else INCOMPLETE if row.results else NO_RUNS
 
 
 def _optimism(report: TableReport) -> Grid:
@@ -248,6 +263,11 @@ def _notes(report: TableReport) -> list[str]:
     lines += report.protocols
     for row in report.rows:
         lines += [f"FAILED, not averaged: {row.row.label}, {run.key}: {run.failed}" for run in row.failed]
+        lines += [
+            f"INCOMPLETE, not pooled: {row.row.label}, seed {seed} has {row.folds - len(names)} of {row.folds} folds; "
+            f"missing: {', '.join(names)}"
+            for seed, names in row.missing.items()
+        ]
         lines += _absent(row)
         if row.found.damaged:
             lines.append(f"DAMAGED, not shown: {row.row.label}: {row.found.damaged}")
@@ -282,11 +302,10 @@ def _other_sources(printed: PrintedTable) -> list[str]:
 
 def _absent(row: RowReport) -> list[str]:
     classes = row.recipe.corpus.classes
-    counts = {name: sum(i in one.scores.absent for one in row.results) for i, name in enumerate(classes)}
-    total = len(row.results)
+    counts = {name: sum(i in one.scores.absent for one in row.scored) for i, name in enumerate(classes)}
+    total = counted(len(row.scored), "seed" if row.folds else "run")
     return [
-        f"{row.row.label}: no {name} in the test set of {count} of {counted(total, 'run')}; UA and macro F1 leave it "
-        "out there"
+        f"{row.row.label}: no {name} in the test set of {count} of {total}; UA and macro F1 leave it out there"
         for name, count in counts.items()
         if count
     ]
@@ -301,6 +320,7 @@ def _record(report: TableReport, row: RowReport, name: str) -> dict[str, Any]:
         "recipe": row.recipe.name,
         "metric": name,
         "runs": len(row.results),
+        **({"seeds": len(row.scored)} if _folds(report) else {}),
         "failed": len(row.failed),
         "mean": one.ours.mean if one.ours else None,
         "std": one.ours.std if one.ours else None,
@@ -345,9 +365,10 @@ def _row_content(report: TableReport, row: RowReport) -> dict[str, Any]:
         "set": composition.model_dump() if composition else None,
         "metrics": metrics,
         "runs": [
-            {"seed": one.seed, "epochs": one.epochs, "test_utterances": one.utterances}
+            {"seed": one.seed, "fold": one.fold, "epochs": one.epochs, "test_utterances": one.utterances}
             | {name: getattr(one.scores, name) for name in NAMES}
             for one in row.results
         ],
-        "failed": [{"seed": run.seed, "reason": run.failed} for run in row.failed],
+        "failed": [{"seed": run.seed, "fold": run.fold, "reason": run.failed} for run in row.failed],
+        "incomplete": {str(seed): names for seed, names in row.missing.items()},
     }

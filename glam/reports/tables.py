@@ -5,7 +5,7 @@ of the runs of Table 1, and rows with the same scientific settings share their r
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -19,10 +19,11 @@ from glam.errors import GlamError
 from glam.evaluation.statistics import Summary, holm, welch_from_summaries
 from glam.evaluation.statistics import summary as summarise
 from glam.progress import bar
+from glam.reports.folds import outcomes, pool
 from glam.reports.published import METRICS, Metric, Printed, PrintedTable, published
 from glam.reports.sharing import protocol_line
 from glam.reports.summary import read_runs
-from glam.reports.views import Result, View, honest_results, optimism, result
+from glam.reports.views import Outcome, Result, View, honest_results, optimism, result
 from glam.reports.words import counted
 from glam.results.identity import FORMAT, canonical_json, identity
 from glam.results.run import EXPERIMENT, StoredExperiment, StoredRun, experiment_folder, read_experiment
@@ -91,11 +92,11 @@ def recipes(table: Table, setting: Setting, overrides: Sequence[tuple[str, Any]]
 
     Raises GlamError for an override of what the rows themselves fix.
     """
-    fixed = {"model.name", *(field for row in table.rows for field, _ in row.fixed)}
-    for field, _ in overrides:
-        if field in fixed:
+    fixed = {"model.name", *(name for row in table.rows for name, _ in row.fixed)}
+    for name, _ in overrides:
+        if name in fixed:
             raise GlamError(
-                f"--set {field}: the rows of Table {table.number} fix it themselves; what they fix is "
+                f"--set {name}: the rows of Table {table.number} fix it themselves; what they fix is "
                 f"{', '.join(sorted(fixed))}. For another experiment, use python train.py."
             )
     return [load_recipe(f"{row.recipe}-{setting}", [*overrides, *row.fixed]) for row in table.rows]
@@ -220,7 +221,9 @@ class Comparison:
 class RowReport:
     """A row with what is stored of it: metrics (the four printed ones and micro_f1), results and failures.
 
-    honest: where the results are chosen on the test set, those of the same runs under `halves`; else none.
+    results: one a finished run. scored: what the metrics are over, the results or, with folds, one a seed that has all
+    of them, its folds pooled. honest: where the epoch is chosen on the test set, the same under `halves`; else none.
+    missing: seeds that are not pooled -> the folds that they lack.
     """
 
     row: Row
@@ -229,12 +232,19 @@ class RowReport:
     results: tuple[Result, ...]
     failed: tuple[StoredRun, ...]
     metrics: Mapping[str, Comparison]
-    honest: tuple[Result, ...] = ()
+    scored: tuple[Outcome, ...] = ()
+    honest: tuple[Outcome, ...] = ()
+    missing: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def test_utterances(self) -> tuple[int, ...]:
-        """The numbers of utterances that the runs' scores mean: one, unless runs differ."""
-        return tuple(sorted({one.utterances for one in self.results}))
+        """The numbers of utterances that the scores mean: one, unless runs differ."""
+        return tuple(sorted({one.utterances for one in self.scored}))
+
+    @property
+    def folds(self) -> int:
+        """How many a seed has, 0 for protocols without."""
+        return len(self.found.experiment.folds) if self.found.experiment else 0
 
     @property
     def keys(self) -> tuple[RunKey, ...]:
@@ -243,7 +253,7 @@ class RowReport:
 
     def optimism(self, metric: str) -> float | None:
         """What choosing the epoch on the test set adds to a metric, in points; None where it was not chosen there."""
-        return optimism(self.results, self.honest, metric)
+        return optimism(self.scored, self.honest, metric)
 
 
 @dataclass(frozen=True)
@@ -276,9 +286,12 @@ def table_report(
     seeds: Sequence[int],
     view: View | None = None,
 ) -> TableReport:
-    """What is stored of a table, of the runs of these seeds: only reads. view: if not the table's own."""
-    view = view or table.view
+    """What is stored of a table, of the runs of these seeds: only reads.
+
+    view: if not the table's own (`validation`, where the protocol has a validation set of its own).
+    """
     wanted = recipes(table, setting, overrides)
+    view = view or ("validation" if wanted[0].split.own_validation else table.view)
     rows: list[RowReport] = []
     with bar(len(wanted), "reading runs", "row", leave=False) as progress:
         for row, recipe in zip(table.rows, wanted, strict=True):
@@ -325,14 +338,17 @@ def protocol_lines(rows: Sequence[RowReport]) -> list[str]:
 def _read(row: Row, recipe: Recipe, found: Found, view: View, seeds: Sequence[int]) -> RowReport:
     if found.experiment is None:
         return RowReport(row, recipe, found, (), (), {})
+    experiment = found.experiment
     try:
-        runs = read_runs(found.experiment, seeds)
+        runs = read_runs(experiment, seeds)
         finished = [run for run in runs if run.failed is None]
-        results = tuple(result(found.experiment, run, view) for run in finished)
-        honest = honest_results(found.experiment, finished, view)
+        results = tuple(result(experiment, run, view) for run in finished)
+        honest = outcomes(experiment, honest_results(experiment, finished, view))
     except GlamError as error:
         return RowReport(row, recipe, replace(found, damaged=str(error)), (), (), {})
-    return RowReport(row, recipe, found, results, tuple(run for run in runs if run.failed is not None), {}, honest)
+    failed = tuple(run for run in runs if run.failed is not None)
+    scored, missing = outcomes(experiment, results), pool(experiment, results).missing
+    return RowReport(row, recipe, found, results, failed, {}, scored, honest, missing)
 
 
 def whole_iemocap(composition: Composition) -> bool:
@@ -377,5 +393,5 @@ def _comparison(ours: Summary | None, printed: Printed, whole: bool, assumed: in
 
 
 def _summary(row: RowReport, metric: str) -> Summary | None:
-    values = [getattr(one.scores, metric) for one in row.results]
+    values = [getattr(one.scores, metric) for one in row.scored]
     return summarise(values) if values else None

@@ -47,12 +47,20 @@ OPTIMISM = (
 )
 
 
-class HasScores(Protocol):
-    """A result of one run, or of the folds of a seed together."""
+class Outcome(Protocol):
+    """What a mean over runs is over: the result of one run, or of the folds of a seed together."""
 
     @property
     def scores(self) -> Scores:
         """In percent."""
+
+    @property
+    def confusion(self) -> NDArray[np.int64]:
+        """(C, C) counts, rows truth."""
+
+    @property
+    def utterances(self) -> int:
+        """How many they mean."""
 
 
 @dataclass(frozen=True)
@@ -177,7 +185,7 @@ def honest_results(experiment: StoredExperiment, runs: Sequence[StoredRun], view
     return tuple(result(experiment, run, "halves") for run in runs)
 
 
-def optimism(shown: Sequence[HasScores], honest: Sequence[HasScores], metric: str) -> float | None:
+def optimism(shown: Sequence[Outcome], honest: Sequence[Outcome], metric: str) -> float | None:
     """What choosing the epoch on the test set adds to a metric of Scores, in points: mean of `shown` minus `honest`.
 
     shown: results under `test`, or their pooled folds. honest: those of the same runs under `halves`; None where there

@@ -1,6 +1,8 @@
 """Protocols with folds in reports and comparisons: what is pooled, what is averaged, what is missing."""
 
+import csv
 import io
+import json
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -10,13 +12,16 @@ import pytest
 
 from glam.data.groups import Grouping
 from glam.data.population import Composition
-from glam.data.splits import Protocol, RunKey, SplitSettings, fold_names, runs_of, split
+from glam.data.splits import Protocol, RunKey, SplitSettings, fold_names, runs_of, seeds, split
 from glam.errors import GlamError
 from glam.evaluation.statistics import compare_paired, interval_of_mean
 from glam.reports.compare import _read, bring_together, compare
 from glam.reports.export import export
+from glam.reports.figures import confusion, learning_curves, reliability
 from glam.reports.folds import fold_values, pool
 from glam.reports.summary import report
+from glam.reports.table_files import as_csv, as_json, markdown
+from glam.reports.tables import TABLES, Stored, TableReport, table_report
 from glam.reports.views import VIEWS, default_view, possible_views, result, scored
 from glam.results.identity import identity
 from glam.results.run import (
@@ -24,12 +29,14 @@ from glam.results.run import (
     Predictions,
     StoredExperiment,
     StoredRun,
+    experiment_folder,
     read_experiment,
     read_run,
     store_experiment,
     write_failure,
     write_run,
 )
+from glam.training.recipe import Recipe, load_recipe
 
 CLASSES = ("neutral", "sad")
 SPEAKERS = [f"Ses0{session}{letter}" for session in (1, 2, 3) for letter in "FM"]
@@ -50,7 +57,9 @@ GROUPS = {
 Guesses = Callable[[RunKey, np.ndarray], np.ndarray]
 
 
-def store(folder: Path, protocol: Protocol, guess: Guesses, keys: Iterable[RunKey]) -> StoredExperiment:
+def store(
+    folder: Path, protocol: Protocol, guess: Guesses, keys: Iterable[RunKey], of: Recipe | None = None
+) -> StoredExperiment:
     """Runs of two epochs that predict guess(run, utterances), (2, n) classes, for the utterances held out."""
     settings = SplitSettings(protocol=protocol)
     store_experiment(
@@ -58,7 +67,7 @@ def store(folder: Path, protocol: Protocol, guess: Guesses, keys: Iterable[RunKe
             folder=folder,
             name="mine",
             recipe={"model": {"name": "glam"}, "training": {}, "split": settings.model_dump()},
-            identity=identity({"split": protocol}, "0" * 64),
+            identity=identity(of.scientific() if of else {"split": protocol}, "0" * 64),
             classes=CLASSES,
             composition=Composition(
                 corpus="iemocap",
@@ -66,7 +75,7 @@ def store(folder: Path, protocol: Protocol, guess: Guesses, keys: Iterable[RunKe
                 style="full",
                 utterances=len(ROWS),
                 classes={"neutral": {"neu": 17}, "sad": {"sad": 19}},
-                too_short={},
+                too_short={"neutral": 0, "sad": 0},
             ),
             ids=tuple(f"u{i:02d}" for i in range(len(ROWS))),
             targets=TARGETS,
@@ -232,6 +241,54 @@ def test_optimism_is_that_of_the_pooled_folds(tmp_path: Path) -> None:
     assert "optimism: points" in text
     for unseen in (report(tmp_path, "last"), report(tmp_path, seeds=[7])):
         assert "optimism:" not in unseen
+
+
+def test_a_table_pools_the_folds_and_says_which_seed_lacks_some(tmp_path: Path) -> None:
+    override = [("split.protocol", "leave-scenarios-out")]
+    recipe = load_recipe("glam-released", [("corpus.style", "improvised"), *override])
+
+    def found(keys: Iterable[RunKey], guess: Guesses) -> TableReport:
+        folder = experiment_folder(tmp_path, "glam", "iemocap", "improvised", identity(recipe.scientific(), "0" * 64))
+        store(folder, "leave-scenarios-out", guess, keys, recipe)
+        return table_report(TABLES[2], "released", override, Stored(tmp_path, None), seeds()[:2])
+
+    first, second = seeds()[:2]
+    report = found([RunKey(first, 1), RunKey(first, 2)], always_sad)
+    assert "| GLAM              | no seed has all folds " in markdown(report)
+    assert report.rows[0].metrics["ua"].ours is None
+    report = found([RunKey(first, 3), *runs_of([second], 2)], always_sad)
+    row, text = report.rows[0], markdown(report)
+    assert report.view == "validation"
+    assert (len(row.results), len(row.scored), row.test_utterances) == (5, 1, (36,))
+    ours = row.metrics["ua"].ours
+    assert ours is not None
+    assert (ours.mean, ours.n) == (50.0, 1), "of single folds it would be 67"
+    assert "| seeds " in text
+    assert f"INCOMPLETE, not pooled: GLAM, seed {second} has 2 of 3 folds; missing: c" in text
+    assert "protocol, full, 36 utterances, 5 runs: leave one scenario out; test shares with training " in text
+    write_failure(row.found.experiment.folder / f"{second}-fold3", second, {}, "the loss is nan", fold=3)  # type: ignore[union-attr]
+    again = table_report(TABLES[2], "released", override, Stored(tmp_path, None), seeds()[:2])
+    assert f"FAILED, not averaged: GLAM, seed {second}, fold 3: the loss is nan" in markdown(again)
+    lines = list(csv.DictReader(io.StringIO(as_csv(again))))
+    assert (lines[0]["runs"], lines[0]["seeds"], lines[0]["mean"]) == ("5", "1", str(100 * 19 / 36))
+    content = json.loads(as_json(again))["rows"][0]
+    assert content["incomplete"] == {str(second): ["c"]}
+    assert [one["fold"] for one in content["runs"]] == [1, 2, 3, 1, 2]
+
+
+def test_figures_count_the_folds_of_a_seed_together(tmp_path: Path) -> None:
+    stored = store(tmp_path, "leave-scenarios-out", always_sad, [*runs_of([1, 2], 3), RunKey(3, 1)])
+    picture = confusion([stored], "last")
+    cells = [text.get_text() for text in picture.figure.axes[0].texts]
+    assert cells == ["0.0", "100.0", "0.0", "100.0"]
+    assert "2 seeds with 6 folds in all, 36 test utterances each" in picture.caption
+    assert "no true utterance" not in picture.caption
+    whole = learning_curves([read_run(tmp_path / run.name) for run in runs_of([1, 2], 3)])
+    assert whole["UA (%)"].mean.tolist() == [50.0, 50.0]
+    assert "2 seeds with 6 folds" in reliability([stored], "last").caption
+    single = store(tmp_path / "single", "leave-scenarios-out", always_sad, [RunKey(3, 1)])
+    with pytest.raises(GlamError, match="no seed has all its 3 folds"):
+        confusion([single], "last")
 
 
 def test_folds_are_paired_and_seeds_that_test_the_same_count_once(tmp_path: Path) -> None:
