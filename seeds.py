@@ -19,7 +19,7 @@ def main() -> int:
 def write(path: Path) -> None:
     """Write the seeds to a file, in one piece."""
     from glam.data.splits import seeds
-    from glam.results.files import write_text
+    from glam.files import write_text
 
     write_text(path, "".join(f"{seed}\n" for seed in seeds()))
     print(f"{len(seeds())} seeds in {path}")

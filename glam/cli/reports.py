@@ -43,8 +43,8 @@ def export(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="where to write (the terminal)")
 
     def work() -> None:
+        from glam.files import replacing
         from glam.reports.export import export as write
-        from glam.results.files import replacing
 
         args = parser.parse_args(argv)
         if args.output is None:

@@ -8,11 +8,9 @@ the array counts as absent.
 import json
 import os
 import shutil
-import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import file_digest, sha256
@@ -20,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from glam.data.audio import read_audio
@@ -29,6 +26,7 @@ from glam.data.features import Extractor, FeatureSettings
 from glam.data.segments import Padding, padded_length, segment_starts
 from glam.data.utterances import Utterance
 from glam.errors import GlamError
+from glam.files import only_one, replacing, write_text, written_from
 from glam.progress import bar
 
 FORMAT = 1
@@ -100,7 +98,8 @@ def open_store(
         return found
     try:
         base.parent.mkdir(parents=True, exist_ok=True)
-        with _locked(base):
+        waiting = f"{base}.npy: another process is extracting these features; waiting for it"
+        with only_one(_lock(base), waiting):
             if (found := _read(base, key)) is None:  # another process may have made it meanwhile
                 _extract(base, key, root, utterances, features, length, hop, padding, copy, device)
                 found = _read(base, key)
@@ -114,41 +113,20 @@ def open_store(
     return found
 
 
-@contextmanager
-def _locked(base: Path) -> Iterator[None]:
-    """Hold the lock of a store, the kernel's: it goes with the process. Waits, and says so, while another has it."""
-    lock = _lock(base)
-    try:
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            print(f"{base}.npy: another process is extracting these features; waiting for it", file=sys.stderr)
-            lock.acquire()
-    except (OSError, NotImplementedError) as error:
-        raise GlamError(
-            f"{base.parent}: cannot be locked ({error}). Features need a folder that can be written, on a file system "
-            "with locks; choose another with GLAM_DATA or --data-folder."
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def _lock(base: Path) -> FileLock:
-    # A file that merely exists would outlive a killed process: no such substitute where the kernel has no locks.
-    return FileLock(f"{base}.lock", fallback_to_soft=False)
+def _lock(base: Path) -> Path:
+    return base.with_suffix(".lock")
 
 
 def _clear(base: Path) -> None:
     """Remove what killed processes left half-written: of this store, whose lock is ours, and of others."""
     for leftover in base.parent.glob(".*.tmp-*"):
-        name = leftover.name[1:].rpartition(".tmp-")[0]
-        if name == base.name:
-            leftover.unlink()
-            continue
-        with suppress(Timeout), _lock(base.with_name(name)).acquire(timeout=0):
+        written = written_from(leftover)
+        if written is None or written.stem == base.name:
             leftover.unlink(missing_ok=True)
+            continue
+        with only_one(_lock(written)) as dead:
+            if dead:
+                leftover.unlink(missing_ok=True)
 
 
 def _read(base: Path, key: str) -> SegmentStore | None:
@@ -182,41 +160,33 @@ def _extract(
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     shape = (int(offsets[-1]), *features.shape(length))
     array, about = base.with_suffix(".npy"), base.with_suffix(".json")
-    temporary = base.with_name(f".{base.name}.tmp-{os.getpid()}")
     _clear(base)
     needed = 4 * int(np.prod(shape))
     _check_room(base.parent, needed)
     try:
-        with temporary.open("wb") as file:
-            header = {"descr": "<f4", "fortran_order": False, "shape": shape}
-            np.lib.format.write_array_header_1_0(file, header)
-            rows = _Rows(file, file.tell(), shape)
-            _fill(rows, root, utterances, features, offsets, length, hop, padding, copy, device)
-            file.flush()
-            os.fsync(file.fileno())
-        description = {
-            "key": key,
-            "bytes": temporary.stat().st_size,
-            "sha256": _checksum(temporary),
-            "settings": features.model_dump() | {"length": length, "hop": hop, "padding": padding, "copy": copy},
-            "utterances": [u.id for u in utterances],
-            "offsets": offsets.tolist(),
-        }
-        about.unlink(missing_ok=True)
-        temporary.replace(array)
-        with temporary.open("w", encoding="utf-8") as text:
-            json.dump(description, text)
-            text.flush()
-            os.fsync(text.fileno())
-        temporary.replace(about)
+        with replacing(array) as temporary:
+            with temporary.open("wb") as file:
+                header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+                np.lib.format.write_array_header_1_0(file, header)
+                rows = _Rows(file, file.tell(), shape)
+                _fill(rows, root, utterances, features, offsets, length, hop, padding, copy, device)
+            description = {
+                "key": key,
+                "bytes": temporary.stat().st_size,
+                "sha256": _checksum(temporary),
+                "settings": features.model_dump() | {"length": length, "hop": hop, "padding": padding, "copy": copy},
+                "utterances": [u.id for u in utterances],
+                "offsets": offsets.tolist(),
+            }
+            about.unlink(missing_ok=True)
+        write_text(about, json.dumps(description))
     except OSError as error:
-        temporary.unlink(missing_ok=True)  # before what is free is counted
+        if not about.exists():
+            array.unlink(missing_ok=True)  # before what is free is counted
         raise GlamError(
             f"{array}: the features cannot be written ({error}). They need {_gib(needed)}, {_room(base.parent)} are "
             "free; nothing half-written is left. Make room, or choose another folder with GLAM_DATA or --data-folder."
         ) from None
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 class _Rows:

@@ -4,13 +4,12 @@ import csv
 import hashlib
 import io
 import json
-import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from glam.errors import GlamError
+from glam.files import write_bytes, write_text
 
 FORMAT = 1  # of the index; another number on disk means: read the corpus again
 VOTES = " | "  # between the rater votes of an utterance in the index
@@ -123,8 +122,8 @@ def write_index(corpus: Corpus, folder: Path) -> Path:
     }
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _replace(folder / "index.csv", rows)
-        _replace(folder / "index.json", (json.dumps(rest, indent=1) + "\n").encode())
+        write_bytes(folder / "index.csv", rows)
+        write_text(folder / "index.json", json.dumps(rest, indent=1) + "\n")
     except OSError as error:
         raise GlamError(
             f"the index of {corpus.name} cannot be written to {folder}: {error.strerror or error}. "
@@ -186,18 +185,3 @@ def _utterance(row: list[str]) -> Utterance:
 
 def _number(cell: str) -> float | None:
     return float(cell) if cell else None
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Put a file in its place whole: written under another name, on the disk, then renamed."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)  # mkstemp makes files that only their owner can read
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

@@ -23,10 +23,10 @@ from numpy.typing import ArrayLike, NDArray
 from glam.data.population import composition_line
 from glam.errors import GlamError
 from glam.evaluation.metrics import scores_of_all
+from glam.files import replacing
 from glam.reports.embedding import Embedding
 from glam.reports.summary import read_runs
 from glam.reports.views import SELECTION, View, result
-from glam.results.files import replacing
 from glam.results.run import StoredExperiment, StoredRun
 
 COLUMN, PAGE = 3.35, 7.0  # inches

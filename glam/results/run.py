@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from glam.data.population import Composition
 from glam.errors import GlamError
 from glam.evaluation.metrics import Scores, confusion_matrix, scores_of
-from glam.results.files import new_folder, write_text
+from glam.files import new_folder, write_text
 from glam.results.identity import canonical_json, digest
 
 EXPERIMENT = "experiment.json"

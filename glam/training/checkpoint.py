@@ -12,7 +12,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from glam.errors import GlamError
-from glam.results.files import replacing
+from glam.files import replacing
 from glam.results.run import Epoch
 from glam.training.engine import Learner, RunState
 

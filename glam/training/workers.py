@@ -21,8 +21,8 @@ import numpy as np
 from glam.data.splits import random_split, seeds
 from glam.errors import GlamError
 from glam.evaluation.metrics import best_epoch, confusion_matrix, scores_of
+from glam.files import only_one
 from glam.results.environment import environment
-from glam.results.files import only_one
 from glam.results.run import MODEL, RUN, Predictions, write_failure, write_run
 from glam.training.job import Job, SaveModel, run_data
 

@@ -363,7 +363,7 @@ def test_what_a_killed_process_left_is_cleared_by_the_next(root: Path, spoken: l
     process.send_signal(signal.SIGKILL)
     process.wait()
     (left,) = folder.glob("features/.*.tmp-*")
-    lock = FileLock(left.with_name(left.name[1:].rpartition(".tmp-")[0] + ".lock"))
+    lock = FileLock(left.with_name(left.name[1:].rpartition(".tmp-")[0]).with_suffix(".lock"))
     with lock:
         opened(root, spoken, folder, hop=HOP + 1)
         assert left.exists()
