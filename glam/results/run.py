@@ -2,16 +2,20 @@
 
     runs/<model>-<corpus>-<style>-<8 hex>/      one experiment
         experiment.json                         its identity, recipe and composition
-        utterances.csv                          every utterance of its population: index, id, label, class
+        utterances.csv                          every utterance of its population: index, id, class
         <seed>/                                 one run, complete or absent
             run.json                            environment, split, timings; learning rate, loss, scores,
-                                                confusion of every epoch; or why the run failed
+                                                confusion of every epoch, hashes of the other files; or why the
+                                                run failed
             predictions.npz                     logits (E, H, C) float32 of the held-out utterances,
                                                 segment_classes (E, S) uint8, segments (H,), held_out (H,),
                                                 train (N,): indices into utterances.csv, in the order drawn
             model.safetensors                   only where models are saved
 
 Which epoch counts is the report's choice: nothing is trained again for it.
+
+Both JSON files carry a SHA-256 of their own content and of the files beside them, so that whatever is changed or
+damaged on the disk is noticed. The earliest results have none, and are taken as they are.
 """
 
 import csv
@@ -19,8 +23,10 @@ import io
 import json
 import zipfile
 import zlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +36,7 @@ from numpy.typing import NDArray
 from glam.data.population import Composition
 from glam.errors import GlamError
 from glam.evaluation.metrics import Scores, confusion_matrix, scores_of
-from glam.files import new_folder, write_text
+from glam.files import new_folder, write_bytes, write_text
 from glam.results.identity import canonical_json, digest
 
 EXPERIMENT = "experiment.json"
@@ -88,7 +94,10 @@ class StoredExperiment:
 
 @dataclass(frozen=True, eq=False)
 class StoredRun:
-    """One run as stored. `failed` says why a run stopped; such a run has no predictions."""
+    """One run as stored. `failed` says why a run stopped; such a run has no predictions.
+
+    confusion: (E, C, C) int64 of the held-out utterances, rows truth. files: SHA-256 of the run's other files.
+    """
 
     folder: Path
     seed: int
@@ -96,13 +105,14 @@ class StoredRun:
     environment: dict[str, Any]
     epochs: tuple[Epoch, ...]
     scores: tuple[Scores, ...]
-    confusion: NDArray[np.int64]  # (E, C, C)
+    confusion: NDArray[np.int64]
+    files: Mapping[str, str] = field(default_factory=dict)
 
     def predictions(self) -> Predictions:
-        """The predictions of every epoch, read from the disk."""
-        path = self.folder / PREDICTIONS
+        """The predictions of every epoch, read from the disk; GlamError where they are damaged."""
+        content = io.BytesIO(self.read(PREDICTIONS))
         try:
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            with np.load(content, allow_pickle=False) as arrays:
                 found = Predictions(**{name: arrays[name] for name in Predictions.__dataclass_fields__})
             _check(found, self.confusion)
             return found
@@ -111,11 +121,23 @@ class StoredRun:
             ValueError,
             KeyError,
             EOFError,
+            MemoryError,
             NotImplementedError,
             zipfile.BadZipFile,
             zlib.error,
         ) as error:
-            raise GlamError(f"{path}: {_damaged(error)}") from None
+            raise GlamError(f"{self.folder / PREDICTIONS}: {_damaged(error)} {_AGAIN}") from None
+
+    def read(self, name: str) -> bytes:
+        """The content of one of the run's files; GlamError where it is missing or not what was written."""
+        path = self.folder / name
+        try:
+            content = path.read_bytes()
+            if sha256(content).hexdigest() != self.files.get(name, sha256(content).hexdigest()):
+                raise ValueError("its content is not what was written")
+        except (OSError, ValueError) as error:
+            raise GlamError(f"{path}: {_damaged(error)} {_AGAIN}") from None
+        return content
 
 
 def experiment_folder(runs: Path, model: str, corpus: str, style: str, identity: dict[str, Any]) -> Path:
@@ -128,47 +150,62 @@ def store_experiment(experiment: StoredExperiment) -> None:
 
     Raises GlamError where the folder holds another experiment (a collision of 8 hex digits, or a damaged file).
     """
-    path = experiment.folder / EXPERIMENT
-    if path.is_file():
-        there = _read_json(path).get("identity")
-        if there != json.loads(canonical_json(experiment.identity)):
+    path, table = experiment.folder / EXPERIMENT, _table(experiment)
+    try:
+        there = _read_json(path) if path.is_file() else None
+        if there is not None and there.get("identity") != json.loads(canonical_json(experiment.identity)):
             raise GlamError(
                 f"{path}: belongs to another experiment (its settings differ from the ones asked for, though the "
                 "name is the same). Move that folder away, or choose another with --runs-folder."
             )
-        return
+        experiment.folder.mkdir(parents=True, exist_ok=True)
+        if there is None or not _holds(experiment.folder / UTTERANCES, table):
+            write_bytes(experiment.folder / UTTERANCES, table)
+        if there is not None:
+            return
+        content = {
+            "name": experiment.name,
+            "identity": experiment.identity,
+            "recipe": experiment.recipe,
+            "classes": experiment.classes,
+            "composition": experiment.composition.model_dump(),
+            "utterances": len(experiment.ids),
+            "files": {UTTERANCES: sha256(table).hexdigest()},
+        }
+        write_text(path, _json(content, indent=1))
+    except OSError as error:
+        raise GlamError(f"{experiment.folder}: cannot be written ({error}).") from None
+    except ValueError as error:
+        raise GlamError(f"{path}: {_damaged(error)} {_ANEW}") from None
+
+
+def _table(experiment: StoredExperiment) -> bytes:
     rows = io.StringIO(newline="")
     table = csv.writer(rows, lineterminator="\n")
     table.writerow(["index", "utterance", "class"])
     for i, (utterance, target) in enumerate(zip(experiment.ids, experiment.targets, strict=True)):
         table.writerow([i, utterance, experiment.classes[target]])
-    content = {
-        "name": experiment.name,
-        "identity": experiment.identity,
-        "recipe": experiment.recipe,
-        "classes": experiment.classes,
-        "composition": experiment.composition.model_dump(),
-        "utterances": len(experiment.ids),
-    }
-    try:
-        experiment.folder.mkdir(parents=True, exist_ok=True)
-        write_text(experiment.folder / UTTERANCES, rows.getvalue())
-        write_text(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
-    except OSError as error:
-        raise GlamError(f"{experiment.folder}: cannot be written ({error}).") from None
+    return rows.getvalue().encode()
+
+
+def _holds(path: Path, content: bytes) -> bool:
+    return path.is_file() and path.read_bytes() == content
 
 
 def read_experiment(folder: Path) -> StoredExperiment:
     """The experiment of that folder; GlamError where it is none or damaged."""
     if not (folder / EXPERIMENT).is_file():
         raise GlamError(f"{folder}: no experiment lies here (a folder with {EXPERIMENT} was expected)")
-    content = _read_json(folder / EXPERIMENT)
-    path = folder / UTTERANCES
     try:
+        content = _read_json(folder / EXPERIMENT)
+        table = (folder / UTTERANCES).read_bytes()
+        if sha256(table).hexdigest() != content.get("files", {}).get(UTTERANCES, sha256(table).hexdigest()):
+            raise ValueError(f"{UTTERANCES} is not what was written")
         classes = tuple(str(name) for name in content["classes"])
         index = {name: i for i, name in enumerate(classes)}
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
+        rows = list(csv.DictReader(io.StringIO(table.decode(), newline="")))
+        if [row["index"] for row in rows] != [str(i) for i in range(len(rows))]:
+            raise ValueError("the utterances are not numbered from 0")
         recipe = content["recipe"]
         if not isinstance(recipe["model"]["name"], str) or not isinstance(recipe["training"], dict):
             raise ValueError("the recipe has no model or no training")
@@ -184,8 +221,8 @@ def read_experiment(folder: Path) -> StoredExperiment:
             ids=tuple(row["utterance"] for row in rows),
             targets=np.array([index[row["class"]] for row in rows], dtype=np.int64),
         )
-    except (OSError, KeyError, TypeError, ValueError, csv.Error) as error:
-        raise GlamError(f"{folder}: {EXPERIMENT} or {UTTERANCES}: {_damaged(error)}") from None
+    except (OSError, KeyError, TypeError, ValueError, AttributeError, csv.Error) as error:
+        raise GlamError(f"{folder}: {EXPERIMENT} or {UTTERANCES}: {_damaged(error)} {_ANEW}") from None
 
 
 def write_run(
@@ -221,46 +258,53 @@ def write_run(
         np.savez_compressed(temporary / PREDICTIONS, **vars(predictions))
         for name, content in extra.items():
             (temporary / name).write_bytes(content)
-        _write_json(temporary / RUN, {"seed": seed, "failed": None, "environment": environment, "epochs": rows})
+        files = {path.name: sha256(path.read_bytes()).hexdigest() for path in temporary.iterdir()}
+        content = {"seed": seed, "failed": None, "environment": environment, "epochs": rows, "files": files}
+        (temporary / RUN).write_text(_json(content))
 
 
 def write_failure(folder: Path, seed: int, environment: dict[str, Any], reason: str) -> None:
     """Store that a run failed, and why: it is reported as failed, not averaged, and not tried again."""
     with new_folder(folder) as temporary:
-        _write_json(temporary / RUN, {"seed": seed, "failed": reason, "environment": environment, "epochs": []})
+        content = {"seed": seed, "failed": reason, "environment": environment, "epochs": [], "files": {}}
+        (temporary / RUN).write_text(_json(content))
 
 
 def read_run(folder: Path) -> StoredRun:
     """The run of that folder; GlamError where there is none or where it is damaged."""
     if not (folder / RUN).is_file():
         raise GlamError(f"{folder}: no finished run lies here (a folder with {RUN} was expected)")
-    content = _read_json(folder / RUN)
     try:
-        rows = content["epochs"]
+        content = _read_json(folder / RUN)
+        rows, failed = content["epochs"], content["failed"]
         confusion = np.array([row["confusion"] for row in rows], dtype=np.int64)
-        if content["failed"] is None:
+        if not (failed is None or isinstance(failed, str)):
+            raise ValueError(f"failed is {failed!r}, expected null or a reason")
+        if failed is None:
             sums = confusion.reshape(len(rows), -1).sum(axis=1)
             if not len(rows) or confusion.shape[1] != confusion.shape[2] or len(set(sums)) != 1 or not sums[0]:
                 raise ValueError("its epochs have no confusion matrices of one set of utterances")
+            if confusion.min() < 0:
+                raise ValueError("a confusion matrix has negative counts")
         return StoredRun(
             folder=folder,
             seed=int(content["seed"]),
-            failed=content["failed"],
+            failed=failed,
             environment=dict(content["environment"]),
-            epochs=tuple(
-                Epoch(
-                    float(row["lr"]),
-                    float(row["loss"]),
-                    float(row["train_seconds"]),
-                    float(row["evaluation_seconds"]),
-                )
-                for row in rows
-            ),
+            epochs=tuple(_epoch(row) for row in rows),
             scores=tuple(scores_of(matrix) for matrix in confusion),
             confusion=confusion,
+            files=dict(content.get("files", {})),
         )
-    except (KeyError, TypeError, ValueError) as error:
-        raise GlamError(f"{folder / RUN}: {_damaged(error)}") from None
+    except (OSError, KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
+        raise GlamError(f"{folder / RUN}: {_damaged(error)} {_AGAIN}") from None
+
+
+def _epoch(row: dict[str, Any]) -> Epoch:
+    epoch = Epoch(*(float(row[name]) for name in ("lr", "loss", "train_seconds", "evaluation_seconds")))
+    if not all(isfinite(value) for value in vars(epoch).values()):
+        raise ValueError("an epoch has figures that are not finite")
+    return epoch
 
 
 def _check(found: Predictions, confusion: NDArray[np.int64]) -> None:
@@ -278,25 +322,31 @@ def _check(found: Predictions, confusion: NDArray[np.int64]) -> None:
         raise ValueError("held_out and train are not the run's utterances")
 
 
+_AGAIN = "Move the folder of the run away and run the same command again: that run is trained again."
+_ANEW = f"Delete {EXPERIMENT} there and run the same command again: it is written anew, finished runs stay."
+
+
 def _damaged(error: Exception) -> str:
-    text = " ".join(str(error).split())
-    return (
-        f"damaged ({type(error).__name__}: {text}). Move the folder away and run the same command again: "
-        "what is missing is trained again."
-    )
+    return f"damaged ({type(error).__name__}: {' '.join(str(error).split())})."
 
 
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    path.write_text(json.dumps(content, ensure_ascii=False) + "\n", encoding="utf-8")
+def _json(content: dict[str, Any], indent: int | None = None) -> str:
+    """The content as JSON with its own hash."""
+    return json.dumps(content | {"sha256": sha256(canonical_json(content).encode()).hexdigest()}, indent=indent) + "\n"
 
 
 def _read_json(path: Path) -> dict[str, Any]:
+    """What a JSON file holds; ValueError where it is not what was written, if it carries its hash."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise GlamError(f"{path}: {_damaged(error)}") from None
+        content = json.loads(path.read_bytes().decode())
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
     if not isinstance(content, dict):
-        raise GlamError(f"{path}: {_damaged(TypeError('not a JSON object'))}")
+        raise ValueError("not a JSON object")
+    written = content.pop("sha256", None)
+    old = written is None and "files" not in content
+    if not old and written != sha256(canonical_json(content).encode(errors="surrogatepass")).hexdigest():
+        raise ValueError("its content is not what was written")
     return content
 
 

@@ -1,5 +1,6 @@
 """Comparisons of stored experiments: what is paired with what, and the numbers by the tested statistics."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -112,6 +113,9 @@ def test_the_order_of_utterances_does_not_matter_but_for_8_1_1(tmp_path: Path) -
             arrays = dict(file)
         arrays["held_out"], arrays["logits"] = arrays["held_out"][::-1], arrays["logits"][:, ::-1]
         np.savez_compressed(path, **arrays)
+        record = json.loads(path.with_name("run.json").read_text())
+        del record["files"], record["sha256"]  # as in the earliest results, so that the change is not taken for damage
+        path.with_name("run.json").write_text(json.dumps(record))
     assert contest(a, b).paired
     assert not contest(a, b, "validation").paired
 

@@ -132,15 +132,63 @@ def test_identity_does_not_depend_on_the_order_of_fields() -> None:
     assert json.loads(canonical_json({"b": 0.1, "a": "é"})) == {"a": "é", "b": 0.1}
 
 
+def without_hashes(folder: Path) -> None:
+    """A run as the earliest ones were stored."""
+    record = json.loads((folder / RUN).read_text())
+    del record["files"], record["sha256"]
+    (folder / RUN).write_text(json.dumps(record))
+
+
 def test_arrays_that_do_not_belong_together_are_noticed(tmp_path: Path) -> None:
     store(tmp_path / "7")
     np.savez_compressed(tmp_path / "7" / PREDICTIONS, **(vars(predictions()) | {"segments": np.array([1, 1])}))
-    with pytest.raises(GlamError, match="damaged"):
+    with pytest.raises(GlamError, match="not what was written"):
         read_run(tmp_path / "7").predictions()
+    without_hashes(tmp_path / "7")
+    with pytest.raises(GlamError, match=r"segment_classes is \(2, 3\), expected \(2, 2\)"):
+        read_run(tmp_path / "7").predictions()
+
+
+def test_runs_stored_before_there_were_hashes_are_read(tmp_path: Path) -> None:
+    store(tmp_path / "7")
+    without_hashes(tmp_path / "7")
+    assert read_run(tmp_path / "7").predictions().held_out.tolist() == [2, 1]
+
+
+@pytest.mark.parametrize(("found", "instead"), [('"lr": 0.001', '"lr": 0.002'), ("[1, 0]", "[0, 1]"), ("2.5", "NaN")])
+def test_a_changed_figure_is_noticed(tmp_path: Path, found: str, instead: str) -> None:
+    store(tmp_path / "7")
+    path = tmp_path / "7" / RUN
+    assert found in path.read_text()
+    path.write_text(path.read_text().replace(found, instead, 1))
+    with pytest.raises(GlamError, match=r"run\.json: damaged.*that run is trained again"):
+        read_run(tmp_path / "7")
+
+
+def test_a_changed_class_is_noticed_and_written_anew(tmp_path: Path) -> None:
+    store_experiment(experiment(tmp_path))
+    table = tmp_path / "utterances.csv"
+    whole = table.read_text()
+    table.write_text(whole.replace("2,Ses02F_impro01_F000,neutral", "2,Ses02F_impro01_F000,sad"))
+    with pytest.raises(GlamError, match=r"utterances\.csv is not what was written.*finished runs stay"):
+        read_experiment(tmp_path)
+    store_experiment(experiment(tmp_path))
+    assert table.read_text() == whole
+    assert read_experiment(tmp_path).targets.tolist() == TARGETS.tolist()
+
+
+def test_a_damaged_experiment_is_one_message(tmp_path: Path) -> None:
+    store_experiment(experiment(tmp_path))
+    path = tmp_path / "experiment.json"
+    path.write_text(path.read_text().replace('"mine"', '"yours"'))
+    for act in (lambda: read_experiment(tmp_path), lambda: store_experiment(experiment(tmp_path))):
+        with pytest.raises(GlamError, match=r"Delete experiment\.json there"):
+            act()
 
 
 def test_flipped_bytes_are_noticed_or_harmless(tmp_path: Path) -> None:
     store(tmp_path / "7")
+    without_hashes(tmp_path / "7")
     path = tmp_path / "7" / PREDICTIONS
     whole = path.read_bytes()
     for position in range(0, len(whole), 7):
