@@ -6,12 +6,13 @@ import sys
 from pathlib import Path
 
 from glam.cli.guard import guarded
+from glam.cli.machine import place
 
 
 def main() -> int:
     """Write the file; 2 where that is not possible."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("output", type=Path, nargs="?", default=Path("seeds.txt"), help="where to (seeds.txt)")
+    parser.add_argument("output", type=place, nargs="?", default=Path("seeds.txt"), help="where to (seeds.txt)")
     args = parser.parse_args()
     return guarded(lambda: write(args.output))
 

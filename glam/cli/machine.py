@@ -16,21 +16,31 @@ if TYPE_CHECKING:
     from glam.training.workers import Message
 
 
+def place(text: str) -> Path:
+    """The path that a flag gives; an empty one is a mistake, mostly of a variable that is not set."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("given an empty name, expected a path (is a variable not set?)")
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:  # ~ without a home
+        raise argparse.ArgumentTypeError(f"given {text!r}: {error}") from None
+
+
 def add_machine_flags(parser: argparse.ArgumentParser) -> None:
     """Flags of verbs that train, but for --gpu and --datadir, which the release has, too."""
     add = parser.add_argument
     add("--runs-at-once", default="auto", metavar="N|auto", help="runs side by side; auto: one a CPU core, one a GPU")
     add("--threads", type=int, default=1, metavar="N", help="CPU threads of a run; results depend on it (1)")
     add("--checkpoint-every", type=float, default=60, metavar="S", help="seconds of a run that a kill may cost (60)")
-    add("--tensorboard", metavar="FOLDER", type=Path, help="write loss, WA and UA of every epoch there, to follow live")
+    add("--tensorboard", metavar="FOLDER", type=place, help="write loss, WA, UA of every epoch there, to follow live")
     add_folder_flags(parser)
 
 
 def add_folder_flags(parser: argparse.ArgumentParser) -> None:
     """Where things are written."""
     add = parser.add_argument
-    add("--runs-folder", type=Path, metavar="FOLDER", help="where results lie (GLAM_RUNS, else runs)")
-    add("--data-folder", type=Path, metavar="FOLDER", help="where index and features lie (GLAM_DATA, else data)")
+    add("--runs-folder", type=place, metavar="FOLDER", help="where results lie (GLAM_RUNS, else runs)")
+    add("--data-folder", type=place, metavar="FOLDER", help="where index and features lie (GLAM_DATA, else data)")
 
 
 def say_problems(corpus: "Corpus") -> None:
@@ -66,10 +76,10 @@ def folders(args: argparse.Namespace) -> tuple[Path, Path]:
     return args.runs_folder or runs_folder(), args.data_folder or data_folder()
 
 
-def corpus_folder(name: str, datadir: str | None, data: Path) -> Path:
+def corpus_folder(name: str, datadir: Path | None, data: Path) -> Path:
     """Where the corpus of that name lies; makes the synthetic one if it is not there yet."""
-    if datadir:
-        return Path(datadir).expanduser()
+    if datadir is not None:
+        return datadir
     from glam.data.places import corpus_root
 
     if name == "synthetic":

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from glam.cli.guard import guarded, say
+from glam.cli.machine import place
 from glam.errors import GlamError
 
 
@@ -40,7 +41,7 @@ def export(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("run", type=Path, help="folder of the run: runs/<experiment>/<seed>")
     parser.add_argument("--epoch", type=int, metavar="N", help="from 1 (the best one on the test set)")
-    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="where to write (the terminal)")
+    parser.add_argument("-o", "--output", type=place, metavar="FILE", help="where to write (the terminal)")
 
     def work() -> None:
         from glam.files import replacing

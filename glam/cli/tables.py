@@ -6,7 +6,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glam.cli.guard import guarded, say
-from glam.cli.machine import add_folder_flags, add_machine_flags, board, corpus_folder, folders, resources, say_problems
+from glam.cli.machine import (
+    add_folder_flags,
+    add_machine_flags,
+    board,
+    corpus_folder,
+    folders,
+    place,
+    resources,
+    say_problems,
+)
 from glam.errors import GlamError
 
 if TYPE_CHECKING:
@@ -29,7 +38,7 @@ def table(argv: Sequence[str] | None = None) -> int:
     add("--setting", choices=["released", "paper"], default="released", help="of all models (released)")
     add("--runs", type=int, default=100, metavar="N", help="the first N of the 100 seeds (100)")
     add("--report", action="store_true", help="train nothing: only read what is there")
-    add("-o", "--output", type=Path, metavar="FOLDER", help="write Markdown, LaTeX, CSV and JSON there as well")
+    add("-o", "--output", type=place, metavar="FOLDER", help="write Markdown, LaTeX, CSV and JSON there as well")
     add(
         "--set",
         action="append",
@@ -39,7 +48,7 @@ def table(argv: Sequence[str] | None = None) -> int:
     )
     add("--precision", choices=["fp32", "tf32", "bf16"], help="of the arithmetic (fp32)")
     add("--corpus", metavar="NAME", help="the corpus (iemocap)")
-    add("-d", "--datadir", metavar="FOLDER", help="where it lies (IEMOCAP in the environment)")
+    add("-d", "--datadir", metavar="FOLDER", type=place, help="where it lies (IEMOCAP in the environment)")
     add("-g", "--gpu", type=int, metavar="N", help="number of the GPU, -1 = CPU (the first GPU there is, else CPU)")
     add_machine_flags(parser)
     return guarded(lambda: _table(parser.parse_args(argv)))
@@ -90,14 +99,14 @@ def _table(args: argparse.Namespace) -> None:
             say(f"written: {path}")
 
 
-def _indexed(name: str, datadir: str | None, data: Path) -> "Corpus | None":
+def _indexed(name: str, datadir: Path | None, data: Path) -> "Corpus | None":
     """The corpus as the index has it, so that nothing of it need be there."""
     from glam.data.places import corpus_root, index_folder
     from glam.data.utterances import read_index
 
     corpus = read_index(index_folder(data, name))
     try:
-        root = Path(datadir).expanduser() if datadir else corpus_root(name)
+        root = datadir or corpus_root(name)
     except GlamError:
         return corpus
     if corpus is not None and corpus.root.resolve() != root.resolve():

@@ -2,11 +2,10 @@
 
 import argparse
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glam.cli.guard import guarded, say
-from glam.cli.machine import add_machine_flags, board, corpus_folder, folders, resources, say_problems
+from glam.cli.machine import add_machine_flags, board, corpus_folder, folders, place, resources, say_problems
 from glam.cli.release_flags import add_release_flags, notes, overrides, with_config
 from glam.errors import GlamError
 
@@ -36,7 +35,7 @@ def train(argv: Sequence[str] | None = None, prog: str = "glam train") -> int:
         metavar="FIELD=VALUE",
         help="any field of the recipe: training.lr=1e-4",
     )
-    add("--seeds", type=Path, metavar="FILE", help="a seed a line (the release's 100 seeds)")
+    add("--seeds", type=place, metavar="FILE", help="a seed a line (the release's 100 seeds)")
     add("--runs", type=int, metavar="N", help="the first N seeds (1)")
     add("--next", type=int, metavar="N", help="the next N seeds that have no result yet")
     add("--precision", choices=["fp32", "tf32", "bf16"], help="of the arithmetic (fp32)")
@@ -85,6 +84,7 @@ def _train(args: argparse.Namespace) -> None:
         verify_stores(experiment, machine.device)
     save: SaveModel = args.save_model or ("best" if args.SaveModel else "none")
     if missing:
+        say("next       features are extracted where they are not stored yet; after the first steps comes an estimate")
         share = (1 - recipe.split.train_share) / recipe.split.train_share
         share /= recipe.augmentation.vtlp_copies + 1
         share *= recipe.segments.train_hop / recipe.segments.test_hop / 3  # a forward pass is a third of a step
@@ -93,6 +93,11 @@ def _train(args: argparse.Namespace) -> None:
             board(args.tensorboard, experiment.folder.name, live) as listen,
         ):
             run(experiment, missing, machine, save, listen)
+        if left := [seed for seed in missing if not experiment.finished(seed)]:
+            say(
+                f"{len(left)} of the {len(seeds)} runs are with another process and not in this report; the same "
+                "command, when that is done, reports on all"
+            )
     print(report_on(experiment.folder, args.select, None if args.next is not None else seeds))
 
 
@@ -102,6 +107,8 @@ def _seeds(args: argparse.Namespace, finished: Callable[[int], bool]) -> list[in
     given = [flag for flag in ("seed", "runs", "next") if getattr(args, flag) is not None]
     if len(given) > 1:
         raise GlamError(f"--{' and --'.join(given)} exclude each other: one seed, the first N, or the next N")
+    if args.seed is not None and args.seeds is not None:
+        raise GlamError("--seed and --seeds exclude each other: one seed, or those of a file")
     if args.seed is not None:
         if not 0 <= args.seed < 2**32:
             raise GlamError(f"--seed {args.seed}: expected a number from 0 to {2**32 - 1}")

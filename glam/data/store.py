@@ -8,7 +8,9 @@ the array counts as absent.
 import json
 import os
 import shutil
+import sys
 import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -229,6 +231,8 @@ def _fill(
 
     # Each thread takes its utterances from the file to the features alone, which keeps every core busy: threads that
     # share one operation wait for each other.
+    begun = time.monotonic()
+    print(f"extracting {features.kind} of {offsets[-1]} segments of {len(utterances)} utterances", file=sys.stderr)
     threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     torch_threads = torch.get_num_threads()
     with (
@@ -249,6 +253,7 @@ def _fill(
             raise
         finally:
             torch.set_num_threads(torch_threads)  # the pool's 1 would be every later thread's too
+    print(f"extracted in {time.monotonic() - begun:.0f} s, and kept for every later run", file=sys.stderr, flush=True)
 
 
 def _samples(root: Path, utterance: Utterance, length: int, padding: Padding) -> NDArray[np.float32]:

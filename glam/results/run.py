@@ -256,8 +256,8 @@ def write_run(
         )
     with new_folder(folder) as temporary:
         np.savez_compressed(temporary / PREDICTIONS, **vars(predictions))
-        for name, content in extra.items():
-            (temporary / name).write_bytes(content)
+        for name, more in extra.items():
+            (temporary / name).write_bytes(more)
         files = {path.name: sha256(path.read_bytes()).hexdigest() for path in temporary.iterdir()}
         content = {"seed": seed, "failed": None, "environment": environment, "epochs": rows, "files": files}
         (temporary / RUN).write_text(_json(content))
