@@ -103,24 +103,25 @@ def resources(args: argparse.Namespace, precision: str) -> "Resources":
     """Device, threads and runs at once, as the flags say; GlamError where that does not exist here."""
     from glam.training.job import Resources
 
-    device = _device(args.gpu)
-    if precision == "tf32" and not device.startswith("cuda"):
-        raise GlamError(f"precision tf32 exists on NVIDIA GPUs only; this is {device}. Use fp32 or bf16.")
+    where = device(args.gpu)
+    if precision == "tf32" and not where.startswith("cuda"):
+        raise GlamError(f"precision tf32 exists on NVIDIA GPUs only; this is {where}. Use fp32 or bf16.")
     if not 0 <= args.checkpoint_every < float("inf"):
         raise GlamError(f"--checkpoint-every {args.checkpoint_every}: expected seconds, 0 or more")
     if args.threads < 1:
         raise GlamError(f"--threads {args.threads}: at least one is needed")
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if args.runs_at_once == "auto":
-        at_once = max(1, cores // args.threads) if device == "cpu" else 1
+        at_once = max(1, cores // args.threads) if where == "cpu" else 1
     elif args.runs_at_once.isdigit() and int(args.runs_at_once) > 0:
         at_once = int(args.runs_at_once)
     else:
         raise GlamError(f"--runs-at-once {args.runs_at_once}: expected a number from 1, or auto")
-    return Resources(device, args.threads, at_once, args.checkpoint_every)
+    return Resources(where, args.threads, at_once, args.checkpoint_every)
 
 
-def _device(gpu: int | None) -> str:
+def device(gpu: int | None) -> str:
+    """The device of that number, -1 the CPU, None the first GPU or else the CPU; GlamError where it is not there."""
     if gpu is not None and gpu < 0:
         return "cpu"
     import torch

@@ -12,6 +12,7 @@ VERBS = {
     "report": ("glam.cli.reports:report", "report on stored runs: mean ± std, and what it takes to believe it"),
     "compare": ("glam.cli.compare:compare", "say whether one experiment is better than another, beyond this corpus"),
     "audit": ("glam.cli.audit:audit", "say what a recipe's training and test sets share, and what that alone scores"),
+    "verify": ("glam.cli.verify:verify", "train a stored run again, and say whether it came out the same"),
     "list": ("glam.cli.tables:list_all", "show models, recipes, corpora, tables and their runs"),
     "export": ("glam.cli.reports:export", "write the predictions of a run as CSV"),
 }

@@ -10,6 +10,7 @@ from glam.cli.release_flags import add_release_flags, notes, overrides, with_con
 from glam.errors import GlamError
 
 if TYPE_CHECKING:
+    from glam.reports.live import Live
     from glam.training.experiment import Experiment
     from glam.training.job import Resources, SaveModel
 
@@ -61,7 +62,6 @@ def train(argv: Sequence[str] | None = None, prog: str = "glam train") -> int:
 
 
 def _train(args: argparse.Namespace) -> None:
-    from glam.reports.live import Live
     from glam.reports.summary import report as report_on
     from glam.training.experiment import Places, prepare, run, verify_stores
     from glam.training.recipe import load_recipe, parse_override
@@ -85,12 +85,9 @@ def _train(args: argparse.Namespace) -> None:
     save: SaveModel = args.save_model or ("best" if args.SaveModel else "none")
     if missing:
         say("next       features are extracted where they are not stored yet; after the first steps comes an estimate")
-        share = (1 - recipe.split.train_share) / recipe.split.train_share
-        share /= recipe.augmentation.vtlp_copies + 1
-        share *= recipe.segments.train_hop / recipe.segments.test_hop / 3  # a forward pass is a third of a step
         with (
-            Live(len(missing), machine.at_once, recipe.training.epochs, share) as live,
-            board(args.tensorboard, experiment.folder.name, live) as listen,
+            live(experiment, len(missing), machine) as shown,
+            board(args.tensorboard, experiment.folder.name, shown) as listen,
         ):
             run(experiment, missing, machine, save, listen)
         if left := [seed for seed in missing if not experiment.finished(seed)]:
@@ -99,6 +96,17 @@ def _train(args: argparse.Namespace) -> None:
                 "command, when that is done, reports on all"
             )
     print(report_on(experiment.folder, args.select, None if args.next is not None else seeds))
+
+
+def live(experiment: "Experiment", runs: int, machine: "Resources") -> "Live":
+    """What shows the progress of so many runs of an experiment."""
+    from glam.reports.live import Live
+
+    recipe = experiment.recipe
+    share = (1 - recipe.split.train_share) / recipe.split.train_share
+    share /= recipe.augmentation.vtlp_copies + 1
+    share *= recipe.segments.train_hop / recipe.segments.test_hop / 3  # a forward pass is a third of a step
+    return Live(runs, machine.at_once, recipe.training.epochs, share)
 
 
 def _seeds(args: argparse.Namespace, finished: Callable[[int], bool]) -> list[int]:
