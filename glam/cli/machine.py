@@ -69,6 +69,14 @@ def board(
         yield both
 
 
+def computed(machine: "Resources", precision: str) -> str:
+    """What runs are computed on, in words."""
+    return (
+        f"{machine.device}, {precision}, {machine.threads} CPU thread{'s' * (machine.threads > 1)} a run, "
+        f"{machine.at_once} run{'s' * (machine.at_once > 1)} at once"
+    )
+
+
 def folders(args: argparse.Namespace) -> tuple[Path, Path]:
     """The folders of runs and of data."""
     from glam.data.places import data_folder, runs_folder

@@ -10,6 +10,7 @@ from glam.cli.machine import (
     add_folder_flags,
     add_machine_flags,
     board,
+    computed,
     corpus_folder,
     folders,
     place,
@@ -156,6 +157,7 @@ def _run_all(
     machine: "Resources",
     follow: Path | None,
 ) -> None:
+    from glam.reports.log import Log
     from glam.reports.table_progress import Piece, TableProgress, estimate
     from glam.training.experiment import run
     from glam.training.pace import run_seconds
@@ -168,5 +170,10 @@ def _run_all(
         for piece in pieces:
             progress.begin(piece)
             experiment = experiments[piece.label]
-            with board(follow, experiment.folder.name, progress) as listen:
+            where = computed(machine, experiment.recipe.training.precision)
+            epochs = experiment.recipe.training.epochs
+            with (
+                board(follow, experiment.folder.name, progress) as heard,
+                Log(experiment.folder, piece.runs, epochs, where, heard) as listen,
+            ):
                 run(experiment, missing[piece.label], machine, "none", listen)

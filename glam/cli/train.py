@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from glam.cli.guard import guarded, say
-from glam.cli.machine import add_machine_flags, board, corpus_folder, folders, place, resources, say_problems
+from glam.cli.machine import add_machine_flags, board, computed, corpus_folder, folders, place, resources, say_problems
 from glam.cli.release_flags import add_release_flags, notes, overrides, with_config
 from glam.errors import GlamError
 
@@ -62,6 +62,7 @@ def train(argv: Sequence[str] | None = None, prog: str = "glam train") -> int:
 
 
 def _train(args: argparse.Namespace) -> None:
+    from glam.reports.log import Log
     from glam.reports.summary import report as report_on
     from glam.training.experiment import Places, prepare, run, verify_stores
     from glam.training.recipe import load_recipe, parse_override
@@ -87,7 +88,14 @@ def _train(args: argparse.Namespace) -> None:
         say("next       features are extracted where they are not stored yet; after the first steps comes an estimate")
         with (
             live(experiment, len(missing), machine) as shown,
-            board(args.tensorboard, experiment.folder.name, shown) as listen,
+            board(args.tensorboard, experiment.folder.name, shown) as heard,
+            Log(
+                experiment.folder,
+                len(missing),
+                recipe.training.epochs,
+                computed(machine, recipe.training.precision),
+                heard,
+            ) as listen,
         ):
             run(experiment, missing, machine, save, listen)
         if left := [seed for seed in missing if not experiment.finished(seed)]:
@@ -141,9 +149,6 @@ def _banner(experiment: "Experiment", machine: "Resources", seeds: Sequence[int]
     say_problems(experiment.corpus)
     if experiment.corpus.synthetic:
         say(f"           {SYNTHETIC}")
-    say(
-        f"device     {machine.device}, {recipe.training.precision}, {machine.threads} CPU "
-        f"thread{'s' * (machine.threads > 1)} a run, {machine.at_once} run{'s' * (machine.at_once > 1)} at once"
-    )
+    say(f"device     {computed(machine, recipe.training.precision)}")
     say(f"runs       {len(seeds)}, of which {len(seeds) - len(missing)} are stored already")
     say(f"results    {experiment.folder}")
