@@ -4,17 +4,22 @@ And locks, which are the kernel's and go with the process that holds them.
 """
 
 import glob
+import json
 import os
 import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 from secrets import token_hex
+from typing import Any
 
 from filelock import FileLock, Timeout
 
 from glam.errors import GlamError
+
+HASH = "sha256"  # the name under which JSON carries its own hash
 
 
 @contextmanager
@@ -68,6 +73,29 @@ def write_bytes(path: Path, content: bytes) -> None:
     """Write a file in one piece."""
     with replacing(path) as temporary:
         temporary.write_bytes(content)
+
+
+def hashed_json(content: dict[str, Any], indent: int | None = None) -> str:
+    """The content as JSON that carries its own SHA-256, so that `read_hashed` notices whatever is changed in it."""
+    return json.dumps(content | {HASH: _hash(content)}, indent=indent, allow_nan=False) + "\n"
+
+
+def read_hashed(text: bytes) -> tuple[dict[str, Any], bool]:
+    """What JSON holds, without its hash, and whether it carried one; ValueError where it is not what was written."""
+    try:
+        content = json.loads(text.decode())
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    if not isinstance(content, dict):
+        raise ValueError("not a JSON object")
+    written = content.pop(HASH, None)
+    if written is not None and written != _hash(content):
+        raise ValueError("its content is not what was written")
+    return content, written is not None
+
+
+def _hash(content: dict[str, Any]) -> str:
+    return sha256(json.dumps(content, sort_keys=True, allow_nan=False).encode()).hexdigest()
 
 
 def written_from(temporary: Path) -> Path | None:

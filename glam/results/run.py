@@ -36,7 +36,7 @@ from numpy.typing import NDArray
 from glam.data.population import Composition
 from glam.errors import GlamError
 from glam.evaluation.metrics import Scores, confusion_matrix, scores_of
-from glam.files import new_folder, write_bytes, write_text
+from glam.files import hashed_json, new_folder, read_hashed, write_bytes, write_text
 from glam.results.identity import canonical_json, digest
 
 EXPERIMENT = "experiment.json"
@@ -133,7 +133,7 @@ class StoredRun:
         path = self.folder / name
         try:
             content = path.read_bytes()
-            if sha256(content).hexdigest() != self.files.get(name, sha256(content).hexdigest()):
+            if name in self.files and sha256(content).hexdigest() != self.files[name]:
                 raise ValueError("its content is not what was written")
         except (OSError, ValueError) as error:
             raise GlamError(f"{path}: {_damaged(error)} {_AGAIN}") from None
@@ -172,7 +172,7 @@ def store_experiment(experiment: StoredExperiment) -> None:
             "utterances": len(experiment.ids),
             "files": {UTTERANCES: sha256(table).hexdigest()},
         }
-        write_text(path, _json(content, indent=1))
+        write_text(path, hashed_json(content, indent=1))
     except OSError as error:
         raise GlamError(f"{experiment.folder}: cannot be written ({error}).") from None
     except ValueError as error:
@@ -199,7 +199,7 @@ def read_experiment(folder: Path) -> StoredExperiment:
     try:
         content = _read_json(folder / EXPERIMENT)
         table = (folder / UTTERANCES).read_bytes()
-        if sha256(table).hexdigest() != content.get("files", {}).get(UTTERANCES, sha256(table).hexdigest()):
+        if "files" in content and sha256(table).hexdigest() != content["files"][UTTERANCES]:
             raise ValueError(f"{UTTERANCES} is not what was written")
         classes = tuple(str(name) for name in content["classes"])
         index = {name: i for i, name in enumerate(classes)}
@@ -260,14 +260,14 @@ def write_run(
             (temporary / name).write_bytes(more)
         files = {path.name: sha256(path.read_bytes()).hexdigest() for path in temporary.iterdir()}
         content = {"seed": seed, "failed": None, "environment": environment, "epochs": rows, "files": files}
-        (temporary / RUN).write_text(_json(content))
+        (temporary / RUN).write_text(hashed_json(content))
 
 
 def write_failure(folder: Path, seed: int, environment: dict[str, Any], reason: str) -> None:
     """Store that a run failed, and why: it is reported as failed, not averaged, and not tried again."""
     with new_folder(folder) as temporary:
         content = {"seed": seed, "failed": reason, "environment": environment, "epochs": [], "files": {}}
-        (temporary / RUN).write_text(_json(content))
+        (temporary / RUN).write_text(hashed_json(content))
 
 
 def read_run(folder: Path) -> StoredRun:
@@ -330,23 +330,11 @@ def _damaged(error: Exception) -> str:
     return f"damaged ({type(error).__name__}: {' '.join(str(error).split())})."
 
 
-def _json(content: dict[str, Any], indent: int | None = None) -> str:
-    """The content as JSON with its own hash."""
-    return json.dumps(content | {"sha256": sha256(canonical_json(content).encode()).hexdigest()}, indent=indent) + "\n"
-
-
 def _read_json(path: Path) -> dict[str, Any]:
-    """What a JSON file holds; ValueError where it is not what was written, if it carries its hash."""
-    try:
-        content = json.loads(path.read_bytes().decode())
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
-    if not isinstance(content, dict):
-        raise ValueError("not a JSON object")
-    written = content.pop("sha256", None)
-    old = written is None and "files" not in content
-    if not old and written != sha256(canonical_json(content).encode(errors="surrogatepass")).hexdigest():
-        raise ValueError("its content is not what was written")
+    """What a JSON file of results holds; ValueError where it is not what was written."""
+    content, hashed = read_hashed(path.read_bytes())
+    if "files" in content and not hashed:  # only the earliest have neither
+        raise ValueError("its own hash is missing")
     return content
 
 

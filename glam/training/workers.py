@@ -25,6 +25,7 @@ from glam.files import only_one
 from glam.results.environment import environment
 from glam.results.run import MODEL, RUN, Predictions, write_failure, write_run
 from glam.training.job import Job, SaveModel, run_data
+from glam.training.processes import deaf_to_interrupts
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -76,9 +77,10 @@ def run_jobs(job: Job, seeds: Sequence[int]) -> Iterator[Message]:
     for _ in range(count):
         waiting.put(None)
     workers = [context.Process(target=_work, args=(job, waiting, messages, stop), daemon=True) for _ in range(count)]
-    for worker in workers:
-        worker.start()
     try:
+        with deaf_to_interrupts():
+            for worker in workers:
+                worker.start()
         while any(worker.is_alive() for worker in workers) or not messages.empty():
             try:
                 message: Message = messages.get(timeout=0.2)
@@ -92,6 +94,8 @@ def run_jobs(job: Job, seeds: Sequence[int]) -> Iterator[Message]:
     finally:
         stop.set()
         for worker in workers:
+            if worker.pid is None:
+                continue  # interrupted before it was started
             worker.join(timeout=60)
             if worker.is_alive():
                 worker.kill()
@@ -112,8 +116,7 @@ def _check(workers: Sequence[Any]) -> None:
 
 
 def _work(job: Job, waiting: Any, messages: Any, stop: Event) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the parent decides what that means, as with Ctrl-C
     threading.Thread(target=_die_with_parent, daemon=True).start()
     try:
         while not stop.is_set() and (seed := waiting.get()) is not None:

@@ -1,4 +1,5 @@
 import json
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -132,14 +133,7 @@ def test_identity_does_not_depend_on_the_order_of_fields() -> None:
     assert json.loads(canonical_json({"b": 0.1, "a": "é"})) == {"a": "é", "b": 0.1}
 
 
-def without_hashes(folder: Path) -> None:
-    """A run as the earliest ones were stored."""
-    record = json.loads((folder / RUN).read_text())
-    del record["files"], record["sha256"]
-    (folder / RUN).write_text(json.dumps(record))
-
-
-def test_arrays_that_do_not_belong_together_are_noticed(tmp_path: Path) -> None:
+def test_arrays_that_do_not_belong_together_are_noticed(tmp_path: Path, without_hashes: Callable[[Path], None]) -> None:
     store(tmp_path / "7")
     np.savez_compressed(tmp_path / "7" / PREDICTIONS, **(vars(predictions()) | {"segments": np.array([1, 1])}))
     with pytest.raises(GlamError, match="not what was written"):
@@ -149,7 +143,7 @@ def test_arrays_that_do_not_belong_together_are_noticed(tmp_path: Path) -> None:
         read_run(tmp_path / "7").predictions()
 
 
-def test_runs_stored_before_there_were_hashes_are_read(tmp_path: Path) -> None:
+def test_runs_stored_before_there_were_hashes_are_read(tmp_path: Path, without_hashes: Callable[[Path], None]) -> None:
     store(tmp_path / "7")
     without_hashes(tmp_path / "7")
     assert read_run(tmp_path / "7").predictions().held_out.tolist() == [2, 1]
@@ -186,7 +180,7 @@ def test_a_damaged_experiment_is_one_message(tmp_path: Path) -> None:
             act()
 
 
-def test_flipped_bytes_are_noticed_or_harmless(tmp_path: Path) -> None:
+def test_flipped_bytes_are_noticed_or_harmless(tmp_path: Path, without_hashes: Callable[[Path], None]) -> None:
     store(tmp_path / "7")
     without_hashes(tmp_path / "7")
     path = tmp_path / "7" / PREDICTIONS
