@@ -189,7 +189,7 @@ def test_a_changed_weight_is_noticed_though_torch_does_not_look(tmp_path):
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
     torch.load(path, weights_only=True)
-    with pytest.raises(GlamError, match="it is damaged: .* in it is not what was written"):
+    with pytest.raises(GlamError, match=r"it is damaged: .* in it is not what was written"):
         load_released(path)
 
 

@@ -104,10 +104,8 @@ def test_broken_yaml_is_one_message(tmp_path: Path, content: str) -> None:
 
 def test_a_value_however_large_or_nested_is_told_in_one_short_line(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
-    laughs = "".join(
-        f"  x{i}: &{'abcdefghijkl'[i]} [{','.join(['*' + 'abcdefghijkl'[i - 1]] * 9)}]\n" for i in range(1, 12)
-    )
-    path.write_text(f"training:\n  lr: &a [1, 1]\n{laughs}")
+    laughs = "".join(f"  x{i}: &x{i} [{','.join([f'*x{i - 1}'] * 9)}]\n" for i in range(1, 12))
+    path.write_text(f"training:\n  x0: &x0 [1, 1]\n{laughs}  lr: *x11\n")  # 9 to the power of 11 numbers
     for act in (
         lambda: load_recipe(str(path)),
         lambda: parse_override(f"training.lr={'9' * 5000}"),
