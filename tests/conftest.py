@@ -3,7 +3,7 @@
 import json
 import os
 import wave
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 # Before torch is imported: threads that wait for each other are slow where several tests share two cores, and
@@ -38,6 +38,30 @@ def without_hashes() -> Callable[[Path], None]:
             path.write_text(json.dumps(record))
 
     return strip
+
+
+@pytest.fixture
+def training_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands train in this process instead of in workers, which take seconds to start; otherwise for real."""
+    from glam.results.run import store_experiment
+    from glam.training.experiment import Experiment, job
+    from glam.training.job import Resources, SaveModel
+    from glam.training.workers import Message, run_one
+
+    def run(
+        experiment: Experiment,
+        seeds: Sequence[int],
+        resources: Resources,
+        save_model: SaveModel,
+        listen: Callable[[Message], None],
+    ) -> None:
+        store_experiment(experiment.stored)
+        work = job(experiment, resources, save_model)
+        for seed in seeds:
+            run_one(work, seed, listen, lambda: False)
+
+    monkeypatch.setattr("glam.training.experiment.run", run)
+    monkeypatch.setattr("glam.training.pace.run_seconds", lambda experiments, resources: [1.0] * len(experiments))
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 import errno
 import os
+import sys
 import threading
 from pathlib import Path
 
@@ -45,6 +46,25 @@ def test_the_lock_goes_to_one(tmp_path: Path) -> None:
         assert not second
     with only_one(tmp_path / "deep" / "a.lock") as again:
         assert again
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="flock is not the lock there")
+@pytest.mark.parametrize(
+    "error",
+    [OSError(code, os.strerror(code)) for code in (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK)]
+    + [NotImplementedError()],
+)
+def test_a_file_system_without_locks_is_refused(
+    error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import fcntl
+
+    def no_locks(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    with pytest.raises(GlamError, match=r"a\.lock: cannot be locked .*--runs-folder"), only_one(tmp_path / "a.lock"):
+        raise AssertionError("nothing may be done without the lock")
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
 """A loss that is not finite stops its run, is reported, and is not averaged."""
 
 import math
-from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -11,13 +11,13 @@ from torch import Tensor
 from glam.cli.tables import table
 from glam.reports import tables
 from glam.reports.summary import report
-from glam.results.run import read_run, store_experiment
+from glam.results.run import read_run
+from glam.training import engine
 from glam.training import experiment as module
-from glam.training.engine import Learner
-from glam.training.experiment import Experiment, Places, job, prepare
+from glam.training.experiment import Places, prepare
 from glam.training.job import Resources
 from glam.training.recipe import load_recipe
-from glam.training.workers import Message, run_one
+from glam.training.workers import Message
 
 SHORT = {"length": 0.5, "train_overlap": 0.1, "test_overlap": 0.1}
 CPU = Resources("cpu", 1, 1, 60)
@@ -25,32 +25,24 @@ BAD = 3431165269
 
 
 @pytest.fixture
-def trouble(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
-    """Real training in this process, of which the run of seed BAD meets a loss that is no number in its third step."""
-    state = {"seed": 0, "steps": 0}
-    step = Learner.step
+def trouble(training_here: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run of seed BAD meets a loss that is no number in its third step."""
+    new_learner, step = engine.new_learner, engine.Learner.step
+    steps: dict[engine.Learner, int] = {}  # made so far by the learners of that seed
 
-    def stepped(self: Learner, *batch: Tensor, **mixing: Tensor) -> Tensor:
-        state["steps"] += 1
-        loss = step(self, *batch, **mixing)
-        return torch.tensor(math.nan) if state["seed"] == BAD and state["steps"] == 3 else loss
+    def made(*about: Any) -> engine.Learner:
+        learner = new_learner(*about)
+        if about[4] == BAD:
+            steps[learner] = 0
+        return learner
 
-    def run(
-        experiment: Experiment,
-        seeds: Sequence[int],
-        resources: Resources,
-        save_model: str,
-        listen: Callable[[Message], None],
-    ) -> None:
-        store_experiment(experiment.stored)
-        for seed in seeds:
-            state["seed"], state["steps"] = seed, 0
-            run_one(job(experiment, resources), seed, listen, lambda: False)
+    def stepped(self: engine.Learner, *batch: Any) -> Tensor:
+        loss = step(self, *batch)
+        steps[self] = steps.get(self, -99) + 1
+        return torch.tensor(math.nan) if steps[self] == 3 else loss
 
-    monkeypatch.setattr(Learner, "step", stepped)
-    monkeypatch.setattr("glam.training.experiment.run", run)
-    monkeypatch.setattr("glam.training.pace.run_seconds", lambda experiments, resources: [1.0] * len(experiments))
-    return state
+    monkeypatch.setattr(engine, "new_learner", made)
+    monkeypatch.setattr(engine.Learner, "step", stepped)
 
 
 @pytest.mark.usefixtures("trouble")

@@ -36,11 +36,11 @@ def verify(argv: Sequence[str] | None = None) -> int:
 def _verify(args: argparse.Namespace) -> int:
     from glam.data.places import data_folder
     from glam.reports.verify import compare_runs, environment_differences
-    from glam.results.run import read_experiment, read_run
+    from glam.results.run import experiment_of, read_run
     from glam.training.experiment import Places
 
     stored = read_run(args.run)
-    there = read_experiment(args.run.resolve().parent)
+    there = experiment_of(args.run)
     if args.epochs is not None and stored.failed is not None:
         raise GlamError(f"--epochs: the run in {args.run} failed; whether it fails again shows only the whole of it")
     if args.epochs is not None and not 1 <= args.epochs <= len(stored.epochs):
@@ -99,7 +99,7 @@ def _train(experiment: "Experiment", stored: "StoredRun", gpu: int | None) -> "S
     say(f"recorded   {_computed(recorded)}")
     with live(experiment, 1, machine) as listen:
         run(experiment, [stored.seed], machine, "none", listen)
-    return read_run(experiment.folder / stored.folder.resolve().name)
+    return read_run(experiment.folder / stored.folder.absolute().name)
 
 
 def _computed(recorded: dict[str, object]) -> str:

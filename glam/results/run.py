@@ -192,6 +192,11 @@ def _holds(path: Path, content: bytes) -> bool:
     return path.is_file() and path.read_bytes() == content
 
 
+def experiment_of(run: Path) -> StoredExperiment:
+    """The experiment in whose folder that of a run lies, even if as a link to elsewhere."""
+    return read_experiment(run.absolute().parent)
+
+
 def read_experiment(folder: Path) -> StoredExperiment:
     """The experiment of that folder; GlamError where it is none or damaged."""
     if not (folder / EXPERIMENT).is_file():
