@@ -3,9 +3,9 @@
 
 import argparse
 import sys
-from pathlib import Path
 
 from glam.cli.guard import guarded
+from glam.cli.machine import place
 
 
 def main() -> int:
@@ -18,7 +18,7 @@ def main() -> int:
     parser.add_argument(
         "root",
         metavar="ROOT",
-        type=Path,
+        type=place,
         nargs="?",
         help="folder with Session1 ... Session5 in it, or the one above (default: the environment variable "
         "IEMOCAP, else path.py)",

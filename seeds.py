@@ -6,12 +6,13 @@ import sys
 from pathlib import Path
 
 from glam.cli.guard import guarded
+from glam.cli.machine import place
 
 
 def main() -> int:
     """Write the file; 2 where that is not possible."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("output", type=Path, nargs="?", default=Path("seeds.txt"), help="where to (seeds.txt)")
+    parser.add_argument("output", type=place, nargs="?", default=Path("seeds.txt"), help="where to (seeds.txt)")
     args = parser.parse_args()
     return guarded(lambda: write(args.output))
 
@@ -19,7 +20,7 @@ def main() -> int:
 def write(path: Path) -> None:
     """Write the seeds to a file, in one piece."""
     from glam.data.splits import seeds
-    from glam.results.files import write_text
+    from glam.files import write_text
 
     write_text(path, "".join(f"{seed}\n" for seed in seeds()))
     print(f"{len(seeds())} seeds in {path}")

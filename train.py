@@ -3,7 +3,7 @@
 
 import sys
 
-from glam.cli.train import train
+from glam.cli.guard import start
 
 if __name__ == "__main__":
-    sys.exit(train(prog="train.py"))
+    sys.exit(start("glam.cli.train:train", prog="train.py"))

@@ -2,7 +2,13 @@
 
 import sys
 
-from glam.cli.main import main
+from glam.cli.guard import start
+
+
+def main() -> int:
+    """The command `glam`."""
+    return start("glam.cli.main:main")
+
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,8 +1,9 @@
 """What the tests share: where the recorded values lie, and a corpus small enough for every test."""
 
+import json
 import os
 import wave
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 # Before torch is imported: threads that wait for each other are slow where several tests share two cores, and
@@ -21,6 +22,47 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip("needs the recorded values and real speech in ../shared, which is absent here")
     return SHARED
+
+
+@pytest.fixture
+def without_hashes() -> Callable[[Path], None]:
+    """Makes results (the folder of a run or of an experiment) as the earliest were stored, which carry no hashes.
+
+    For tests that change what lies there and ask what else is noticed than the change itself.
+    """
+
+    def strip(folder: Path) -> None:
+        for path in folder.rglob("*.json"):
+            record = json.loads(path.read_text())
+            del record["files"], record["sha256"]
+            path.write_text(json.dumps(record))
+
+    return strip
+
+
+@pytest.fixture
+def training_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands train in this process instead of in workers, which take seconds to start; otherwise for real."""
+    from glam.data.splits import RunKey
+    from glam.results.run import store_experiment
+    from glam.training.experiment import Experiment, job
+    from glam.training.job import Resources, SaveModel
+    from glam.training.workers import Message, run_alone
+
+    def run(
+        experiment: Experiment,
+        runs: Sequence[RunKey],
+        resources: Resources,
+        save_model: SaveModel,
+        listen: Callable[[Message], None],
+    ) -> None:
+        store_experiment(experiment.stored)
+        work = job(experiment, resources, save_model)
+        for one in runs:
+            run_alone(work, one, listen, lambda: False)
+
+    monkeypatch.setattr("glam.training.experiment.run", run)
+    monkeypatch.setattr("glam.training.pace.run_seconds", lambda experiments, resources: [1.0] * len(experiments))
 
 
 @pytest.fixture(scope="session")

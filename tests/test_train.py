@@ -96,6 +96,17 @@ def test_what_is_stored_is_not_trained_again(undisturbed: tuple[Path, str], tiny
     assert [path.stat().st_mtime_ns for path in runs(folder)] == before
 
 
+def test_a_stored_run_comes_out_the_same_again(undisturbed: tuple[Path, str], tiny_release: Path) -> None:
+    folder, _ = undisturbed
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    words = ["-d", str(tiny_release), f"--data-folder={folder / 'data'}", "--epochs=2"]
+    done = glam("verify", str(runs(folder)[0]), *words)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.startswith("SAME, bit for bit")
+    assert "of 2 epochs" in done.stdout, "the first two of three: that fewer follow changes nothing"
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
 def test_export(undisturbed: tuple[Path, str], tmp_path: Path) -> None:
     folder, _ = undisturbed
     run = runs(folder)[0]

@@ -2,10 +2,9 @@
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 
 from glam.cli.guard import guarded
-from glam.cli.machine import corpus_folder
+from glam.cli.machine import corpus_folder, place
 from glam.errors import GlamError
 
 
@@ -28,8 +27,8 @@ def audit(argv: Sequence[str] | None = None) -> int:
     add(
         "--runs", type=int, default=100, metavar="N", help="the splits, or folds, of the first N of the 100 seeds (100)"
     )
-    add("-d", "--datadir", metavar="FOLDER", help="where the corpus lies (IEMOCAP in the environment)")
-    add("--data-folder", type=Path, metavar="FOLDER", help="where its index lies (GLAM_DATA, else data)")
+    add("-d", "--datadir", metavar="FOLDER", type=place, help="where the corpus lies (IEMOCAP in the environment)")
+    add("--data-folder", type=place, metavar="FOLDER", help="where its index lies (GLAM_DATA, else data)")
     return guarded(lambda: _audit(parser.parse_args(argv)))
 
 

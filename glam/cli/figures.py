@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from glam.cli.guard import guarded
-from glam.cli.machine import corpus_folder
+from glam.cli.machine import corpus_folder, place
 from glam.cli.stored import add_runs_flag, add_select_flag, find
 
 if TYPE_CHECKING:
@@ -29,9 +29,11 @@ def figure(argv: Sequence[str] | None = None) -> int:
     tsne = kinds.add_parser(
         "tsne", help="t-SNE of the last hidden layer on held-out utterances (Figure 3); needs saved models"
     )
-    tsne.add_argument("-d", "--datadir", metavar="FOLDER", help="where the corpus lies (the variable IEMOCAP)")
     tsne.add_argument(
-        "--data-folder", type=Path, metavar="FOLDER", help="where index and features lie (GLAM_DATA, else data)"
+        "-d", "--datadir", metavar="FOLDER", type=place, help="where the corpus lies (the variable IEMOCAP)"
+    )
+    tsne.add_argument(
+        "--data-folder", type=place, metavar="FOLDER", help="where index and features lie (GLAM_DATA, else data)"
     )
     curves = kinds.add_parser("curves", help="loss, WA and UA after each epoch, with the spread over runs")
     for kind in (confusion, tsne, curves, reliability):
@@ -42,7 +44,7 @@ def figure(argv: Sequence[str] | None = None) -> int:
         kind.add_argument(
             "-o",
             "--output",
-            type=Path,
+            type=place,
             metavar="FILE",
             help="name without ending, or with .png or .pdf; both are written (<kind>-<models>)",
         )

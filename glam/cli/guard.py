@@ -1,47 +1,105 @@
-"""What every entry point does with a user's mistake, Ctrl-C and a full disk: one message, and an exit status."""
+"""What every entry point does with a user's mistake, Ctrl-C and a full disk: one message, and an exit status.
 
+Read by every Python 3 and without the packages that the rest needs: so that a missing one is a message, too.
+"""
+
+from __future__ import annotations
+
+import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from importlib import import_module
 from io import TextIOWrapper
 from types import FrameType
+from typing import Any
 
 from glam.errors import GlamError
 
+GOES_ON = "finished runs are kept, and the same command goes on where it stopped"
 
-def guarded(work: Callable[[], None]) -> int:
-    """Run an entry point's work: a user's mistake is one message and status 2, Ctrl-C status 130."""
-    signal.signal(signal.SIGTERM, _as_interrupt)
+
+def start(entry: str, **options: Any) -> int:
+    """A process from its first import to its exit status: calls the function `entry` (module:function)."""
+
+    def work() -> int:
+        module, function = entry.split(":")
+        status: int = getattr(import_module(module), function)(**options)
+        return status
+
+    status = guarded(work)
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ending, signal.SIG_IGN)  # everything is done: from here, Python would only print a traceback
+    return status
+
+
+def guarded(work: Callable[[], int | None], interrupted: str = GOES_ON) -> int:
+    """Run an entry point's work: its exit status, or 2 and one message for a user's mistake, 130 for Ctrl-C.
+
+    interrupted: what to tell whoever interrupted it.
+    """
+    if sys.version_info < (3, 11):  # noqa: UP036 (the message is for those)
+        return _failed(f"this is Python {sys.version.split()[0]}; 3.11 to 3.13 is needed. {_ENVIRONMENT}")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # a terminal that cannot show ± must not cost a report
             stream.reconfigure(errors="backslashreplace")
     try:
-        work()
+        with _sigterm_as_interrupt():
+            status = work() or 0
+            sys.stdout.flush()
+            return status
     except GlamError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+        return _failed(str(error))
     except KeyboardInterrupt:
-        print(
-            "interrupted; finished runs are kept, and the same command goes on where it stopped",
-            file=sys.stderr,
-        )
+        print(f"interrupted; {interrupted}", file=sys.stderr)
         return 130
-    except BrokenPipeError:
-        sys.stderr.close()  # whoever read our output has gone
+    except ModuleNotFoundError as error:
+        if (error.name or "glam").partition(".")[0] == "glam":
+            raise
+        return _failed(f"{sys.executable} has no package {error.name}. {_ENVIRONMENT}")
+    except BrokenPipeError:  # whoever read our output has gone
+        _close_stdout()
         return 141
     except OSError as error:
-        print(
-            f"error: {error}. Nothing is half-written; mend it and run the same command again.",
-            file=sys.stderr,
-        )
-        return 2
-    return 0
-
-
-def _as_interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+        _close_stdout()
+        return _failed(f"{error}. Nothing is half-written; mend it and run the same command again.")
+    except MemoryError as error:
+        return _failed(f"memory ran out ({error}). Finished runs are kept; --runs-at-once 1 needs least.")
 
 
 def say(text: str) -> None:
     """A line for the person at the terminal; results alone go to stdout."""
     print(text, file=sys.stderr, flush=True)
+
+
+_ENVIRONMENT = (
+    "./run makes an environment with all that is needed in .venv, once; then activate it: . .venv/bin/activate"
+)
+
+
+def _failed(message: str) -> int:
+    print(f"error: {message}", file=sys.stderr)
+    return 2
+
+
+def _close_stdout() -> None:
+    """Let Python's own flush at the end go nowhere, if stdout takes nothing any more: it would be a traceback."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@contextmanager
+def _sigterm_as_interrupt() -> Iterator[None]:
+    before = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

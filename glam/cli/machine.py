@@ -16,6 +16,16 @@ if TYPE_CHECKING:
     from glam.training.workers import Message
 
 
+def place(text: str) -> Path:
+    """The path that a flag gives; an empty one is a mistake, mostly of a variable that is not set."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("given an empty name, expected a path (is a variable not set?)")
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:  # ~ without a home
+        raise argparse.ArgumentTypeError(f"given {text!r}: {error}") from None
+
+
 def add_machine_flags(parser: argparse.ArgumentParser) -> None:
     """Flags of verbs that train, but for --gpu and --datadir, which the release has, too."""
     add = parser.add_argument
@@ -27,15 +37,15 @@ def add_machine_flags(parser: argparse.ArgumentParser) -> None:
     )
     add("--threads", type=int, default=1, metavar="N", help="CPU threads of a run; results depend on it (1)")
     add("--checkpoint-every", type=float, default=60, metavar="S", help="seconds of a run that a kill may cost (60)")
-    add("--tensorboard", metavar="FOLDER", type=Path, help="write loss, WA and UA of every epoch there, to follow live")
+    add("--tensorboard", metavar="FOLDER", type=place, help="write loss, WA, UA of every epoch there, to follow live")
     add_folder_flags(parser)
 
 
 def add_folder_flags(parser: argparse.ArgumentParser) -> None:
     """Where things are written."""
     add = parser.add_argument
-    add("--runs-folder", type=Path, metavar="FOLDER", help="where results lie (GLAM_RUNS, else runs)")
-    add("--data-folder", type=Path, metavar="FOLDER", help="where index and features lie (GLAM_DATA, else data)")
+    add("--runs-folder", type=place, metavar="FOLDER", help="where results lie (GLAM_RUNS, else runs)")
+    add("--data-folder", type=place, metavar="FOLDER", help="where index and features lie (GLAM_DATA, else data)")
 
 
 def say_problems(corpus: "Corpus") -> None:
@@ -64,6 +74,14 @@ def board(
         yield both
 
 
+def computed(machine: "Resources", precision: str) -> str:
+    """What runs are computed on, in words."""
+    return (
+        f"{machine.device}, {precision}, {machine.threads} CPU thread{'s' * (machine.threads > 1)} a run, "
+        f"{machine.described()}"
+    )
+
+
 def folders(args: argparse.Namespace) -> tuple[Path, Path]:
     """The folders of runs and of data."""
     from glam.data.places import data_folder, runs_folder
@@ -71,10 +89,10 @@ def folders(args: argparse.Namespace) -> tuple[Path, Path]:
     return args.runs_folder or runs_folder(), args.data_folder or data_folder()
 
 
-def corpus_folder(name: str, datadir: str | None, data: Path) -> Path:
+def corpus_folder(name: str, datadir: Path | None, data: Path) -> Path:
     """Where the corpus of that name lies; makes the synthetic one if it is not there yet."""
-    if datadir:
-        return Path(datadir).expanduser()
+    if datadir is not None:
+        return datadir
     from glam.data.places import corpus_root
 
     if name == "synthetic":
@@ -98,24 +116,25 @@ def resources(args: argparse.Namespace, precision: str) -> "Resources":
     """Device, threads and runs at once, as the flags say; GlamError where that does not exist here."""
     from glam.training.job import Resources
 
-    device = _device(args.gpu)
-    if precision == "tf32" and not device.startswith("cuda"):
-        raise GlamError(f"precision tf32 exists on NVIDIA GPUs only; this is {device}. Use fp32 or bf16.")
+    where = device(args.gpu)
+    if precision == "tf32" and not where.startswith("cuda"):
+        raise GlamError(f"precision tf32 exists on NVIDIA GPUs only; this is {where}. Use fp32 or bf16.")
     if not 0 <= args.checkpoint_every < float("inf"):
         raise GlamError(f"--checkpoint-every {args.checkpoint_every}: expected seconds, 0 or more")
     if args.threads < 1:
         raise GlamError(f"--threads {args.threads}: at least one is needed")
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if args.runs_at_once == "auto":
-        at_once = {"cpu": max(1, cores // args.threads), "mps": 1}.get(device, 0)
+        at_once = {"cpu": max(1, cores // args.threads), "mps": 1}.get(where, 0)
     elif args.runs_at_once.isdigit() and int(args.runs_at_once) > 0:
         at_once = int(args.runs_at_once)
     else:
         raise GlamError(f"--runs-at-once {args.runs_at_once}: expected a number from 1, or auto")
-    return Resources(device, args.threads, at_once, args.checkpoint_every, packed=device.startswith("cuda"))
+    return Resources(where, args.threads, at_once, args.checkpoint_every, packed=where.startswith("cuda"))
 
 
-def _device(gpu: int | None) -> str:
+def device(gpu: int | None) -> str:
+    """The device of that number, -1 the CPU, None the first GPU or else the CPU; GlamError where it is not there."""
     if gpu is not None and gpu < 0:
         return "cpu"
     import torch

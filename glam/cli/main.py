@@ -19,6 +19,7 @@ VERBS = {
         "say how the class moves within utterances, and how calibrated runs are",
     ),
     "audit": ("glam.cli.audit:audit", "say what a recipe's training and test sets share, and what that alone scores"),
+    "verify": ("glam.cli.verify:verify", "train a stored run again, and say whether it came out the same"),
     "list": ("glam.cli.tables:list_all", "show models, recipes, corpora, tables and their runs"),
     "export": ("glam.cli.reports:export", "write the predictions of a run as CSV"),
 }

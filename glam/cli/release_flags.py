@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from glam.cli.machine import place
 from glam.errors import GlamError
 from glam.models import MODELS
 
@@ -122,7 +123,7 @@ def add_release_flags(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help='a JSON file of these flags: {"epochs": 20}; the command line wins',
     )
-    add("-d", "--datadir", metavar="FOLDER", help="the corpus (IEMOCAP in the environment, or path.py)")
+    add("-d", "--datadir", metavar="FOLDER", type=place, help="the corpus (IEMOCAP in the environment, or path.py)")
 
 
 def with_config(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argparse.Namespace:
@@ -138,16 +139,29 @@ def with_config(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> 
         raise GlamError(f"--config {path}: not a readable JSON file ({error})") from None
     if not isinstance(flags, dict):
         raise GlamError(f'--config {path}: expected flags and values, such as {{"epochs": 20}}')
-    known = {option for action in parser._actions for option in action.option_strings}
-    before = []
+    known = {name[2:]: action for action in parser._actions for name in action.option_strings if name[:2] == "--"}
+    del known["config"], known["help"]
+    before: list[str] = []
     for flag, value in flags.items():
-        if f"--{flag}" not in known or flag == "config":
-            near = sorted(name[2:] for name in known if name.startswith("--"))
-            raise GlamError(f"--config {path}: there is no flag {flag!r}; there are {', '.join(near)}")
-        if value is not None:
-            # `--flag=value`, so that a negative number is not taken for a flag
-            before.append(f"--{flag}={str(value).lower() if isinstance(value, bool) else value}")
+        if flag not in known:
+            raise GlamError(f"--config {path}: there is no flag {flag!r}; there are {', '.join(sorted(known))}")
+        before += _words(flag, value, known[flag], path)
     return parser.parse_args([*before, *(given if given is not None else sys.argv[1:])])
+
+
+def _words(flag: str, value: Any, action: argparse.Action, path: Path) -> list[str]:
+    """The command line's words for a flag and its value in a --config file."""
+    if value is None:
+        return []
+    if action.nargs == 0:  # a flag that takes no value
+        if not isinstance(value, bool):
+            raise GlamError(f"--config {path}: {flag}: given {value!r}, expected true or false")
+        return [f"--{flag}"] * value
+    several = value if isinstance(value, list) and isinstance(action.default, list) else [value]
+    if any(isinstance(one, list | dict) for one in several):
+        raise GlamError(f"--config {path}: {flag}: given {value!r}, expected one value")
+    # `--flag=value`, so that a negative number is not taken for a flag
+    return [f"--{flag}={str(one).lower() if isinstance(one, bool) else one}" for one in several]
 
 
 def overrides(args: argparse.Namespace) -> list[tuple[str, Any]]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from glam.cli.guard import guarded, say
+from glam.cli.machine import place
 from glam.cli.stored import add_runs_flag, add_select_flag, find
 from glam.errors import GlamError
 
@@ -59,12 +60,12 @@ def export(argv: Sequence[str] | None = None) -> int:
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--epoch", type=int, metavar="N", help="the epoch, from 1 (the one that --select chooses)")
     add_select_flag(which)
-    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="where to write (the terminal)")
+    parser.add_argument("-o", "--output", type=place, metavar="FILE", help="where to write (the terminal)")
     add_runs_flag(parser)
 
     def work() -> None:
+        from glam.files import replacing
         from glam.reports.export import export as write
-        from glam.results.files import replacing
 
         args = parser.parse_args(argv)
         run = find(args.run, args.runs_folder)

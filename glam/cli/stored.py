@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from glam.cli.machine import place
 from glam.errors import GlamError
 
 VIEWS = ("test", "halves", "validation", "last")  # those of glam/reports/views.py, which is slow to import
@@ -23,7 +24,7 @@ def add_select_flag(parser: argparse._ActionsContainer, otherwise: str = USUALLY
 
 def add_runs_flag(parser: argparse.ArgumentParser) -> None:
     """--runs-folder: where an experiment is looked for that is given by its name."""
-    parser.add_argument("--runs-folder", type=Path, metavar="FOLDER", help="where results lie (GLAM_RUNS, else runs)")
+    parser.add_argument("--runs-folder", type=place, metavar="FOLDER", help="where results lie (GLAM_RUNS, else runs)")
 
 
 def find(given: Path, runs_folder: Path | None) -> Path:

@@ -6,7 +6,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glam.cli.guard import guarded, say
-from glam.cli.machine import add_folder_flags, add_machine_flags, board, corpus_folder, folders, resources, say_problems
+from glam.cli.machine import (
+    add_folder_flags,
+    add_machine_flags,
+    board,
+    computed,
+    corpus_folder,
+    folders,
+    place,
+    resources,
+    say_problems,
+)
 from glam.cli.stored import USUALLY, add_select_flag
 from glam.errors import GlamError
 
@@ -32,7 +42,7 @@ def table(argv: Sequence[str] | None = None) -> int:
     add("--runs", type=int, default=100, metavar="N", help="the first N of the 100 seeds (100)")
     add("--report", action="store_true", help="train nothing: only read what is there")
     add_select_flag(parser, otherwise=f"that of the printed table: of Table 4 validation, of the others {USUALLY}")
-    add("-o", "--output", type=Path, metavar="FOLDER", help="write Markdown, LaTeX, CSV and JSON there as well")
+    add("-o", "--output", type=place, metavar="FOLDER", help="write Markdown, LaTeX, CSV and JSON there as well")
     add(
         "--set",
         action="append",
@@ -42,7 +52,7 @@ def table(argv: Sequence[str] | None = None) -> int:
     )
     add("--precision", choices=["fp32", "tf32", "bf16"], help="of the arithmetic (fp32)")
     add("--corpus", metavar="NAME", help="the corpus (iemocap)")
-    add("-d", "--datadir", metavar="FOLDER", help="where it lies (IEMOCAP in the environment)")
+    add("-d", "--datadir", metavar="FOLDER", type=place, help="where it lies (IEMOCAP in the environment)")
     add("-g", "--gpu", type=int, metavar="N", help="number of the GPU, -1 = CPU (the first GPU there is, else CPU)")
     add_machine_flags(parser)
     return guarded(lambda: _table(parser.parse_args(argv)))
@@ -98,14 +108,14 @@ def _table(args: argparse.Namespace) -> None:
         raise GlamError("left out of the table, as it is damaged: " + "\n".join(damaged))
 
 
-def _indexed(name: str, datadir: str | None, data: Path) -> "Corpus | None":
+def _indexed(name: str, datadir: Path | None, data: Path) -> "Corpus | None":
     """The corpus as the index has it, so that nothing of it need be there."""
     from glam.data.places import corpus_root, index_folder
     from glam.data.utterances import read_index
 
     corpus = read_index(index_folder(data, name))
     try:
-        root = Path(datadir).expanduser() if datadir else corpus_root(name)
+        root = datadir or corpus_root(name)
     except GlamError:
         return corpus
     if corpus is not None and corpus.root.resolve() != root.resolve():
@@ -141,7 +151,7 @@ def _train(
     say(f"table      {wanted.number}, {setting} setting: {len(asked)} rows, {len(experiments)} experiments")
     say(f"corpus     {corpus.root}: {len(corpus.utterances)} utterances")
     say_problems(corpus)
-    say(f"device     {machine.device}, {asked[0].training.precision}, {machine.described()}")
+    say(f"device     {computed(machine, asked[0].training.precision)}")
     left, total = sum(map(len, missing.values())), sum(len(one.runs(seeds)) for one in experiments.values())
     say(f"runs       {total}, of which {total - left} are stored already")
     if left:
@@ -156,6 +166,7 @@ def _run_all(
     machine: "Resources",
     follow: Path | None,
 ) -> None:
+    from glam.reports.log import Log
     from glam.reports.table_progress import Piece, TableProgress, estimate
     from glam.training.experiment import run
     from glam.training.pace import run_seconds
@@ -169,5 +180,10 @@ def _run_all(
         for piece in pieces:
             progress.begin(piece)
             experiment = experiments[piece.label]
-            with board(follow, experiment.folder.name, progress) as listen:
+            where = computed(machine, experiment.recipe.training.precision)
+            epochs = experiment.recipe.training.epochs
+            with (
+                board(follow, experiment.folder.name, progress) as heard,
+                Log(experiment.folder, piece.runs, epochs, where, heard) as listen,
+            ):
                 run(experiment, missing[piece.label], machine, "none", listen)

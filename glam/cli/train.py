@@ -2,17 +2,17 @@
 
 import argparse
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glam.cli.guard import guarded, say
-from glam.cli.machine import add_machine_flags, board, corpus_folder, folders, resources, say_problems
+from glam.cli.machine import add_machine_flags, board, computed, corpus_folder, folders, place, resources, say_problems
 from glam.cli.release_flags import add_release_flags, notes, overrides, with_config
 from glam.cli.stored import add_select_flag
 from glam.errors import GlamError
 
 if TYPE_CHECKING:
     from glam.data.splits import RunKey
+    from glam.reports.live import Live
     from glam.training.experiment import Experiment
     from glam.training.job import Resources, SaveModel
 
@@ -38,7 +38,7 @@ def train(argv: Sequence[str] | None = None, prog: str = "glam train") -> int:
         metavar="FIELD=VALUE",
         help="any field of the recipe: training.lr=1e-4",
     )
-    add("--seeds", type=Path, metavar="FILE", help="a seed a line (the release's 100 seeds)")
+    add("--seeds", type=place, metavar="FILE", help="a seed a line (the release's 100 seeds)")
     add("--runs", type=int, metavar="N", help="the first N seeds, each with all its folds (1)")
     add("--next", type=int, metavar="N", help="the next N seeds that have no result yet")
     add(
@@ -65,8 +65,7 @@ def train(argv: Sequence[str] | None = None, prog: str = "glam train") -> int:
 
 
 def _train(args: argparse.Namespace) -> None:
-    from glam.data.splits import split
-    from glam.reports.live import Live
+    from glam.reports.log import Log
     from glam.reports.summary import read_runs, refuse_if_all_failed
     from glam.reports.summary import report as report_on
     from glam.training.experiment import Places, prepare, run, verify_stores
@@ -93,18 +92,40 @@ def _train(args: argparse.Namespace) -> None:
         verify_stores(experiment, machine.device)
     save: SaveModel = args.save_model or ("best" if args.SaveModel else "none")
     if missing:
-        divided = split(recipe.split, experiment.population.groups, missing[0])
-        share = len(divided.held_out) / len(divided.train)
-        share /= recipe.augmentation.vtlp_copies + 1
-        share *= recipe.segments.train_hop / recipe.segments.test_hop / 3  # a forward pass is a third of a step
+        say("next       features are extracted where they are not stored yet; after the first steps comes an estimate")
         with (
-            Live(len(missing), recipe.training.epochs, share) as live,
-            board(args.tensorboard, experiment.folder.name, live) as listen,
+            live(experiment, missing) as shown,
+            board(args.tensorboard, experiment.folder.name, shown) as heard,
+            Log(
+                experiment.folder,
+                len(missing),
+                recipe.training.epochs,
+                computed(machine, recipe.training.precision),
+                heard,
+            ) as listen,
         ):
             run(experiment, missing, machine, save, listen)
+        if left := [one for one in missing if not experiment.finished(one)]:
+            say(
+                f"{len(left)} of the {len(runs_asked)} runs are with another process and not in this report; the same "
+                "command, when that is done, reports on all"
+            )
     print(report_on(experiment.folder, args.select, None if args.next is not None else seeds))
     failed = [run.failed is not None for run in read_runs(experiment.stored, seeds)]
     refuse_if_all_failed(failed.count(False), failed.count(True))
+
+
+def live(experiment: "Experiment", runs: "Sequence[RunKey]") -> "Live":
+    """What shows the progress of these runs of an experiment."""
+    from glam.data.splits import split
+    from glam.reports.live import Live
+
+    recipe = experiment.recipe
+    divided = split(recipe.split, experiment.population.groups, runs[0])
+    share = len(divided.held_out) / len(divided.train)
+    share /= recipe.augmentation.vtlp_copies + 1
+    share *= recipe.segments.train_hop / recipe.segments.test_hop / 3  # a forward pass is a third of a step
+    return Live(len(runs), recipe.training.epochs, share)
 
 
 def _seeds(args: argparse.Namespace, finished: Callable[[int], bool]) -> list[int]:
@@ -113,6 +134,8 @@ def _seeds(args: argparse.Namespace, finished: Callable[[int], bool]) -> list[in
     given = [flag for flag in ("seed", "runs", "next") if getattr(args, flag) is not None]
     if len(given) > 1:
         raise GlamError(f"--{' and --'.join(given)} exclude each other: one seed, the first N, or the next N")
+    if args.seed is not None and args.seeds is not None:
+        raise GlamError("--seed and --seeds exclude each other: one seed, or those of a file")
     if args.seed is not None:
         if not 0 <= args.seed < 2**32:
             raise GlamError(f"--seed {args.seed}: expected a number from 0 to {2**32 - 1}")
@@ -139,9 +162,6 @@ def _banner(
     say_problems(experiment.corpus)
     if experiment.corpus.synthetic:
         say(f"           {SYNTHETIC}")
-    say(
-        f"device     {machine.device}, {recipe.training.precision}, {machine.threads} CPU "
-        f"thread{'s' * (machine.threads > 1)} a run, {machine.described()}"
-    )
+    say(f"device     {computed(machine, recipe.training.precision)}")
     say(f"runs       {len(asked)}, of which {len(asked) - len(missing)} are stored already")
     say(f"results    {experiment.folder}")

@@ -16,6 +16,8 @@ RATE = 16_000
 
 LOWEST_RATE, HIGHEST_RATE = 4_000, 384_000
 LOUDEST = 8.0  # float files may overshoot 1 a little; far above it, they hold integers or noise
+# What files that are called .wav begin with: WAV, its large and big-endian forms, NIST SPHERE, and what is misnamed.
+_BEGINNINGS = (b"RIFF", b"RF64", b"riff", b"RIFX", b"NIST", b"FORM", b"fLaC", b"OggS", b"caff", b".snd")
 PLACEHOLDER = 0x7FFF_0000  # sizes from here on are what programs write that could not know the length
 
 
@@ -64,6 +66,9 @@ def read_bytes(path: Path) -> bytes:
 
 def decode(content: bytes, path: Path) -> Recording:
     """Decode the content of an audio file; `path` is for the messages only. Raises as `read_audio` does."""
+    if path.suffix.lower() == ".wav" and not content.startswith(_BEGINNINGS):
+        # libsndfile would look for MPEG frames in it, and find some in noise
+        raise AudioError(path, "is not readable as audio: Format not recognised")
     _check_wav_length(content, path)
     try:
         with soundfile.SoundFile(_Content(content)) as file:

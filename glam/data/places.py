@@ -53,13 +53,13 @@ def _written_in_path_py(variable: str) -> str:
         tree = ast.parse(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return ""
-    except (OSError, ValueError, SyntaxError) as error:
+    except (OSError, ValueError, SyntaxError, RecursionError, MemoryError) as error:
         raise GlamError(f"{path}: cannot be read as Python ({error}); expected a line {variable} = '/path'") from None
     for node in tree.body:
         if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == variable for t in node.targets):
             try:
                 value = ast.literal_eval(node.value)
-            except ValueError:
+            except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
                 value = None
             if not isinstance(value, str):
                 raise GlamError(f"{path}, line {node.lineno}: {variable} must be a path in quotes")

@@ -300,8 +300,9 @@ def read_seeds(path: Path) -> list[int]:
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
-        if not (line.strip().isascii() and line.strip().isdigit() and int(line) < 2**32):
-            raise GlamError(f"{path}, line {number}: found {line!r}, expected a seed from 0 to {2**32 - 1}")
+        digits = line.strip()
+        if not (digits.isascii() and digits.isdigit() and len(digits) <= 10 and int(digits) < 2**32):
+            raise GlamError(f"{path}, line {number}: found {line[:40]!r}, expected a seed from 0 to {2**32 - 1}")
         if int(line) in found:
             raise GlamError(f"{path}, line {number}: the seed {int(line)} stands twice")
         found.append(int(line))

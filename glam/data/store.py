@@ -5,14 +5,15 @@ length, hop and padding: `features/<kind>-<hash>.npy`, and beside it a JSON file
 the array counts as absent.
 """
 
+import io
 import json
 import os
 import shutil
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import file_digest, sha256
@@ -20,7 +21,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from glam.data.audio import read_audio
@@ -29,6 +29,7 @@ from glam.data.features import Extractor, FeatureSettings
 from glam.data.segments import Padding, padded_length, segment_starts
 from glam.data.utterances import Utterance
 from glam.errors import GlamError
+from glam.files import only_one, replacing, write_text, written_from
 from glam.progress import bar
 
 FORMAT = 1
@@ -89,21 +90,17 @@ def open_store(
     Memory stays bounded whatever the corpus. Several processes may ask at once: one extracts, the others wait.
     Raises GlamError where a recording has changed since it was indexed, or where the folder cannot take the store.
     """
-    sources = [(u.id, u.sha256) for u in utterances]
-    key = sha256(
-        json.dumps(
-            [FORMAT, sources, features.model_dump(), length, hop, padding] + [copy] * (copy > 0), separators=(",", ":")
-        ).encode()
-    ).hexdigest()
-    base = folder / "features" / f"{features.kind}-{key[:16]}"
-    if (found := _read(base, key)) is not None:
+    wanted = _Wanted(root, tuple(utterances), features, length, hop, padding, copy, device)
+    base = folder / "features" / f"{features.kind}-{wanted.key[:16]}"
+    if (found := _read(base, wanted)) is not None:
         return found
     try:
         base.parent.mkdir(parents=True, exist_ok=True)
-        with _locked(base):
-            if (found := _read(base, key)) is None:  # another process may have made it meanwhile
-                _extract(base, key, root, utterances, features, length, hop, padding, copy, device)
-                found = _read(base, key)
+        waiting = f"{base}.npy: another process is extracting these features; waiting for it"
+        with only_one(_lock(base), waiting):
+            if (found := _read(base, wanted)) is None:  # another process may have made it meanwhile
+                _extract(base, wanted)
+                found = _read(base, wanted)
     except OSError as error:
         raise GlamError(
             f"{base.parent}: features cannot be kept there ({error}); choose another folder with GLAM_DATA or "
@@ -114,109 +111,120 @@ def open_store(
     return found
 
 
-@contextmanager
-def _locked(base: Path) -> Iterator[None]:
-    """Hold the lock of a store, the kernel's: it goes with the process. Waits, and says so, while another has it."""
-    lock = _lock(base)
-    try:
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            print(f"{base}.npy: another process is extracting these features; waiting for it", file=sys.stderr)
-            lock.acquire()
-    except (OSError, NotImplementedError) as error:
-        raise GlamError(
-            f"{base.parent}: cannot be locked ({error}). Features need a folder that can be written, on a file system "
-            "with locks; choose another with GLAM_DATA or --data-folder."
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()
+@dataclass(frozen=True, eq=False)
+class _Wanted:
+    """What `open_store` was asked for, and what follows from it."""
+
+    root: Path
+    utterances: tuple[Utterance, ...]
+    features: FeatureSettings
+    length: int
+    hop: int
+    padding: Padding
+    copy: int
+    device: str
+
+    @cached_property
+    def key(self) -> str:
+        """SHA-256 of everything that decides about the features."""
+        sources = [(u.id, u.sha256) for u in self.utterances]
+        settings = [FORMAT, sources, self.features.model_dump(), self.length, self.hop, self.padding]
+        settings += [self.copy] * (self.copy > 0)
+        return sha256(json.dumps(settings, separators=(",", ":")).encode()).hexdigest()
+
+    @cached_property
+    def ids(self) -> tuple[str, ...]:
+        """Of the utterances."""
+        return tuple(u.id for u in self.utterances)
+
+    @cached_property
+    def offsets(self) -> NDArray[np.int64]:
+        """(U+1,): the first row of each utterance."""
+        lengths = (padded_length(u.samples, self.length, self.padding) for u in self.utterances)
+        counts = [len(segment_starts(n, self.length, self.hop)) for n in lengths]
+        return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+
+    @cached_property
+    def shape(self) -> tuple[int, int, int]:
+        """(N, F, T) of the array."""
+        return (int(self.offsets[-1]), *self.features.shape(self.length))
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file of the array."""
+        return len(self.header) + 4 * int(np.prod(self.shape))
+
+    @cached_property
+    def header(self) -> bytes:
+        """What the file of the array begins with."""
+        header = io.BytesIO()
+        np.lib.format.write_array_header_1_0(header, {"descr": "<f4", "fortran_order": False, "shape": self.shape})
+        return header.getvalue()
 
 
-def _lock(base: Path) -> FileLock:
-    # A file that merely exists would outlive a killed process: no such substitute where the kernel has no locks.
-    return FileLock(f"{base}.lock", fallback_to_soft=False)
+def _lock(base: Path) -> Path:
+    return base.with_suffix(".lock")
 
 
 def _clear(base: Path) -> None:
     """Remove what killed processes left half-written: of this store, whose lock is ours, and of others."""
     for leftover in base.parent.glob(".*.tmp-*"):
-        name = leftover.name[1:].rpartition(".tmp-")[0]
-        if name == base.name:
-            leftover.unlink()
-            continue
-        with suppress(Timeout), _lock(base.with_name(name)).acquire(timeout=0):
+        written = written_from(leftover)
+        if written is None or written.stem == base.name:
             leftover.unlink(missing_ok=True)
+            continue
+        with only_one(_lock(written)) as dead:
+            if dead:
+                leftover.unlink(missing_ok=True)
 
 
-def _read(base: Path, key: str) -> SegmentStore | None:
+def _read(base: Path, wanted: _Wanted) -> SegmentStore | None:
+    """The store as it lies there; None where it is absent, half-written, or other than what is wanted in anything."""
+    array = base.with_suffix(".npy")
     try:
-        about = json.loads(base.with_suffix(".json").read_text(encoding="utf-8"))
-        array = base.with_suffix(".npy")
-        if about["key"] != key or array.stat().st_size != about["bytes"]:
+        about = json.loads(base.with_suffix(".json").read_bytes())
+        with array.open("rb") as file:
+            whole = file.read(len(wanted.header)) == wanted.header and file.seek(0, os.SEEK_END) == about["bytes"]
+        said = (about["key"], about["utterances"], about["offsets"], about["bytes"])
+        expected = (wanted.key, list(wanted.ids), wanted.offsets.tolist(), wanted.size)
+        if not whole or said != expected:
             return None
-        offsets = np.array(about["offsets"], dtype=np.int64)
-        return SegmentStore(array, tuple(about["utterances"]), offsets, about["sha256"])
-    except (OSError, ValueError, KeyError, TypeError):
+        return SegmentStore(array, wanted.ids, wanted.offsets, str(about["sha256"]))
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 
-def _extract(
-    base: Path,
-    key: str,
-    root: Path,
-    utterances: Sequence[Utterance],
-    features: FeatureSettings,
-    length: int,
-    hop: int,
-    padding: Padding,
-    copy: int,
-    device: str,
-) -> None:
-    counts = [len(segment_starts(padded_length(u.samples, length, padding), length, hop)) for u in utterances]
-    for u, count in zip(utterances, counts, strict=True):
+def _extract(base: Path, wanted: _Wanted) -> None:
+    for u, count in zip(wanted.utterances, np.diff(wanted.offsets), strict=True):
         if not count:
-            raise GlamError(f"{u.id}: has {u.samples} samples, which is shorter than one segment of {length}")
-    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    shape = (int(offsets[-1]), *features.shape(length))
+            raise GlamError(f"{u.id}: has {u.samples} samples, which is shorter than one segment of {wanted.length}")
     array, about = base.with_suffix(".npy"), base.with_suffix(".json")
-    temporary = base.with_name(f".{base.name}.tmp-{os.getpid()}")
     _clear(base)
-    needed = 4 * int(np.prod(shape))
-    _check_room(base.parent, needed)
+    _check_room(base.parent, wanted.size)
     try:
-        with temporary.open("wb") as file:
-            header = {"descr": "<f4", "fortran_order": False, "shape": shape}
-            np.lib.format.write_array_header_1_0(file, header)
-            rows = _Rows(file, file.tell(), shape)
-            _fill(rows, root, utterances, features, offsets, length, hop, padding, copy, device)
-            file.flush()
-            os.fsync(file.fileno())
-        description = {
-            "key": key,
-            "bytes": temporary.stat().st_size,
-            "sha256": _checksum(temporary),
-            "settings": features.model_dump() | {"length": length, "hop": hop, "padding": padding, "copy": copy},
-            "utterances": [u.id for u in utterances],
-            "offsets": offsets.tolist(),
-        }
-        about.unlink(missing_ok=True)
-        temporary.replace(array)
-        with temporary.open("w", encoding="utf-8") as text:
-            json.dump(description, text)
-            text.flush()
-            os.fsync(text.fileno())
-        temporary.replace(about)
+        with replacing(array) as temporary:
+            with temporary.open("wb") as file:
+                file.write(wanted.header)
+                _fill(_Rows(file, len(wanted.header), wanted.shape), wanted)
+            description = {
+                "key": wanted.key,
+                "bytes": wanted.size,
+                "sha256": _checksum(temporary),
+                "settings": wanted.features.model_dump()
+                | {"length": wanted.length, "hop": wanted.hop, "padding": wanted.padding, "copy": wanted.copy},
+                "utterances": wanted.ids,
+                "offsets": wanted.offsets.tolist(),
+            }
+            about.unlink(missing_ok=True)
+        write_text(about, json.dumps(description))
     except OSError as error:
-        temporary.unlink(missing_ok=True)  # before what is free is counted
+        if not about.exists():
+            array.unlink(missing_ok=True)  # before what is free is counted
         raise GlamError(
-            f"{array}: the features cannot be written ({error}). They need {_gib(needed)}, {_room(base.parent)} are "
-            "free; nothing half-written is left. Make room, or choose another folder with GLAM_DATA or --data-folder."
+            f"{array}: the features cannot be written ({error}). They need {_gib(wanted.size)}, {_room(base.parent)} "
+            "are free; nothing half-written is left. Make room, or choose another folder with GLAM_DATA or "
+            "--data-folder."
         ) from None
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 class _Rows:
@@ -233,41 +241,37 @@ class _Rows:
             self._file.write(np.ascontiguousarray(values, dtype="<f4").data)
 
 
-def _fill(
-    rows: _Rows,
-    root: Path,
-    utterances: Sequence[Utterance],
-    features: FeatureSettings,
-    offsets: NDArray[np.int64],
-    length: int,
-    hop: int,
-    padding: Padding,
-    copy: int,
-    device: str,
-) -> None:
+def _fill(rows: _Rows, wanted: _Wanted) -> None:
     import torch
 
+    features, length, device = wanted.features, wanted.length, wanted.device
     plain = Extractor(features, length, device)
+    total = wanted.shape[0]
 
     def work(i: int) -> int:
-        extractor = Extractor(features, length, device, warp_factor(utterances[i].id, copy)) if copy else plain
+        one = wanted.utterances[i]
+        extractor = Extractor(features, length, device, warp_factor(one.id, wanted.copy)) if wanted.copy else plain
         # A view: neighbouring segments share most of their samples, and copies would be several times the corpus.
-        segments = torch.from_numpy(_samples(root, utterances[i], length, padding)).unfold(0, length, hop)
+        speech = torch.from_numpy(_samples(wanted.root, one, length, wanted.padding))
+        segments = speech.unfold(0, length, wanted.hop)
         for first in range(0, len(segments), GROUP):
-            rows.write(int(offsets[i]) + first, extractor(segments[first : first + GROUP]).cpu().numpy())
+            group = extractor(segments[first : first + GROUP]).cpu().numpy()
+            rows.write(int(wanted.offsets[i]) + first, group)
         return len(segments)
 
     # Each thread takes its utterances from the file to the features alone, which keeps every core busy: threads that
     # share one operation wait for each other.
+    begun = time.monotonic()
+    print(f"extracting {features.kind} of {total} segments of {len(wanted.utterances)} utterances", file=sys.stderr)
     threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     torch_threads = torch.get_num_threads()
     with (
-        bar(int(offsets[-1]), f"extracting {features.kind}", "segment") as progress,
+        bar(total, f"extracting {features.kind}", "segment") as progress,
         ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool,
     ):
         waiting: set[Future[int]] = set()
         try:
-            for i in range(len(utterances)):
+            for i in range(len(wanted.utterances)):
                 waiting.add(pool.submit(work, i))
                 if len(waiting) > 2 * threads:  # not the whole corpus ahead of the disk
                     done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
@@ -279,6 +283,7 @@ def _fill(
             raise
         finally:
             torch.set_num_threads(torch_threads)  # the pool's 1 would be every later thread's too
+    print(f"extracted in {time.monotonic() - begun:.0f} s, and kept for every later run", file=sys.stderr, flush=True)
 
 
 def _samples(root: Path, utterance: Utterance, length: int, padding: Padding) -> NDArray[np.float32]:

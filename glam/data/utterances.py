@@ -3,14 +3,12 @@
 import csv
 import hashlib
 import io
-import json
-import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from glam.errors import GlamError
+from glam.files import hashed_json, read_hashed, write_bytes, write_text
 
 FORMAT = 1  # of the index; another number on disk means: read the corpus again
 VOTES = " | "  # between the rater votes of an utterance in the index
@@ -123,8 +121,8 @@ def write_index(corpus: Corpus, folder: Path) -> Path:
     }
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _replace(folder / "index.csv", rows)
-        _replace(folder / "index.json", (json.dumps(rest, indent=1) + "\n").encode())
+        write_bytes(folder / "index.csv", rows)
+        write_text(folder / "index.json", hashed_json(rest, indent=1))
     except OSError as error:
         raise GlamError(
             f"the index of {corpus.name} cannot be written to {folder}: {error.strerror or error}. "
@@ -136,9 +134,9 @@ def write_index(corpus: Corpus, folder: Path) -> Path:
 def read_index(folder: Path) -> Corpus | None:
     """The corpus as an index has it; None where there is no index, or an incomplete, edited or older one."""
     try:
-        rest = json.loads((folder / "index.json").read_bytes())
+        rest, hashed = read_hashed((folder / "index.json").read_bytes())
         rows = (folder / "index.csv").read_bytes()
-        if rest["format"] != FORMAT or rest["index_csv_sha256"] != hashlib.sha256(rows).hexdigest():
+        if not hashed or rest["format"] != FORMAT or rest["index_csv_sha256"] != hashlib.sha256(rows).hexdigest():
             return None
         table = csv.reader(io.StringIO(rows.decode("utf-8", "surrogateescape"), newline=""))
         if tuple(next(table)) != _COLUMNS:
@@ -186,18 +184,3 @@ def _utterance(row: list[str]) -> Utterance:
 
 def _number(cell: str) -> float | None:
     return float(cell) if cell else None
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Put a file in its place whole: written under another name, on the disk, then renamed."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)  # mkstemp makes files that only their owner can read
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

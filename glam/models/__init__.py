@@ -5,6 +5,7 @@ A model is one function (classes, shape, **options) -> module and one line in ea
 
 from __future__ import annotations
 
+import warnings
 from importlib import import_module
 from typing import TYPE_CHECKING, Self
 
@@ -79,8 +80,8 @@ class ModelSettings(Settings):
     """
 
     name: str = "glam"
-    heads: int | None = Field(default=None, ge=1, description="attention heads (the release's --head)")
-    hidden: int | None = Field(default=None, ge=1, description="channels of a head (--attn_hidden)")
+    heads: int | None = Field(default=None, ge=1, le=1024, description="attention heads (the release's --head)")
+    hidden: int | None = Field(default=None, ge=1, le=4096, description="channels of a head (--attn_hidden)")
     dropout: float | None = Field(default=None, ge=0, lt=1, description="dropout on the attention weights")
     dropout_at_test: bool | None = Field(default=None, description="dropout stays active in evaluation")
 
@@ -106,3 +107,23 @@ class ModelSettings(Settings):
     def options(self) -> dict[str, int | float | bool]:
         """The options given, as `build` takes them."""
         return self.model_dump(exclude={"name"}, exclude_none=True)
+
+
+def check_shape(model: ModelSettings, classes: int, shape: tuple[int, int]) -> None:
+    """GlamError where the model cannot take features of that shape (F, T), or gives no logits (batch, classes).
+
+    Found out by giving it two segments of zeros, before anything long begins.
+    """
+    import torch
+
+    with torch.random.fork_rng(devices=[]), torch.inference_mode(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about layers without weights, which are refused below
+        try:
+            found = tuple(build(model.name, classes, shape, **model.options()).eval()(torch.zeros(2, 1, *shape)).shape)
+        except (RuntimeError, ValueError, IndexError, ZeroDivisionError) as error:
+            raise GlamError(
+                f"the model {model.name} cannot take features of {shape[0]} x {shape[1]} (frequencies x frames; "
+                f"{' '.join(str(error).split())}): choose a greater segments.length or features.coefficients"
+            ) from None
+    if found != (2, classes):
+        raise GlamError(f"the model {model.name} gives {found} for two segments, expected logits (2, {classes})")

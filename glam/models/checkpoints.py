@@ -8,6 +8,7 @@ import io
 import pickle
 import re
 import warnings
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -198,12 +199,26 @@ def _misfit(weights: Mapping[str, Tensor], model: nn.Module) -> str | None:
     return None
 
 
+def _check_zip(data: bytes) -> None:
+    """GlamError where an entry of a zip, torch's format since 1.6, is not what was written: torch does not look."""
+    if not zipfile.is_zipfile(io.BytesIO(data)):
+        return
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            damaged = archive.testzip()
+    except Exception as error:  # whatever damage provokes in the reader
+        raise GlamError(f"it is damaged ({type(error).__name__}).") from None
+    if damaged is not None:
+        raise GlamError(f"it is damaged: {damaged} in it is not what was written.")
+
+
 def _read(path: Path) -> dict[str, Tensor]:
     """The state dict in a `.pth` file; no code in it is run."""
     try:
         data = path.read_bytes()
     except OSError as error:
         raise GlamError(f"{error.strerror}.") from None
+    _check_zip(data)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about the pickle protocol of a file that is refused below

@@ -30,7 +30,7 @@ from glam.progress import bar
 from glam.reports.summary import heading, mean_std, read_runs, signed
 from glam.reports.views import SELECTION, VIEWS, Scored, View, default_view, parts, possible_views, take
 from glam.reports.words import counted
-from glam.results.run import RUN, StoredExperiment, StoredRun, read_experiment, read_run
+from glam.results.run import RUN, StoredExperiment, StoredRun, experiment_of, read_experiment, read_run
 
 LENGTHS = 4  # groups of utterances by their number of segments
 EVERYONE = "all"
@@ -63,7 +63,7 @@ def diagnosis(folder: Path, view: View | None = None) -> str:
     Raises GlamError where the folder is neither, or where no run of it is finished.
     """
     alone = (folder / RUN).is_file()
-    experiment = read_experiment(folder.resolve().parent if alone else folder)
+    experiment = experiment_of(folder) if alone else read_experiment(folder)
     view = view or default_view(experiment)
     runs = [read_run(folder)] if alone else read_runs(experiment)
     finished = [run for run in runs if run.failed is None]

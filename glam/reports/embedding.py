@@ -149,6 +149,7 @@ def _read_model(run: StoredRun) -> "tuple[Recipe, tuple[int, int], int, dict[str
     from glam.training.recipe import checked
 
     path = run.folder / MODEL
+    run.read(MODEL)  # refuses what is not what was written
     try:
         with safe_open(path, "pt") as file:
             meta = file.metadata() or {}

@@ -9,7 +9,7 @@ import numpy as np
 from glam.errors import GlamError
 from glam.evaluation.metrics import softmax
 from glam.reports.views import SELECTION, Part, View, default_view, parts, take
-from glam.results.run import read_experiment, read_run
+from glam.results.run import experiment_of, read_run
 
 
 def export(folder: Path, output: TextIO, epoch: int | None = None, view: View | None = None) -> str:
@@ -19,7 +19,7 @@ def export(folder: Path, output: TextIO, epoch: int | None = None, view: View | 
     chooses. Returns which epoch was written, in words. Raises GlamError where there is no such run or epoch.
     """
     run = read_run(folder)
-    experiment = read_experiment(folder.resolve().parent)
+    experiment = experiment_of(folder)
     if run.failed is not None:
         raise GlamError(f"{folder}: this run failed and has no predictions ({run.failed})")
     if epoch is not None and not 1 <= epoch <= len(run.epochs):

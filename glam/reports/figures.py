@@ -26,13 +26,13 @@ from glam.data.population import composition_line
 from glam.errors import GlamError
 from glam.evaluation.calibration import BINS, Bins
 from glam.evaluation.metrics import scores_of_all
+from glam.files import replacing
 from glam.reports.diagnosis import calibrated
 from glam.reports.embedding import Embedding
 from glam.reports.folds import outcomes
 from glam.reports.summary import mean_std, read_runs
 from glam.reports.views import SELECTION, View, result, scored
 from glam.reports.words import counted
-from glam.results.files import replacing
 from glam.results.run import StoredExperiment, StoredRun
 
 COLUMN, PAGE = 3.35, 7.0  # inches

@@ -15,12 +15,12 @@ from glam.data.splits import RUNS
 from glam.errors import GlamError
 from glam.evaluation.statistics import Summary
 from glam.evaluation.statistics import summary as summarise
+from glam.files import write_text
 from glam.reports.published import METRICS, PrintedTable, published
 from glam.reports.summary import SYNTHETIC, signed
 from glam.reports.tables import CHANCE, Comparison, RowReport, TableReport
 from glam.reports.views import OPTIMISM, SELECTION
 from glam.reports.words import counted
-from glam.results.files import write_text
 
 NAMES = {"wa": "WA", "ua": "UA", "macro_f1": "macro F1", "weighted_f1": "weighted F1", "micro_f1": "micro F1"}
 GROUPS = (("wa", "ua"), ("macro_f1", "weighted_f1", "micro_f1"))  # side by side in one grid

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,11 @@ from safetensors.torch import save
 from torch import Tensor
 
 from glam.errors import GlamError
-from glam.results.files import replacing
+from glam.files import write_bytes
 from glam.results.run import Epoch
 from glam.training.engine import Learns, RunState
 
-FORMAT = "1"
+FORMAT = "2"
 
 
 def save_checkpoint(
@@ -39,22 +40,17 @@ def save_checkpoint(
         tensors["logits"] = torch.from_numpy(np.stack(state.logits))
         tensors["segment_classes"] = torch.from_numpy(np.stack(state.segment_classes))
     tensors |= {f"extra/{name}": tensor for name, tensor in extra.items()}
-    meta = {
-        "format": FORMAT,
-        "identity": identity,
-        "state": json.dumps(
-            {
-                "epoch": state.epoch,
-                "step": state.step,
-                "seconds": state.seconds,
-                "epochs": [asdict(epoch) for epoch in state.epochs],
-                "notes": notes,
-            }
-        ),
+    plain = {
+        "epoch": state.epoch,
+        "step": state.step,
+        "seconds": state.seconds,
+        "epochs": [asdict(epoch) for epoch in state.epochs],
+        "notes": notes,
     }
+    meta = {"format": FORMAT, "identity": identity, "state": json.dumps(plain)}
+    tensors = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as temporary:
-        temporary.write_bytes(save({name: t.detach().cpu().contiguous() for name, t in tensors.items()}, meta))
+    write_bytes(path, save(tensors, meta | {"sha256": _hash(tensors, meta["state"])}))
 
 
 def load_checkpoint(
@@ -70,8 +66,10 @@ def load_checkpoint(
         with safe_open(path, "pt") as file:
             meta = file.metadata() or {}
             if meta.get("format") != FORMAT or meta.get("identity") != identity:
-                raise GlamError(f"{path}: the checkpoint of another experiment. Delete it and run again.")
+                raise GlamError(f"{path}: the checkpoint of another experiment or version. Delete it and run again.")
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+        if _hash(tensors, meta["state"]) != meta["sha256"]:
+            raise ValueError("its content is not what was written")
         stored = json.loads(meta["state"])
         learner.load(_under(tensors, "model/"), _under(tensors, "optimiser/"))
         state = RunState(
@@ -90,6 +88,16 @@ def load_checkpoint(
             f"{path}: a damaged checkpoint ({type(error).__name__}: {error}). "
             "Delete it and run again: its run starts anew, finished runs stay."
         ) from None
+
+
+def _hash(tensors: dict[str, Tensor], state: str) -> str:
+    """SHA-256 of all that a checkpoint holds; safetensors have none of their own."""
+    whole = sha256(state.encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        whole.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        whole.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return whole.hexdigest()
 
 
 def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -16,6 +16,7 @@ from glam.data.population import Population, population
 from glam.data.splits import RunKey, runs_of
 from glam.data.store import SegmentStore, open_store
 from glam.data.utterances import Corpus
+from glam.models import check_shape
 from glam.results.identity import digest, identity
 from glam.results.run import RUN, StoredExperiment, experiment_folder, store_experiment
 from glam.training.job import Job, Resources, SaveModel
@@ -59,7 +60,7 @@ class Experiment:
 def prepare(recipe: Recipe, places: Places, verify: bool = False) -> Experiment:
     """Read the corpus and check that the recipe can run on it; nothing is extracted or trained yet.
 
-    Raises GlamError where the corpus has too little, before any long work.
+    Raises GlamError where the corpus has too little, or the features for the model, before any long work.
     """
     corpus = load_corpus(
         recipe.corpus.name, places.corpus, index_folder(places.data, recipe.corpus.name), verify=verify
@@ -71,6 +72,7 @@ def experiment_on(corpus: Corpus, recipe: Recipe, places: Places) -> Experiment:
     """The experiment of a recipe on a corpus that has been read."""
     people = population(corpus, recipe.corpus, recipe.segments)
     folds = people.folds(recipe.split)
+    check_shape(recipe.model, len(recipe.corpus.classes), recipe.features.shape(recipe.segments.samples))
     settings = recipe.scientific()
     who = identity(settings, people.digest)
     stored = StoredExperiment(

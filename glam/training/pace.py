@@ -5,7 +5,6 @@ the right shape, in as many processes at once as runs will be; nothing of the co
 """
 
 import multiprocessing
-import signal
 import time
 from collections.abc import Callable, Sequence
 from math import ceil
@@ -20,6 +19,7 @@ from glam.results.identity import canonical_json
 from glam.results.run import StoredExperiment, StoredRun, read_run
 from glam.training.experiment import Experiment
 from glam.training.job import Resources
+from glam.training.processes import deaf_to_interrupts
 from glam.training.recipe import Recipe
 
 SECONDS = 1.5  # of measuring, at least one step
@@ -131,7 +131,8 @@ def _measure(recipes: Sequence[Recipe], resources: Resources) -> list[float]:
         for _ in range(1 if resources.packed else resources.at_once):
             here, there = context.Pipe(duplex=False)
             process = context.Process(target=_tell, args=(recipes, resources, there), daemon=True)
-            process.start()
+            with deaf_to_interrupts():
+                process.start()
             there.close()  # so that the end of the process is the end of the pipe
             processes.append(process)
             ends.append(here)
@@ -149,7 +150,6 @@ def _measure(recipes: Sequence[Recipe], resources: Resources) -> list[float]:
 
 
 def _tell(recipes: Sequence[Recipe], resources: Resources, answer: Connection) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
     if resources.packed:
         answer.send([share_of_a_step(recipe, resources) for recipe in recipes])
     else:

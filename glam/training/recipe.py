@@ -6,6 +6,7 @@ One file of `configs/` holds one model in one setting. `released` are the settin
 
 import difflib
 import re
+import reprlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -107,11 +108,11 @@ def parse_override(text: str) -> tuple[str, Any]:
     """`section.field=value` as (field, value), the value read as YAML; GlamError where there is no `=`."""
     field, equals, value = text.partition("=")
     if not equals or not field.strip():
-        raise GlamError(f"--set {text}: expected section.field=value, for example --set training.lr=1e-4")
+        raise GlamError(f"--set {_short(text)[1:-1]}: expected section.field=value, for example --set training.lr=1e-4")
     try:
         return field.strip(), yaml.load(value, Loader=_Loader)
-    except yaml.YAMLError:
-        raise GlamError(f"--set {text}: the value {value!r} is not valid YAML") from None
+    except (yaml.YAMLError, RecursionError, ValueError):
+        raise GlamError(f"--set {field.strip()}: the value {_short(value)} is not valid YAML") from None
 
 
 class _Loader(yaml.SafeLoader):
@@ -156,7 +157,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         raise GlamError(f"{path}: cannot be read ({error})") from None
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         detail = " ".join(str(error).split())
-        raise GlamError(f"{path}: not a recipe in YAML: {detail}") from None
+        raise GlamError(f"{path}: not a recipe in YAML: {detail[:300]}") from None
     if settings is None:
         return {}
     if not isinstance(settings, dict):
@@ -189,7 +190,14 @@ def _explain_one(item: dict[str, Any]) -> str:
         return f"there is no field {field}.{hint} Allowed here: {', '.join(allowed)}"
     if item["type"] == "value_error":
         return f"{field}: {item['ctx']['error']}"
-    return f"{field}: given {item['input']!r}; {item['msg'][0].lower()}{item['msg'][1:]}"
+    return f"{field}: given {_short(item['input'])}; {item['msg'][0].lower()}{item['msg'][1:]}"
+
+
+def _short(value: object) -> str:
+    """A value in a message: one line of bounded length, however large or nested the value is."""
+    brief = reprlib.Repr()
+    brief.maxlevel, brief.maxstring, brief.maxother = 3, 80, 80
+    return brief.repr(value)
 
 
 def _fields_at(path: Sequence[str]) -> list[str]:

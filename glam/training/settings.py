@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from glam.settings import Settings
 
 Precision = Literal["fp32", "tf32", "bf16"]
+LARGEST = 1e30  # what an optimiser multiplies with must stay within float32
 
 
 class TrainingSettings(Settings):
@@ -28,12 +29,12 @@ class TrainingSettings(Settings):
         that a model can only score by chance.
     """
 
-    epochs: int = Field(50, ge=1)
-    batch_size: int = Field(32, ge=1)
+    epochs: int = Field(50, ge=1, le=100_000)
+    batch_size: int = Field(32, ge=1, le=65_536)
     optimizer: Literal["adam", "sgd"] = "adam"
-    lr: float = Field(1e-3, gt=0, allow_inf_nan=False)
+    lr: float = Field(1e-3, gt=0, le=LARGEST)
     momentum: float = Field(0.9, ge=0, lt=1)
-    weight_decay: float = Field(1e-6, ge=0, allow_inf_nan=False)
+    weight_decay: float = Field(1e-6, ge=0, le=LARGEST)
     schedule: Literal["decay", "cosine", "constant"] = "decay"
     lr_factor: float = Field(0.95, gt=0, le=1)
     lr_every: int = Field(1, ge=1)

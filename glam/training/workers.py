@@ -21,10 +21,11 @@ import numpy as np
 from glam.data.splits import RunKey, seeds, split
 from glam.errors import GlamError
 from glam.evaluation.metrics import best_epoch, confusion_matrix, scores_of
+from glam.files import only_one
 from glam.results.environment import environment
-from glam.results.files import only_one
 from glam.results.run import MODEL, RUN, Predictions, write_failure, write_run
 from glam.training.job import Job, SaveModel, open_feeds, run_data
+from glam.training.processes import deaf_to_interrupts
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -84,9 +85,10 @@ def run_jobs(job: Job, runs: Sequence[RunKey]) -> Iterator[Message]:
     for _ in range(count):
         waiting.put(None)
     workers = [context.Process(target=_work, args=(job, waiting, messages, stop), daemon=True) for _ in range(count)]
-    for worker in workers:
-        worker.start()
     try:
+        with deaf_to_interrupts():
+            for worker in workers:
+                worker.start()
         while any(worker.is_alive() for worker in workers) or not messages.empty():
             try:
                 message: Message = messages.get(timeout=0.2)
@@ -100,6 +102,8 @@ def run_jobs(job: Job, runs: Sequence[RunKey]) -> Iterator[Message]:
     finally:
         stop.set()
         for worker in workers:
+            if worker.pid is None:
+                continue  # interrupted before it was started
             worker.join(timeout=60)
             if worker.is_alive():
                 worker.kill()
@@ -120,8 +124,7 @@ def _check(workers: Sequence[Any]) -> None:
 
 
 def _work(job: Job, waiting: Any, messages: Any, stop: Event) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the parent decides what that means, as with Ctrl-C
     threading.Thread(target=_die_with_parent, daemon=True).start()
     try:
         if job.resources.packed:

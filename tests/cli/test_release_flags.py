@@ -112,9 +112,29 @@ def test_config_file_and_command_line(tmp_path: Path) -> None:
     assert (args.epochs, args.alpha, args.padding, args.gpu, args.seed) == (9, 0.3, False, -1, None)
 
 
-@pytest.mark.parametrize("content", ["{", "[1]", '{"epoch": 3}', '{"config": "x"}'])
+def test_flags_of_ours_stand_in_a_config_file_too(tmp_path: Path) -> None:
+    path = tmp_path / "flags.json"
+    for value in (True, False, None):
+        path.write_text(json.dumps({"verify-corpus": value, "set": ["training.lr=1", "training.epochs=2"]}))
+        parser = argparse.ArgumentParser()
+        add_release_flags(parser)
+        parser.add_argument("--verify-corpus", action="store_true")
+        parser.add_argument("--set", action="append", default=[])
+        args = with_config(parser, ["-c", str(path), "--set", "a=3"])
+        assert args.verify_corpus is bool(value)
+        assert args.set == ["training.lr=1", "training.epochs=2", "a=3"]
+        path.write_text('{"verify-corpus": "yes"}')
+        with pytest.raises(GlamError, match="verify-corpus: given 'yes', expected true or false"):
+            with_config(parser, ["-c", str(path)])
+
+
+@pytest.mark.parametrize(
+    "content", ["{", "[1]", '{"epoch": 3}', '{"config": "x"}', '{"help": true}', '{"epochs": [3]}']
+)
 def test_a_wrong_config_file_is_one_message(tmp_path: Path, content: str) -> None:
     path = tmp_path / "flags.json"
     path.write_text(content)
-    with pytest.raises(GlamError, match=r"--config .*flags\.json"):
+    with pytest.raises(GlamError, match=r"--config .*flags\.json") as error:
         parsed("-c", str(path))
+    allowed = str(error.value).partition("there are ")[2].split(", ")
+    assert not {"config", "help"} & set(allowed)

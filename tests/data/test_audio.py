@@ -117,6 +117,14 @@ def test_an_absurd_rate_is_refused(tmp_path: Path) -> None:
         read_audio(path)
 
 
+def test_a_damaged_beginning_is_not_taken_for_mpeg(capfd: pytest.CaptureFixture[str]) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, 60_000, dtype=np.uint8).tobytes()
+    for content in (b"\0" + wav(noise)[1:], b"ID3" + wav(noise), b"\xff\xfb\x90\x64" + noise):
+        with pytest.raises(AudioError, match="not readable as audio: Format not recognised"):
+            decode(content, Path("x.wav"))
+    assert capfd.readouterr().err == ""
+
+
 def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
     with pytest.raises(AudioError, match="cannot be read: No such file"):
         read_audio(tmp_path / "none.wav")

@@ -47,7 +47,12 @@ def test_the_constant_of_path_py(project: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "part"),
-    [("IEMOCAP = open", "path in quotes"), ("IEMOCAP = 3", "path in quotes"), ("IEMOCAP = (", "Python")],
+    [
+        ("IEMOCAP = open", "path in quotes"),
+        ("IEMOCAP = 3", "path in quotes"),
+        ("IEMOCAP = (", "Python"),
+        ("IEMOCAP = " + "{" * 3000, "Python"),
+    ],
 )
 def test_a_path_py_that_cannot_be_meant(project: Path, content: str, part: str) -> None:
     (project / "path.py").write_text(content)

@@ -296,6 +296,7 @@ def test_a_file_of_seeds_is_read_in_its_order(tmp_path: Path) -> None:
         ("²\n".encode(), "line 1"),
         (b"5\n6\n5\n", "line 3: the seed 5 stands twice"),
         (b"\xff\xfe1\n", "cannot be read"),
+        (b"9" * 5000, "line 1: found '9{40}', expected"),
     ],
 )
 def test_a_line_that_is_no_seed_is_named(content: bytes, said: str, tmp_path: Path) -> None:

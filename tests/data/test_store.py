@@ -220,11 +220,47 @@ def short_array(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-4])
 
 
+def other_rows(path: Path) -> None:
+    """The segments of one utterance would be taken for another's."""
+    about = path.with_suffix(".json")
+    content = json.loads(about.read_text())
+    content["offsets"][1] += 1
+    about.write_text(json.dumps(content))
+
+
+def other_order(path: Path) -> None:
+    about = path.with_suffix(".json")
+    content = json.loads(about.read_text())
+    content["utterances"].reverse()
+    about.write_text(json.dumps(content))
+
+
+def deep_sidecar(path: Path) -> None:
+    path.with_suffix(".json").write_text("[" * 100_000)
+
+
+def other_header(path: Path) -> None:
+    path.write_bytes(path.read_bytes().replace(b"'fortran_order': False", b"'fortran_order': True ", 1))
+
+
 def no_array(path: Path) -> None:
     path.unlink()
 
 
-@pytest.mark.parametrize("damage", [no_sidecar, half_sidecar, foreign_sidecar, short_array, no_array])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        no_sidecar,
+        half_sidecar,
+        foreign_sidecar,
+        other_rows,
+        other_order,
+        deep_sidecar,
+        short_array,
+        other_header,
+        no_array,
+    ],
+)
 def test_what_is_not_whole_is_extracted_again(
     damage: Callable[[Path], None], root: Path, spoken: list[Utterance], folder: Path
 ) -> None:
@@ -363,7 +399,7 @@ def test_what_a_killed_process_left_is_cleared_by_the_next(root: Path, spoken: l
     process.send_signal(signal.SIGKILL)
     process.wait()
     (left,) = folder.glob("features/.*.tmp-*")
-    lock = FileLock(left.with_name(left.name[1:].rpartition(".tmp-")[0] + ".lock"))
+    lock = FileLock(left.with_name(left.name[1:].rpartition(".tmp-")[0]).with_suffix(".lock"))
     with lock:
         opened(root, spoken, folder, hop=HOP + 1)
         assert left.exists()

@@ -97,6 +97,13 @@ def test_an_interrupted_write_is_noticed(tmp_path: Path) -> None:
     assert read_index(tmp_path) is None
 
 
+def test_an_edited_index_is_none(tmp_path: Path) -> None:
+    write_index(corpus(utterance()), tmp_path)
+    path = tmp_path / "index.json"
+    path.write_text(path.read_text().replace('"synthetic": false', '"synthetic": true'))
+    assert read_index(tmp_path) is None
+
+
 @pytest.mark.parametrize("content", [b"", b"\xff\x00", b"[]", b"{}", b'{"format": 999}', b"null"])
 def test_an_index_of_another_kind_is_none(tmp_path: Path, content: bytes) -> None:
     write_index(corpus(utterance()), tmp_path)

@@ -182,6 +182,17 @@ def test_a_file_that_is_no_released_checkpoint_is_refused_in_one_line(tmp_path, 
     assert not Path("evil").exists()
 
 
+def test_a_changed_weight_is_noticed_though_torch_does_not_look(tmp_path):
+    path = tmp_path / "model.pth"
+    torch.save(as_released("mhcnn"), path)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    torch.load(path, weights_only=True)
+    with pytest.raises(GlamError, match=r"it is damaged: .* in it is not what was written"):
+        load_released(path)
+
+
 def test_weights_that_do_not_fit_are_refused_with_the_tensor():
     with pytest.raises(GlamError, match="fit multi-scale and multi-scale-aa alike: say which"):
         load_released(as_released("multi-scale"))

@@ -8,7 +8,7 @@ import torch
 from pydantic import ValidationError
 
 from glam.errors import GlamError
-from glam.models import MODELS, OPTIONS, ModelSettings, build
+from glam.models import MODELS, OPTIONS, ModelSettings, build, check_shape
 
 
 def test_names_are_known_without_torch():
@@ -34,6 +34,21 @@ def test_model_maps_features_to_logits_for_any_number_of_classes(name):
     hidden = model.embed(x)
     assert hidden.ndim == 2
     assert len(hidden) == 3
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_shape_is_tried_before_anything_long(name):
+    before = torch.random.get_rng_state()
+    check_shape(ModelSettings(name=name), 4, (26, 57))
+    with pytest.raises(GlamError, match=f"{name} cannot take features of 2 x 3 .*greater segments.length"):
+        check_shape(ModelSettings(name=name), 4, (2, 3))
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_a_model_that_gives_something_else_than_logits_is_refused(monkeypatch):
+    monkeypatch.setattr("glam.models.architectures.glam", lambda classes, shape: torch.nn.Flatten())
+    with pytest.raises(GlamError, match=r"gives \(2, 60\) for two segments, expected logits \(2, 4\)"):
+        check_shape(ModelSettings(), 4, (6, 10))
 
 
 def test_options_reach_the_model():

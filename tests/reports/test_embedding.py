@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -101,11 +102,14 @@ def test_a_damaged_model_is_named(prepared: Experiment, changes: dict[str, str],
         embed(saved(prepared, **changes), prepared.places.corpus, prepared.places.data)
 
 
-def test_weights_of_another_model_are_named(prepared: Experiment) -> None:
+def test_weights_of_another_model_are_named(prepared: Experiment, without_hashes: Callable[[Path], None]) -> None:
     stored = saved(prepared)
     path = stored.folder / str(SEED) / MODEL
     meta = {"recipe": prepared.recipe.model_dump_json(), "shape": "26,16", "seed": str(SEED), "epoch": "2"}
     wrong = initial_model(Recipe().model, 4, (26, 16), SEED).state_dict()
     path.write_bytes(save({name: tensor.contiguous() for name, tensor in wrong.items()}, meta))
+    with pytest.raises(GlamError, match=r"model\.safetensors: damaged .*not what was written"):
+        embed(stored, prepared.places.corpus, prepared.places.data)
+    without_hashes(stored.folder)
     with pytest.raises(GlamError, match="not the weights of mhcnn"):
         embed(stored, prepared.places.corpus, prepared.places.data)

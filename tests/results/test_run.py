@@ -1,4 +1,5 @@
 import json
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -101,7 +102,8 @@ def test_runs_and_experiments_stored_before_there_were_folds(tmp_path: Path) -> 
     store_experiment(experiment(tmp_path))
     path = tmp_path / "experiment.json"
     content = json.loads(path.read_text())
-    del content["folds"]
+    for name in ("folds", "files", "sha256"):
+        del content[name]
     path.write_text(json.dumps(content))
     assert (read_experiment(tmp_path).folds, dict(read_experiment(tmp_path).groups)) == ((), {})
 
@@ -112,6 +114,21 @@ def test_what_utterances_belong_to_comes_back(tmp_path: Path) -> None:
     again = read_experiment(tmp_path)
     assert again.folds == again.groups["session"].names == ("Ses01", "Ses02")
     assert again.groups["session"].codes.tolist() == [0, 0, 1, 1]
+
+
+@pytest.mark.parametrize("hashed", [True, False])
+def test_an_experiment_stored_before_what_utterances_belong_to_was_kept_is_written_anew(
+    tmp_path: Path, without_hashes: Callable[[Path], None], hashed: bool
+) -> None:
+    store_experiment(replace(experiment(tmp_path), name="first"))
+    if not hashed:
+        without_hashes(tmp_path)
+    assert read_experiment(tmp_path).groups == {}
+    sessions = Grouping.of(["Ses01", "Ses01", "Ses02", "Ses02"])
+    store_experiment(replace(experiment(tmp_path), groups={"session": sessions}))
+    again = read_experiment(tmp_path)
+    assert again.groups["session"].names == ("Ses01", "Ses02")
+    assert again.name == "first", "the rest stays as it was"
 
 
 def test_an_experiment_comes_back_and_is_not_written_twice(tmp_path: Path) -> None:
@@ -171,15 +188,56 @@ def test_identity_does_not_depend_on_the_order_of_fields() -> None:
     assert json.loads(canonical_json({"b": 0.1, "a": "é"})) == {"a": "é", "b": 0.1}
 
 
-def test_arrays_that_do_not_belong_together_are_noticed(tmp_path: Path) -> None:
+def test_arrays_that_do_not_belong_together_are_noticed(tmp_path: Path, without_hashes: Callable[[Path], None]) -> None:
     store(tmp_path / "7")
     np.savez_compressed(tmp_path / "7" / PREDICTIONS, **(vars(predictions()) | {"segments": np.array([1, 1])}))
-    with pytest.raises(GlamError, match="damaged"):
+    with pytest.raises(GlamError, match="not what was written"):
+        read_run(tmp_path / "7").predictions()
+    without_hashes(tmp_path / "7")
+    with pytest.raises(GlamError, match=r"segment_classes is \(2, 3\), expected \(2, 2\)"):
         read_run(tmp_path / "7").predictions()
 
 
-def test_flipped_bytes_are_noticed_or_harmless(tmp_path: Path) -> None:
+def test_runs_stored_before_there_were_hashes_are_read(tmp_path: Path, without_hashes: Callable[[Path], None]) -> None:
     store(tmp_path / "7")
+    without_hashes(tmp_path / "7")
+    assert read_run(tmp_path / "7").predictions().held_out.tolist() == [2, 1]
+
+
+@pytest.mark.parametrize(("found", "instead"), [('"lr": 0.001', '"lr": 0.002'), ("[1, 0]", "[0, 1]"), ("2.5", "NaN")])
+def test_a_changed_figure_is_noticed(tmp_path: Path, found: str, instead: str) -> None:
+    store(tmp_path / "7")
+    path = tmp_path / "7" / RUN
+    assert found in path.read_text()
+    path.write_text(path.read_text().replace(found, instead, 1))
+    with pytest.raises(GlamError, match=r"run\.json: damaged.*that run is trained again"):
+        read_run(tmp_path / "7")
+
+
+def test_a_changed_class_is_noticed_and_written_anew(tmp_path: Path) -> None:
+    store_experiment(experiment(tmp_path))
+    table = tmp_path / "utterances.csv"
+    whole = table.read_text()
+    table.write_text(whole.replace("2,Ses02F_impro01_F000,neutral", "2,Ses02F_impro01_F000,sad"))
+    with pytest.raises(GlamError, match=r"utterances\.csv is not what was written.*finished runs stay"):
+        read_experiment(tmp_path)
+    store_experiment(experiment(tmp_path))
+    assert table.read_text() == whole
+    assert read_experiment(tmp_path).targets.tolist() == TARGETS.tolist()
+
+
+def test_a_damaged_experiment_is_one_message(tmp_path: Path) -> None:
+    store_experiment(experiment(tmp_path))
+    path = tmp_path / "experiment.json"
+    path.write_text(path.read_text().replace('"mine"', '"yours"'))
+    for act in (lambda: read_experiment(tmp_path), lambda: store_experiment(experiment(tmp_path))):
+        with pytest.raises(GlamError, match=r"Delete experiment\.json there"):
+            act()
+
+
+def test_flipped_bytes_are_noticed_or_harmless(tmp_path: Path, without_hashes: Callable[[Path], None]) -> None:
+    store(tmp_path / "7")
+    without_hashes(tmp_path / "7")
     path = tmp_path / "7" / PREDICTIONS
     whole = path.read_bytes()
     for position in range(0, len(whole), 7):

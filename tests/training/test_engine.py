@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from glam.errors import GlamError
 from glam.models import ModelSettings
 from glam.training.checkpoint import load_checkpoint, save_checkpoint
 from glam.training.engine import (
@@ -135,6 +136,18 @@ def test_a_run_resumed_from_a_checkpoint_at_any_step_is_the_same_to_the_bit(
     assert notes == {"resumed": 0}
     train(again, SETTINGS, EvaluationSettings(), data(store), 5, state, lambda _: None, lambda: None)
     assert same((state, again.model.state_dict()), run(store))
+
+
+def test_a_changed_byte_of_a_checkpoint_is_noticed(store: Path, tmp_path: Path) -> None:
+    one, state = learner(store), RunState()
+    save_checkpoint(tmp_path / "c", one, state, "me", {"best": torch.ones(2)}, {"resumed": 0})
+    whole = (tmp_path / "c").read_bytes()
+    for position in (len(whole) // 3, len(whole) // 2, len(whole) - 10, whole.index(b"resumed")):
+        damaged = bytearray(whole)
+        damaged[position] ^= 1
+        (tmp_path / "c").write_bytes(damaged)
+        with pytest.raises(GlamError, match=r"a damaged checkpoint.*Delete it and run again"):
+            load_checkpoint(tmp_path / "c", learner(store), "me")
 
 
 def test_a_sgd_run_can_be_resumed(store: Path, tmp_path: Path) -> None:

@@ -117,6 +117,16 @@ def test_shuffled_labels_are_those_of_the_training_part(tiny_release: Path, tmp_
     assert sorted(labels.values()) == sorted(before.values())
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "shape"), [("features.coefficients", 1, "1 x 16"), ("segments.length", 0.09, "26 x 3")]
+)
+def test_features_too_small_for_the_model_are_refused_before_anything_long(
+    tiny_release: Path, tmp_path: Path, field: str, value: float, shape: str
+) -> None:
+    with pytest.raises(GlamError, match=f"cannot take features of {shape}.*choose a greater segments.length"):
+        experiment(tiny_release, tmp_path, ("segments.train_overlap", 0), (field, value))
+
+
 def test_a_changed_recording_is_noticed(tiny_release: Path, tmp_path: Path) -> None:
     import shutil
 

@@ -102,6 +102,29 @@ def test_broken_yaml_is_one_message(tmp_path: Path, content: str) -> None:
     assert "\n" not in str(error.value)
 
 
+def test_a_value_however_large_or_nested_is_told_in_one_short_line(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    laughs = "".join(f"  x{i}: &x{i} [{','.join([f'*x{i - 1}'] * 9)}]\n" for i in range(1, 12))
+    path.write_text(f"training:\n  x0: &x0 [1, 1]\n{laughs}  lr: *x11\n")  # 9 to the power of 11 numbers
+    for act in (
+        lambda: load_recipe(str(path)),
+        lambda: parse_override(f"training.lr={'9' * 5000}"),
+        lambda: parse_override(f"training.lr={'[' * 5000}"),
+        lambda: load_recipe("glam-released", [("training.lr", "9" * 5000 + "x")]),
+    ):
+        with pytest.raises(GlamError) as error:
+            act()
+        assert "\n" not in str(error.value)
+        assert len(str(error.value)) < 6000
+
+
+def test_true_is_no_number() -> None:
+    for field in ("training.epochs", "training.lr", "model.heads", "corpus.name"):
+        with pytest.raises(GlamError, match=f"{field}: given true, which is no value of this field"):
+            load_recipe("glam-released", [(field, True)])
+    assert load_recipe("glam-released", [("training.upsampling", True)]).training.upsampling
+
+
 def test_yaml_reads_numbers_and_words_as_people_mean_them(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text("training: {lr: 1e-4, weight_decay: 1.e-3}\ncorpus: {labels: {no: [no], yes: [on]}}\n")

@@ -29,3 +29,10 @@ def test_constant() -> None:
 def test_the_gate_is_no_clamp() -> None:
     rates = learning_rates(TrainingSettings(lr_min=5e-4, lr_factor=0.3))
     assert rates[:4] == pytest.approx([1e-3, 3e-4, 3e-4, 3e-4])  # below lr_min, and left there
+
+
+@pytest.mark.parametrize("schedule", ["decay", "cosine", "constant"])
+def test_the_rate_of_an_epoch_does_not_depend_on_how_many_follow(schedule: str) -> None:
+    settings = TrainingSettings(schedule=schedule, lr_every=7 if schedule == "cosine" else 1)
+    few = learning_rates(settings.model_copy(update={"epochs": 4}))
+    assert few == learning_rates(settings.model_copy(update={"epochs": 30}))[:5]

@@ -66,9 +66,13 @@ def _open_audio(corpus: Corpus, known: Mapping[str, Utterance]) -> Corpus:
         bar(len(corpus.utterances), f"reading {corpus.name}", "file") as progress,
         ThreadPoolExecutor(min(16, 2 * (os.cpu_count() or 1))) as pool,
     ):
-        for result in pool.map(measure, corpus.utterances):
-            measured.append(result)
-            progress.update()
+        try:
+            for result in pool.map(measure, corpus.utterances):
+                measured.append(result)
+                progress.update()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)  # whoever interrupts does not wait for the rest of the corpus
+            raise
     utterances = tuple(one for one in measured if isinstance(one, Utterance))
     problems = [one for one in measured if isinstance(one, Problem)]
     return replace(

@@ -309,11 +309,11 @@ def _read_label(findings: _Findings, labels: _Labels, place: str, line: str) -> 
 
 
 def _unreadable_label(findings: _Findings, labels: _Labels, place: str, line: str) -> None:
-    for word in re.split(r"[^\w-]+", line):
-        if named := restore_id(word):
-            labels.spoilt.add(named[0])
+    named = [found[0] for word in re.split(r"[^\w-]+", line) if (found := restore_id(word))]
+    labels.spoilt.update(named)
     expected = "[start - end] <tab> utterance <tab> label <tab> [valence, arousal, dominance]"
-    findings.problem("unreadable label", place, f"found {_short(line)}, expected {expected}")
+    about = f"; about {', '.join(dict.fromkeys(named))}" if named else ""
+    findings.problem("unreadable label", place, f"found {_short(line)}, expected {expected}{about}")
 
 
 def _ratings(text: str) -> tuple[float | None, float | None, float | None]:

@@ -14,7 +14,6 @@ whose streams are frozen, seeded by the name of what they are for.
 """
 
 import hashlib
-import shutil
 import wave
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,13 +22,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from filelock import FileLock
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from glam.data.audio import RATE
 from glam.data.corpora.iemocap import SYNTHETIC_MARK
 from glam.errors import GlamError
+from glam.files import new_folder, only_one
 from glam.progress import bar
 
 Floats = NDArray[np.float64]
@@ -181,21 +180,18 @@ def make_corpus(root: Path) -> None:
     complete or absent. Raises GlamError where `root` is something else: a file, a folder with other content, or
     the synthetic corpus of another version.
     """
-    root = root.absolute()
-    root.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(root.parent / f".{root.name}.lock"):
+    root = root.resolve()
+    with only_one(root.with_name(f".{root.name}.lock"), f"{root}: another process is making the corpus; waiting"):
         if _is_complete(root):
             return
-        making = root.parent / f".{root.name}.making"
-        shutil.rmtree(making, ignore_errors=True)  # what a killed process left
         turns = list(plan())
-        with bar(len(turns), "Making the synthetic corpus", "utterance") as progress:
-            for turn in turns:
-                _write_audio(making, turn)
-                progress.update()
-        _write_texts(making, turns)
-        (making / SYNTHETIC_MARK).write_text(NOTE, encoding="utf-8", newline="\n")
-        making.replace(root)
+        with new_folder(root) as making:
+            with bar(len(turns), "Making the synthetic corpus", "utterance") as progress:
+                for turn in turns:
+                    _write_audio(making, turn)
+                    progress.update()
+            _write_texts(making, turns)
+            (making / SYNTHETIC_MARK).write_text(NOTE, encoding="utf-8", newline="\n")
 
 
 def _is_complete(root: Path) -> bool:

@@ -393,6 +393,7 @@ def test_bytes_that_are_not_utf_8(release: Path, load: Load) -> None:
             "expected [start - end]",
         ),
         ("[1.0 - 2.0]\tSes01F_impro01_F000", "unreadable label", "expected [start - end]"),
+        (f"[1.{'x' * 70}]\tSes01F_impro01_F000", "unreadable label", "; about Ses01F_impro01_F000"),
         ("[1.0 - 2.0]\tSes01F_impro01_F000\tglad\t[1, 2, 3]", "unreadable label", "is none of neu hap"),
         ("Ses01F_impro01_F000 neu", "unreadable label", "expected [start - end]"),
     ],
@@ -406,6 +407,7 @@ def test_malformed_label_lines(release: Path, load: Load, line: str, kind: str, 
     problems = [problem for problem in corpus.problems if message in problem.detail]
     assert [problem.kind for problem in problems] == [kind]
     assert {kind for kind, _ in kinds(corpus)} == {kind}  # its audio is not reported once more
+    assert "Ses01F_impro01_F000" in problems[0].subject + problems[0].detail
     assert len(corpus.utterances) == 9
 
 

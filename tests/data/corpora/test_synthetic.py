@@ -213,12 +213,13 @@ def test_it_is_complete_or_absent(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         with pytest.raises(KeyboardInterrupt):
             make_corpus(root)
     assert not root.exists()
-    (tmp_path / ".synthetic.making" / "left.txt").write_text("by a killed process")
+    (tmp_path / ".synthetic.tmp-1-a").mkdir()
+    (tmp_path / ".synthetic.tmp-1-a" / "left.txt").write_text("by a killed process")
     root.mkdir()  # an empty folder is as good as none
     make_corpus(root)
     assert (root / SYNTHETIC_MARK).is_file()
     assert not list(tmp_path.rglob("left.txt"))
-    assert not (tmp_path / ".synthetic.making").exists()
+    assert not list(tmp_path.glob(".synthetic.tmp-*"))
 
 
 @pytest.mark.parametrize("kind", ["file", "files", "other version"])

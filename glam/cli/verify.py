@@ -1,0 +1,109 @@
+"""The verb `glam verify`: trains a stored run again from its own record."""
+
+import argparse
+from collections.abc import Sequence
+from math import inf
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from glam.cli.guard import guarded, say
+from glam.cli.machine import corpus_folder, device, place
+from glam.cli.stored import add_runs_flag, find
+from glam.errors import GlamError
+
+if TYPE_CHECKING:
+    from glam.results.run import StoredExperiment, StoredRun
+    from glam.training.experiment import Experiment, Places
+
+
+def verify(argv: Sequence[str] | None = None) -> int:
+    """Train a stored run again, and say whether it came out the same."""
+    parser = argparse.ArgumentParser(
+        prog="glam verify",
+        description="Train a stored run again, from its own record and into a temporary folder, and say whether it "
+        "came out the same: bit for bit, or by how much. The stored run is only read. "
+        "Exit status: 0 the same, 1 different, 2 it could not be found out.",
+    )
+    add = parser.add_argument
+    add("run", type=place, help="<experiment>/<seed>: its folder, or that in the runs folder")
+    add("--epochs", type=int, metavar="N", help="only the first N, which do not depend on how many follow (all)")
+    add("-d", "--datadir", metavar="FOLDER", type=place, help="where the corpus lies (IEMOCAP in the environment)")
+    add("--data-folder", type=place, metavar="FOLDER", help="where index and features lie (GLAM_DATA, else data)")
+    add("-g", "--gpu", type=int, metavar="N", help="number of the GPU, -1 = CPU (the kind of device it was trained on)")
+    add_runs_flag(parser)
+    return guarded(lambda: _verify(parser.parse_args(argv)), "the stored run is as it was")
+
+
+def _verify(args: argparse.Namespace) -> int:
+    from glam.data.places import data_folder
+    from glam.reports.verify import compare_runs, environment_differences
+    from glam.results.run import experiment_of, read_run
+    from glam.training.experiment import Places
+
+    folder = find(args.run, args.runs_folder)
+    stored, there = read_run(folder), experiment_of(folder)
+    if args.epochs is not None and stored.failed is not None:
+        raise GlamError(f"--epochs: the run in {args.run} failed; whether it fails again shows only the whole of it")
+    if args.epochs is not None and not 1 <= args.epochs <= len(stored.epochs):
+        raise GlamError(f"--epochs {args.epochs}: the run in {args.run} has epochs 1 to {len(stored.epochs)}")
+    if stored.failed is None:
+        stored.predictions()  # damage is said before anything long
+    data = args.data_folder or data_folder()
+    corpus = corpus_folder(there.composition.corpus, args.datadir, data)
+    with TemporaryDirectory(prefix="glam-verify-") as temporary:
+        experiment = _experiment(there, Places(corpus, data, Path(temporary)), args.epochs)
+        again = _train(experiment, stored, args.gpu)
+        outcome = compare_runs(stored, again)
+        print("\n".join(outcome.lines))
+        differences = environment_differences(stored.environment, again.environment)
+        print(f"environment: {'; '.join(differences) or 'as recorded'}")
+    return 0 if outcome.same else 1
+
+
+def _experiment(there: "StoredExperiment", places: "Places", epochs: int | None) -> "Experiment":
+    """The experiment as it was recorded, to be trained at `places`; GlamError where the corpus is another."""
+    from glam.training.experiment import experiment_on, prepare
+    from glam.training.recipe import checked
+
+    recipe = checked(there.recipe, f"{there.folder}: the recorded recipe")
+    experiment = prepare(recipe, places)
+    found, recorded = dict(experiment.stored.identity), dict(there.identity)
+    corpora = found.pop("corpus_digest"), recorded.pop("corpus_digest", None)
+    if found != recorded:
+        raise GlamError(f"{there.folder}: its recipe means other settings to this version of glam than to the recorded")
+    if corpora[0] != corpora[1]:
+        theirs, ours = set(there.ids), set(experiment.stored.ids)
+        raise GlamError(
+            f"{experiment.corpus.root}: is not the corpus that {there.folder} was trained on: of its {len(theirs)} "
+            f"utterances {len(theirs - ours)} are missing here, {len(ours - theirs)} are more, and of the rest labels "
+            "or recordings may differ. Give the right one with --datadir."
+        )
+    if epochs is None:
+        return experiment
+    # Nothing in an epoch depends on how many follow: neither its draws nor its learning rate.
+    shorter = recipe.model_copy(update={"training": recipe.training.model_copy(update={"epochs": epochs})})
+    return experiment_on(experiment.corpus, shorter, places)
+
+
+def _train(experiment: "Experiment", stored: "StoredRun", gpu: int | None) -> "StoredRun":
+    from glam.cli.train import live
+    from glam.results.run import read_run
+    from glam.training.experiment import run
+    from glam.training.job import Resources
+
+    recorded = stored.environment
+    where = device(-1 if gpu is None and recorded.get("device") == "cpu" else gpu)
+    machine = Resources(where, int(recorded.get("threads", 1)), 1, inf)
+    epochs = experiment.recipe.training.epochs
+    say(f"run        {stored.folder}: {experiment.recipe.model.name}, {epochs} epoch{'s' * (epochs > 1)} again")
+    say(f"corpus     {experiment.corpus.root}, as recorded")
+    say(f"recorded   {_computed(recorded)}")
+    with live(experiment, [stored.key]) as listen:
+        run(experiment, [stored.key], machine, "none", listen)
+    return read_run(experiment.folder / stored.folder.absolute().name)
+
+
+def _computed(recorded: dict[str, object]) -> str:
+    found = {name: recorded.get(name) for name in ("device", "precision", "threads", "torch", "glam", "revision")}
+    return "{device}, {precision}, {threads} CPU threads a run, torch {torch}, glam {glam} ({revision})".format(**found)

@@ -1,0 +1,150 @@
+"""`glam verify`; training is faked here and real in tests/test_train.py."""
+
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from glam.cli.verify import verify
+from glam.data.splits import RunKey, random_split
+from glam.results.run import Epoch, Predictions, store_experiment, write_failure, write_run
+from glam.training.experiment import Experiment, Places, prepare
+from glam.training.job import Resources
+from glam.training.recipe import load_recipe
+from glam.training.workers import Message
+
+SHORT = [("segments.length", 0.5), ("segments.train_overlap", 0.25), ("training.epochs", 3)]
+SEED = 5
+
+
+def fake(loss: float = 1.0) -> Callable[..., None]:
+    """Stands in for the training; epoch e has a loss of loss / e."""
+
+    def train(
+        experiment: Experiment,
+        runs: Sequence[RunKey],
+        resources: Resources,
+        save_model: str,
+        listen: Callable[[Message], None],
+    ) -> None:
+        store_experiment(experiment.stored)
+        epochs = experiment.recipe.training.epochs
+        for run in runs:
+            split = random_split(len(experiment.stored.ids), run.seed)
+            truth = experiment.stored.targets[split.held_out]
+            predictions = Predictions(
+                logits=np.tile(np.eye(4, dtype=np.float32)[truth], (epochs, 1, 1)),
+                segment_classes=np.zeros((epochs, len(truth)), dtype=np.uint8),
+                segments=np.ones(len(truth), dtype=np.int64),
+                held_out=split.held_out,
+                train=split.train,
+            )
+            past = [Epoch(1e-3, loss / (e + 1), 1.0, 0.1) for e in range(epochs)]
+            about = {"device": resources.device, "threads": resources.threads, "torch": f"torch of loss {loss}"}
+            write_run(experiment.folder / run.name, run.seed, about, past, truth, 4, predictions, {})
+            listen(Message("started", run, total=10))
+            listen(Message("finished", run, steps=10, total=10))
+
+    return train
+
+
+@pytest.fixture
+def stored(tiny_release: Path, tmp_path: Path) -> Path:
+    """The folder of a run."""
+    experiment = prepare(
+        load_recipe("glam-released", SHORT), Places(tiny_release, tmp_path / "data", tmp_path / "runs")
+    )
+    fake()(experiment, [RunKey(SEED)], Resources("cpu", 3, 1, 60), "none", lambda _: None)
+    return experiment.folder / str(SEED)
+
+
+@pytest.fixture
+def command(tiny_release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    def run(*words: object, loss: float = 1.0) -> int:
+        monkeypatch.setattr("glam.training.experiment.run", fake(loss))
+        corpus = [] if "-d" in words else ["-d", tiny_release]
+        return verify([str(word) for word in (*words, *corpus, "--data-folder", tmp_path / "data")])
+
+    return run
+
+
+def snapshot(folder: Path) -> dict[str, tuple[int, bytes]]:
+    return {str(path): (path.stat().st_mtime_ns, path.read_bytes()) for path in folder.rglob("*") if path.is_file()}
+
+
+def test_the_same_run_again(command: Callable[..., int], stored: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = snapshot(stored.parent)
+    assert command(stored) == 0
+    out, err = capsys.readouterr()
+    assert "SAME, bit for bit: loss, learning rate, logits, segment classes and confusion of 3 epochs" in out
+    assert "environment: as recorded" in out, "with the recorded number of threads"
+    assert "3 epochs again" in err
+    assert snapshot(stored.parent) == before
+    assert command(f"{stored}/", "--epochs", 1) == 0
+    assert "confusion of 1 epoch" in capsys.readouterr().out
+
+
+def test_another_outcome_is_status_1(
+    command: Callable[..., int], stored: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command(stored, loss=1.5) == 1
+    out = capsys.readouterr().out
+    assert "DIFFERENT from epoch 1 of 3 on\nlargest difference of the loss: 0.5, in epoch 1" in out
+    assert "environment: torch torch of loss 1.0, now torch of loss 1.5" in out
+
+
+def another_corpus(stored: Path, release: Path, folder: Path) -> list[object]:
+    shutil.copytree(release, folder / "other")
+    next((folder / "other").rglob("*.wav")).unlink()
+    return [stored, "-d", folder / "other"]
+
+
+def no_such_epoch(stored: Path, release: Path, folder: Path) -> list[object]:
+    return [stored, "--epochs", 4]
+
+
+def no_run(stored: Path, release: Path, folder: Path) -> list[object]:
+    return [stored.parent]
+
+
+def damaged_predictions(stored: Path, release: Path, folder: Path) -> list[object]:
+    (stored / "predictions.npz").write_bytes(b"x")
+    return [stored]
+
+
+def part_of_a_failed_run(stored: Path, release: Path, folder: Path) -> list[object]:
+    shutil.rmtree(stored)
+    write_failure(stored, SEED, {}, "the loss is nan")
+    return [stored, "--epochs", 1]
+
+
+def no_such_gpu(stored: Path, release: Path, folder: Path) -> list[object]:
+    return [stored, "-g", 99]
+
+
+@pytest.mark.parametrize(
+    ("mistake", "said"),
+    [
+        (another_corpus, "of its 40 utterances 1 are missing here"),
+        (no_such_epoch, "--epochs 4: the run in"),
+        (no_run, "no finished run lies here"),
+        (damaged_predictions, r"predictions.npz: damaged"),
+        (part_of_a_failed_run, "shows only the whole of it"),
+        (no_such_gpu, "--gpu 99"),
+    ],
+)
+def test_what_cannot_be_found_out_is_status_2(
+    command: Callable[..., int],
+    stored: Path,
+    tiny_release: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    mistake: Callable[[Path, Path, Path], list[object]],
+    said: str,
+) -> None:
+    assert command(*mistake(stored, tiny_release, tmp_path)) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert said in err
