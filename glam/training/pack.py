@@ -63,6 +63,8 @@ class Pack:
     def __init__(
         self, model: nn.Module, settings: TrainingSettings, slots: int, classes: int, device: torch.device
     ) -> None:
+        if device.type == "cuda":
+            torch.cuda.set_device(device)  # graphs and memory are the current device's
         self.model, self.settings, self.device = model.to(device), settings, device
         self.slots = slots
         self.shapes = {name: tuple(one.shape) for name, one in model.named_parameters()}
@@ -377,8 +379,10 @@ class _Captured:
         for tensor, old in zip(state, before, strict=True):
             tensor.copy_(old)  # warming up was no training
         del before
+        torch.cuda.empty_cache()  # the graph has memory of its own, and warming up left as much behind
         self.graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self.graph):
+        # Another thread may be gathering a batch meanwhile, which is no business of the graph's.
+        with torch.cuda.graph(self.graph, capture_error_mode="thread_local"):
             self.losses = function(self.inputs)
 
     def takes(self, inputs: Inputs) -> bool:

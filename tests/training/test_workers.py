@@ -158,3 +158,14 @@ def test_features_normalised_for_each_run(tiny_release: Path, tmp_path: Path) ->
         found.append([losses(one, run) for run in RUNS[:2]])
     np.testing.assert_allclose(found[0], found[1], rtol=1e-3)
     assert found[0][0] != found[0][1]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("at_once", [0, 2])
+def test_a_gpu_takes_as_many_runs_as_fit(at_once: int, alone: Experiment, tiny_release: Path, tmp_path: Path) -> None:
+    packed = experiment(tiny_release, tmp_path)
+    told = run_pack(job(packed, Resources("cuda:0", 1, at_once, 60.0, packed=True)), RUNS)
+    assert {m.run for m in told if m.kind == "finished"} == set(RUNS)
+    assert all(m.at_once == (at_once or len(RUNS)) for m in told if m.kind == "started" and not m.steps)
+    for run in RUNS:  # dropout and order are the same on every device; only rounding differs
+        np.testing.assert_allclose(losses(packed, run), losses(alone, run), rtol=1e-2)
