@@ -47,7 +47,8 @@ def training_here(monkeypatch: pytest.MonkeyPatch) -> None:
     from glam.results.run import store_experiment
     from glam.training.experiment import Experiment, job
     from glam.training.job import Resources, SaveModel
-    from glam.training.workers import Message, run_alone
+    from glam.training.message import Message
+    from glam.training.workers import run_alone
 
     def run(
         experiment: Experiment,

@@ -17,8 +17,8 @@ from glam.training import engine
 from glam.training import experiment as module
 from glam.training.experiment import Places, prepare
 from glam.training.job import Resources
+from glam.training.message import Message
 from glam.training.recipe import load_recipe
-from glam.training.workers import Message
 
 SHORT = {"length": 0.5, "train_overlap": 0.1, "test_overlap": 0.1}
 CPU = Resources("cpu", 1, 1, 60)

@@ -13,7 +13,7 @@ from glam.errors import GlamError
 if TYPE_CHECKING:
     from glam.data.utterances import Corpus
     from glam.training.job import Resources
-    from glam.training.workers import Message
+    from glam.training.message import Message
 
 
 def place(text: str) -> Path:

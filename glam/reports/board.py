@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from glam.data.splits import RunKey
 from glam.errors import GlamError
-from glam.training.workers import Message
+from glam.training.message import Message
 
 
 class Board:

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from glam.data.splits import RunKey
 from glam.progress import bar
 from glam.reports.words import counted, duration
-from glam.training.workers import Message
+from glam.training.message import Message
 
 
 class Listener:

@@ -17,7 +17,7 @@ from typing import Self
 
 from glam.reports.words import counted, duration
 from glam.results.environment import environment
-from glam.training.workers import Message
+from glam.training.message import Message
 
 LOG = "log.txt"
 TENTHS = 10  # epochs of a run that get a line

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from glam.progress import bar
 from glam.reports.live import Listener
 from glam.reports.words import counted, duration
-from glam.training.workers import Message
+from glam.training.message import Message
 
 
 @dataclass(frozen=True)

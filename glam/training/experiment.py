@@ -20,8 +20,9 @@ from glam.models import check_shape
 from glam.results.identity import digest, identity
 from glam.results.run import RUN, StoredExperiment, experiment_folder, store_experiment
 from glam.training.job import Job, Resources, SaveModel
+from glam.training.message import Message
 from glam.training.recipe import Recipe
-from glam.training.workers import Message, run_jobs
+from glam.training.workers import run_jobs
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from glam.data.splits import RunKey, random_split
 from glam.results.run import Epoch, Predictions, store_experiment, write_failure, write_run
 from glam.training.experiment import Experiment
 from glam.training.job import Resources
-from glam.training.workers import Message
+from glam.training.message import Message
 
 SHORT = ["--set", "segments={length: 0.5, train_overlap: 0.25, test_overlap: 0.25}"]
 

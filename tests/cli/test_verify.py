@@ -12,8 +12,8 @@ from glam.data.splits import RunKey, random_split
 from glam.results.run import Epoch, Predictions, store_experiment, write_failure, write_run
 from glam.training.experiment import Experiment, Places, prepare
 from glam.training.job import Resources
+from glam.training.message import Message
 from glam.training.recipe import load_recipe
-from glam.training.workers import Message
 
 SHORT = [("segments.length", 0.5), ("segments.train_overlap", 0.25), ("training.epochs", 3)]
 SEED = 5

@@ -11,8 +11,9 @@ import glam.models
 from glam.data.splits import RunKey
 from glam.training.experiment import Places, job, prepare
 from glam.training.job import Resources
+from glam.training.message import Message
 from glam.training.recipe import load_recipe
-from glam.training.workers import Message, run_alone
+from glam.training.workers import run_alone
 
 DOCS = Path(__file__).resolve().parent.parent.parent / "docs" / "adding-a-model.md"
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 from glam.data.splits import RunKey
 from glam.reports.board import Board
-from glam.training.workers import Message
+from glam.training.message import Message
 
 
 def test_epochs_are_written_and_everything_is_passed_on(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import pytest
 from glam.data.splits import RunKey
 from glam.reports.live import Live
 from glam.reports.words import counted, duration
-from glam.training.workers import Message
+from glam.training.message import Message
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 
 from glam.data.splits import RunKey
 from glam.reports.log import Log
-from glam.training.workers import Message
+from glam.training.message import Message
 
 STAMP = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[+-]\d\d:\d\d \[\d+\] "
 

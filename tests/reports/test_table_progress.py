@@ -2,7 +2,7 @@ import pytest
 
 from glam.data.splits import RunKey
 from glam.reports.table_progress import Piece, TableProgress, estimate
-from glam.training.workers import Message
+from glam.training.message import Message
 
 
 def test_an_estimate_is_of_each_experiment_and_all() -> None:

@@ -10,8 +10,9 @@ from glam.errors import GlamError
 from glam.results.run import read_run, store_experiment
 from glam.training.experiment import Experiment, Places, job, prepare
 from glam.training.job import Resources, run_data, upsampled
+from glam.training.message import Message
 from glam.training.recipe import load_recipe
-from glam.training.workers import Message, run_alone
+from glam.training.workers import run_alone
 
 CPU = Resources("cpu", 1, 1, 60)
 SMALL = [("segments.length", 0.5), ("segments.train_overlap", 0.3), ("segments.test_overlap", 0.1)]

@@ -13,9 +13,10 @@ from glam.results.run import read_run, store_experiment
 from glam.training import workers
 from glam.training.experiment import Experiment, Places, job, prepare
 from glam.training.job import Job, Resources
+from glam.training.message import Message
 from glam.training.pack import Pack
 from glam.training.recipe import load_recipe
-from glam.training.workers import Message, run_alone
+from glam.training.workers import run_alone
 
 SMALL = [
     ("segments.length", 0.5),
