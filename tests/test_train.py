@@ -174,8 +174,9 @@ def test_the_first_seed_of_an_experiment_keeps_its_model_for_the_figures(tiny_re
 
 def test_the_next_seeds_are_those_without_a_result(tiny_release: Path, tmp_path: Path) -> None:
     (tmp_path / "seeds.txt").write_text("5\n6\n7\n")
-    words = command(tmp_path, "-d", str(tiny_release), "--seeds", str(tmp_path / "seeds.txt"))
+    words = command(tmp_path, "-d", str(tiny_release))
     assert "runs: 1 " in call(*words, "--seed=6").stdout
+    words += ["--seeds", str(tmp_path / "seeds.txt")]
     assert "runs: 3 " in call(*words, "--next=2").stdout
     assert [path.name for path in runs(tmp_path)] == ["5", "6", "7"]
     done = call(*words, "--next=2")

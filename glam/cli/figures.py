@@ -70,11 +70,9 @@ def _draw(args: argparse.Namespace, experiments: "Sequence[StoredExperiment]") -
 
     if args.kind == "curves":
         return figures.curves(experiments)
-    view = args.select if "select" in args and args.select else default_view(experiments[0])
-    if args.kind == "confusion":
-        return figures.confusion(experiments, view)
-    if args.kind == "reliability":
-        return figures.reliability(experiments, view)
+    if args.kind in ("confusion", "reliability"):
+        draw = figures.confusion if args.kind == "confusion" else figures.reliability
+        return draw(experiments, args.select or default_view(experiments[0]))
     from glam.data.places import data_folder
     from glam.reports.embedding import embed, first_saved
 
