@@ -15,6 +15,7 @@ from glam.cli.machine import (
     folders,
     place,
     resources,
+    say_elsewhere,
     say_problems,
 )
 from glam.errors import GlamError
@@ -177,3 +178,4 @@ def _run_all(
                 Log(experiment.folder, piece.runs, epochs, where, heard) as listen,
             ):
                 run(experiment, missing[piece.label], machine, "none", listen)
+    say_elsewhere(sum(not one.finished(seed) for label, one in experiments.items() for seed in missing[label]))

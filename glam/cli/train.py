@@ -5,7 +5,17 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from glam.cli.guard import guarded, say
-from glam.cli.machine import add_machine_flags, board, computed, corpus_folder, folders, place, resources, say_problems
+from glam.cli.machine import (
+    add_machine_flags,
+    board,
+    computed,
+    corpus_folder,
+    folders,
+    place,
+    resources,
+    say_elsewhere,
+    say_problems,
+)
 from glam.cli.release_flags import add_release_flags, notes, overrides, with_config
 from glam.errors import GlamError
 
@@ -98,11 +108,7 @@ def _train(args: argparse.Namespace) -> None:
             ) as listen,
         ):
             run(experiment, missing, machine, save, listen)
-        if left := [seed for seed in missing if not experiment.finished(seed)]:
-            say(
-                f"{len(left)} of the {len(seeds)} runs are with another process and not in this report; the same "
-                "command, when that is done, reports on all"
-            )
+        say_elsewhere(sum(not experiment.finished(seed) for seed in missing))
     print(report_on(experiment.folder, args.select, None if args.next is not None else seeds))
 
 
