@@ -43,22 +43,24 @@ def without_hashes() -> Callable[[Path], None]:
 @pytest.fixture
 def training_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Commands train in this process instead of in workers, which take seconds to start; otherwise for real."""
+    from glam.data.splits import RunKey
     from glam.results.run import store_experiment
     from glam.training.experiment import Experiment, job
     from glam.training.job import Resources, SaveModel
-    from glam.training.workers import Message, run_one
+    from glam.training.message import Message
+    from glam.training.workers import run_alone
 
     def run(
         experiment: Experiment,
-        seeds: Sequence[int],
+        runs: Sequence[RunKey],
         resources: Resources,
         save_model: SaveModel,
         listen: Callable[[Message], None],
     ) -> None:
         store_experiment(experiment.stored)
         work = job(experiment, resources, save_model)
-        for seed in seeds:
-            run_one(work, seed, listen, lambda: False)
+        for one in runs:
+            run_alone(work, one, listen, lambda: False)
 
     monkeypatch.setattr("glam.training.experiment.run", run)
     monkeypatch.setattr("glam.training.pace.run_seconds", lambda experiments, resources: [1.0] * len(experiments))
@@ -90,3 +92,47 @@ def tiny_release(tmp_path_factory: pytest.TempPathFactory) -> Path:
             (texts / folder).mkdir(parents=True)
             (texts / folder / f"{dialogue}.txt").write_text("".join(lines))
     return root
+
+
+@pytest.fixture
+def store() -> Callable[..., Path]:
+    """Stores an experiment of that folder's name: 40 utterances, runs that were never trained."""
+    from glam.data.population import Composition
+    from glam.data.splits import random_split
+    from glam.results.identity import identity
+    from glam.results.run import Epoch, Predictions, StoredExperiment, store_experiment, write_run
+
+    classes, targets = ("neutral", "sad", "angry", "happy"), np.arange(40) % 4
+
+    def make(folder: Path, seeds: int = 3) -> Path:
+        """Runs of two epochs; in the second, they are right where they are wrong in the first."""
+        recipe = {"name": folder.name, "model": {"name": folder.name}, "training": {}}
+        facts = Composition(corpus="iemocap", synthetic=False, style="full", utterances=40, classes={}, too_short={})
+        store_experiment(
+            StoredExperiment(
+                folder=folder,
+                name=folder.name,
+                recipe=recipe,
+                identity=identity(recipe, "0" * 64),
+                classes=classes,
+                composition=facts,
+                ids=tuple(f"Ses01F_impro01_F{i:03d}" for i in range(40)),
+                targets=targets,
+            )
+        )
+        for seed in range(seeds):
+            split = random_split(40, seed)
+            truth = targets[split.held_out]
+            right = np.random.default_rng(seed).random(8) < 0.5
+            guess = np.where([right, ~right], truth, (truth + 1) % 4)
+            predictions = Predictions(
+                logits=np.eye(4, dtype=np.float32)[guess],
+                segment_classes=guess.astype(np.uint8),
+                segments=np.ones(8, dtype=np.int64),
+                held_out=split.held_out,
+                train=split.train,
+            )
+            write_run(folder / str(seed), seed, {}, [Epoch(1e-3, 1, 1, 1)] * 2, truth, 4, predictions, {})
+        return folder
+
+    return make

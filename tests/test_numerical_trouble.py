@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from glam.cli.tables import table
+from glam.data.splits import RunKey
 from glam.reports import tables
 from glam.reports.summary import report
 from glam.results.run import read_run
@@ -16,12 +17,13 @@ from glam.training import engine
 from glam.training import experiment as module
 from glam.training.experiment import Places, prepare
 from glam.training.job import Resources
+from glam.training.message import Message
 from glam.training.recipe import load_recipe
-from glam.training.workers import Message
 
 SHORT = {"length": 0.5, "train_overlap": 0.1, "test_overlap": 0.1}
 CPU = Resources("cpu", 1, 1, 60)
 BAD = 3431165269
+RUNS = [RunKey(5), RunKey(BAD), RunKey(6)]
 
 
 @pytest.fixture
@@ -52,7 +54,7 @@ def test_the_run_fails_the_others_are_kept_and_averaged(tiny_release: Path, tmp_
         load_recipe("glam-released", settings), Places(tiny_release, tmp_path / "data", tmp_path / "runs")
     )
     heard: list[Message] = []
-    module.run(experiment, [5, BAD, 6], CPU, "none", heard.append)
+    module.run(experiment, RUNS, CPU, "none", heard.append)
     assert [message.kind for message in heard if message.kind in ("finished", "failed")] == [
         "finished",
         "failed",
@@ -64,10 +66,10 @@ def test_the_run_fails_the_others_are_kept_and_averaged(tiny_release: Path, tmp_
     assert not list(experiment.folder.glob(".checkpoints/*.safetensors"))
     text = report(experiment.folder)
     assert "runs: 2 (mean" in text
-    assert f"FAILED, not averaged: 1 runs; seed {BAD}: the loss of step 3 of epoch 1 is nan" in text
+    assert f"FAILED, not averaged: 1 run; seed {BAD}: the loss of step 3 of epoch 1 is nan" in text
     assert "nan" not in text.split("runs: 2")[0]
     again: list[Message] = []
-    module.run(experiment, [5, BAD, 6], CPU, "none", again.append)
+    module.run(experiment, RUNS, CPU, "none", again.append)
     assert [message.text for message in again] == ["already"] * 3, "it would fail again"
 
 

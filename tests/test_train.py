@@ -183,10 +183,34 @@ def test_the_next_seeds_are_those_without_a_result(tiny_release: Path, tmp_path:
     assert "every seed has its result" in done.stderr
 
 
+def test_every_fold_of_a_seed_is_trained_and_reported(tiny_release: Path, tmp_path: Path) -> None:
+    words = command(tmp_path, "-d", str(tiny_release), "--protocol=leave-session-out", "--set=training.epochs=1")
+    done = call(*words)
+    assert done.returncode == 0, done.stderr
+    assert [run.name for run in runs(tmp_path)] == [f"2602656884-fold{fold}" for fold in range(1, 6)]
+    assert "seed 2602656884, fold 1: WA" in done.stderr
+    assert "(best on the validation set), run 5 of 5" in done.stderr
+    for part in (
+        "| pooled over the folds ",
+        "| Ses05, 8 utterances ",
+        "folds: 5, all of them of 1 seed.",
+        "protocol: leave one session out; test shares with training 0 of 2 speakers",
+        "epoch: best epoch by (WA+UA)/2 on the validation utterances (the protocol's own",
+    ):
+        assert part in done.stdout
+    again = call(*words)
+    assert again.stdout == done.stdout
+    assert "runs       5, of which 5 are stored already" in again.stderr
+    shutil.rmtree(runs(tmp_path)[2])
+    assert "runs       5, of which 4 are stored already" in call(*words, "--next=1").stderr, "a seed lacks a fold"
+
+
 @pytest.mark.parametrize(
     ("words", "parts"),
     [
         ([], ["IEMOCAP", "path.py", "./run"]),
+        (["--protocol=leave-scenarios-out"], ["iemocap", "leave-scenarios-out", "two scenarios", "impro01"]),
+        (["--protocol=loso"], ["split.protocol", "'loso'", "leave-session-out"]),
         (["-d", "/nowhere"], ["/nowhere", "does not exist"]),
         (["--recipe=none"], ["'none'", "glam-released"]),
         (["--set=training.lrr=1"], ["training.lrr", "'lr'"]),

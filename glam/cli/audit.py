@@ -18,7 +18,15 @@ def audit(argv: Sequence[str] | None = None) -> int:
     add = parser.add_argument
     add("recipe", metavar="NAME|FILE", help="the recipe, as for glam train")
     add("--set", action="append", default=[], metavar="FIELD=VALUE", help="any field of it: segments.length=2.0")
-    add("--runs", type=int, default=100, metavar="N", help="the splits of the first N of the 100 seeds (100)")
+    add(
+        "--protocol",
+        metavar="NAME",
+        help="how utterances are split: random, k-fold, leave-session-out, leave-speaker-out, leave-scenarios-out or "
+        "random-speakers (random)",
+    )
+    add(
+        "--runs", type=int, default=100, metavar="N", help="the splits, or folds, of the first N of the 100 seeds (100)"
+    )
     add("-d", "--datadir", metavar="FOLDER", type=place, help="where the corpus lies (IEMOCAP in the environment)")
     add("--data-folder", type=place, metavar="FOLDER", help="where its index lies (GLAM_DATA, else data)")
     return guarded(lambda: _audit(parser.parse_args(argv)))
@@ -32,7 +40,8 @@ def _audit(args: argparse.Namespace) -> None:
     from glam.reports.audit import audit_text
     from glam.training.recipe import load_recipe, parse_override
 
-    recipe = load_recipe(args.recipe, [parse_override(text) for text in args.set])
+    fields = [("split.protocol", args.protocol)] if args.protocol is not None else []
+    recipe = load_recipe(args.recipe, [*fields, *(parse_override(text) for text in args.set)])
     known = seeds()
     if not 1 <= args.runs <= len(known):
         raise GlamError(f"--runs {args.runs}: expected 1 to {len(known)}, the number of the paper's runs")

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from glam.cli.guard import guarded
+from glam.cli.stored import add_runs_flag, add_select_flag, find
 
 
 def compare(argv: Sequence[str] | None = None) -> int:
@@ -16,15 +17,17 @@ def compare(argv: Sequence[str] | None = None) -> int:
         "same utterances. Nothing is trained.",
     )
     add = parser.add_argument
-    add("first", type=Path, metavar="A", help="folder of an experiment: runs/<experiment>")
-    add("second", type=Path, metavar="B", help="folder of the other")
-    add("--select", choices=["test", "validation", "last"], default="test", help="epoch that counts (test)")
+    add("first", type=Path, metavar="A", help="an experiment: its folder, or its name in the runs folder")
+    add("second", type=Path, metavar="B", help="the other")
+    add_select_flag(parser)
     add("--common", action="store_true", help="score runs of the same seed on the utterances that both held out")
+    add_runs_flag(parser)
 
     def work() -> None:
         from glam.reports.compare import compare as text
 
         args = parser.parse_args(argv)
-        print(text(args.first, args.second, args.select, args.common))
+        first, second = (find(given, args.runs_folder) for given in (args.first, args.second))
+        print(text(first, second, args.select, args.common))
 
     return guarded(work)

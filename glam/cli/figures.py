@@ -1,4 +1,4 @@
-"""The verb `glam figure`: the paper's Figures 2 and 3, and learning curves, from stored runs."""
+"""The verb `glam figure`: the paper's Figures 2 and 3, learning curves and reliability, from stored runs."""
 
 import argparse
 from collections.abc import Sequence
@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING
 
 from glam.cli.guard import guarded
 from glam.cli.machine import corpus_folder, place
+from glam.cli.stored import add_runs_flag, add_select_flag, find
 
 if TYPE_CHECKING:
     from glam.reports.figures import Picture
     from glam.results.run import StoredExperiment
 
-VIEWS = ("test", "validation", "last")
-
 
 def figure(argv: Sequence[str] | None = None) -> int:
-    """Draw stored runs: confusion matrices (Figure 2), t-SNE of hidden layers (Figure 3), learning curves."""
+    """Draw stored runs: confusion matrices (Figure 2), t-SNE of hidden layers (Figure 3), curves, reliability."""
     parser = argparse.ArgumentParser(
         prog="glam figure",
         description="Draw figures from stored runs, as PNG and PDF in the width of a paper's column or page. Nothing "
@@ -24,7 +23,9 @@ def figure(argv: Sequence[str] | None = None) -> int:
     )
     kinds = parser.add_subparsers(dest="kind", metavar="kind", required=True)
     confusion = kinds.add_parser("confusion", help="confusion matrices side by side, mean over runs (Figure 2)")
-    confusion.add_argument("--select", choices=VIEWS, default="test", help="epoch of a run that counts (test)")
+    reliability = kinds.add_parser("reliability", help="accuracy by confidence, and how many utterances have it")
+    for of_one_epoch in (confusion, reliability):
+        add_select_flag(of_one_epoch)
     tsne = kinds.add_parser(
         "tsne", help="t-SNE of the last hidden layer on held-out utterances (Figure 3); needs saved models"
     )
@@ -35,8 +36,11 @@ def figure(argv: Sequence[str] | None = None) -> int:
         "--data-folder", type=place, metavar="FOLDER", help="where index and features lie (GLAM_DATA, else data)"
     )
     curves = kinds.add_parser("curves", help="loss, WA and UA after each epoch, with the spread over runs")
-    for kind in (confusion, tsne, curves):
-        kind.add_argument("folder", type=Path, nargs="+", help="of an experiment: runs/<experiment>")
+    for kind in (confusion, tsne, curves, reliability):
+        kind.add_argument(
+            "folder", type=Path, nargs="+", help="an experiment: its folder, or its name in the runs folder"
+        )
+        add_runs_flag(kind)
         kind.add_argument(
             "-o",
             "--output",
@@ -51,7 +55,7 @@ def figure(argv: Sequence[str] | None = None) -> int:
         from glam.reports.figures import default_stem, write
         from glam.results.run import read_experiment
 
-        experiments = [read_experiment(folder) for folder in args.folder]
+        experiments = [read_experiment(find(given, args.runs_folder)) for given in args.folder]
         picture = _draw(args, experiments)
         stem = args.output or default_stem(args.kind, experiments)
         written = write(picture, stem.with_suffix("") if stem.suffix in (".png", ".pdf") else stem)
@@ -62,11 +66,15 @@ def figure(argv: Sequence[str] | None = None) -> int:
 
 def _draw(args: argparse.Namespace, experiments: "Sequence[StoredExperiment]") -> "Picture":
     from glam.reports import figures
+    from glam.reports.views import default_view
 
-    if args.kind == "confusion":
-        return figures.confusion(experiments, args.select)
     if args.kind == "curves":
         return figures.curves(experiments)
+    view = args.select if "select" in args and args.select else default_view(experiments[0])
+    if args.kind == "confusion":
+        return figures.confusion(experiments, view)
+    if args.kind == "reliability":
+        return figures.reliability(experiments, view)
     from glam.data.places import data_folder
     from glam.reports.embedding import embed, first_saved
 

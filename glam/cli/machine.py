@@ -13,7 +13,7 @@ from glam.errors import GlamError
 if TYPE_CHECKING:
     from glam.data.utterances import Corpus
     from glam.training.job import Resources
-    from glam.training.workers import Message
+    from glam.training.message import Message
 
 
 def place(text: str) -> Path:
@@ -29,7 +29,12 @@ def place(text: str) -> Path:
 def add_machine_flags(parser: argparse.ArgumentParser) -> None:
     """Flags of verbs that train, but for --gpu and --datadir, which the release has, too."""
     add = parser.add_argument
-    add("--runs-at-once", default="auto", metavar="N|auto", help="runs side by side; auto: one a CPU core, one a GPU")
+    add(
+        "--runs-at-once",
+        default="auto",
+        metavar="N|auto",
+        help="runs side by side; auto: as many as there are CPU cores, as fit on a GPU",
+    )
     add("--threads", type=int, default=1, metavar="N", help="CPU threads of a run; results depend on it (1)")
     add("--checkpoint-every", type=float, default=60, metavar="S", help="seconds of a run that a kill may cost (60)")
     add("--tensorboard", metavar="FOLDER", type=place, help="write loss, WA, UA of every epoch there, to follow live")
@@ -79,7 +84,7 @@ def computed(machine: "Resources", precision: str) -> str:
     """What runs are computed on, in words."""
     return (
         f"{machine.device}, {precision}, {machine.threads} CPU thread{'s' * (machine.threads > 1)} a run, "
-        f"{machine.at_once} run{'s' * (machine.at_once > 1)} at once"
+        f"{machine.described()}"
     )
 
 
@@ -126,12 +131,12 @@ def resources(args: argparse.Namespace, precision: str) -> "Resources":
         raise GlamError(f"--threads {args.threads}: at least one is needed")
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if args.runs_at_once == "auto":
-        at_once = max(1, cores // args.threads) if where == "cpu" else 1
+        at_once = {"cpu": max(1, cores // args.threads), "mps": 1}.get(where, 0)
     elif args.runs_at_once.isdigit() and int(args.runs_at_once) > 0:
         at_once = int(args.runs_at_once)
     else:
         raise GlamError(f"--runs-at-once {args.runs_at_once}: expected a number from 1, or auto")
-    return Resources(where, args.threads, at_once, args.checkpoint_every)
+    return Resources(where, args.threads, at_once, args.checkpoint_every, packed=where.startswith("cuda"))
 
 
 def device(gpu: int | None) -> str:

@@ -8,9 +8,16 @@ from importlib import import_module
 VERBS = {
     "train": ("glam.cli.train:train", "train the runs of a recipe that are missing, and report on them"),
     "table": ("glam.cli.tables:table", "train what is missing of one of the paper's tables, and print it"),
-    "figure": ("glam.cli.figures:figure", "draw confusion matrices, t-SNE, learning curves from stored runs"),
+    "figure": (
+        "glam.cli.figures:figure",
+        "draw confusion matrices, t-SNE, learning curves, reliability from stored runs",
+    ),
     "report": ("glam.cli.reports:report", "report on stored runs: mean ± std, and what it takes to believe it"),
     "compare": ("glam.cli.compare:compare", "say whether one experiment is better than another, beyond this corpus"),
+    "diagnose": (
+        "glam.cli.diagnose:diagnose",
+        "say how the class moves within utterances, and how calibrated runs are",
+    ),
     "audit": ("glam.cli.audit:audit", "say what a recipe's training and test sets share, and what that alone scores"),
     "verify": ("glam.cli.verify:verify", "train a stored run again, and say whether it came out the same"),
     "list": ("glam.cli.tables:list_all", "show models, recipes, corpora, tables and their runs"),

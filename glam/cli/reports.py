@@ -7,29 +7,46 @@ from pathlib import Path
 
 from glam.cli.guard import guarded, say
 from glam.cli.machine import place
+from glam.cli.stored import add_runs_flag, add_select_flag, find
 from glam.errors import GlamError
 
 
 def report(argv: Sequence[str] | None = None) -> int:
     """Report on stored runs: mean ± std, and what it takes to believe it."""
     parser = argparse.ArgumentParser(prog="glam report", description="Report on the stored runs of experiments.")
-    parser.add_argument("folder", type=Path, nargs="*", help="of an experiment (every one in the runs folder)")
     parser.add_argument(
-        "--select", choices=["test", "validation", "last"], default="test", help="epoch that counts (test)"
+        "folder",
+        type=Path,
+        nargs="*",
+        help="an experiment: its folder, or its name in the runs folder (every one in the runs folder)",
     )
+    add_select_flag(parser)
+    add_runs_flag(parser)
+    return guarded(lambda: _report(parser.parse_args(argv)))
 
-    def work() -> None:
-        from glam.data.places import runs_folder
-        from glam.reports.summary import report as report_on
-        from glam.results.run import EXPERIMENT
 
-        args = parser.parse_args(argv)
-        folders = args.folder or sorted(path.parent for path in runs_folder().glob(f"*/{EXPERIMENT}"))
-        if not folders:
-            raise GlamError(f"no experiment lies in {runs_folder()}; train one first (python train.py)")
-        print("\n\n".join(report_on(folder, args.select) for folder in folders))
+def _report(args: argparse.Namespace) -> None:
+    """Whatever can be read is reported on, and what cannot is named; an error where that is what was asked for."""
+    from glam.data.places import runs_folder
+    from glam.reports.summary import report as report_on
+    from glam.results.run import EXPERIMENT
 
-    return guarded(work)
+    runs = args.runs_folder or runs_folder()
+    asked = args.folder or sorted(path.parent for path in runs.glob(f"*/{EXPERIMENT}"))
+    if not asked:
+        raise GlamError(f"no experiment lies in {runs}; train one first (python train.py)")
+    reports, problems = [], []
+    for given in asked:
+        try:
+            reports.append(report_on(find(given, runs), args.select))
+        except GlamError as error:
+            problems.append(str(error))
+    if reports:
+        print("\n\n".join(reports))
+    if problems and (args.folder or not reports):
+        raise GlamError("\n".join(problems))
+    for problem in problems:
+        say(f"not shown: {problem}")
 
 
 def export(argv: Sequence[str] | None = None) -> int:
@@ -39,20 +56,24 @@ def export(argv: Sequence[str] | None = None) -> int:
         description="Write a run's held-out utterances as CSV: utterance, label, prediction, and the "
         "probability of each class.",
     )
-    parser.add_argument("run", type=Path, help="folder of the run: runs/<experiment>/<seed>")
-    parser.add_argument("--epoch", type=int, metavar="N", help="from 1 (the best one on the test set)")
+    parser.add_argument("run", type=Path, help="<experiment>/<seed>: its folder, or that in the runs folder")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--epoch", type=int, metavar="N", help="the epoch, from 1 (the one that --select chooses)")
+    add_select_flag(which)
     parser.add_argument("-o", "--output", type=place, metavar="FILE", help="where to write (the terminal)")
+    add_runs_flag(parser)
 
     def work() -> None:
         from glam.files import replacing
         from glam.reports.export import export as write
 
         args = parser.parse_args(argv)
+        run = find(args.run, args.runs_folder)
         if args.output is None:
-            write(args.run, sys.stdout, args.epoch)
+            write(run, sys.stdout, args.epoch, args.select)
             return
         with replacing(args.output) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-            epoch = write(args.run, file, args.epoch)
-        say(f"epoch {epoch} of {args.run} written to {args.output}")
+            what = write(run, file, args.epoch, args.select)
+        say(f"{what} of {args.run} written to {args.output}")
 
     return guarded(work)

@@ -18,9 +18,11 @@ from glam.cli.machine import (
     say_elsewhere,
     say_problems,
 )
+from glam.cli.stored import USUALLY, add_select_flag
 from glam.errors import GlamError
 
 if TYPE_CHECKING:
+    from glam.data.splits import RunKey
     from glam.data.utterances import Corpus
     from glam.reports.tables import Setting, Table
     from glam.training.experiment import Experiment
@@ -40,6 +42,7 @@ def table(argv: Sequence[str] | None = None) -> int:
     add("--setting", choices=["released", "paper"], default="released", help="of all models (released)")
     add("--runs", type=int, default=100, metavar="N", help="the first N of the 100 seeds (100)")
     add("--report", action="store_true", help="train nothing: only read what is there")
+    add_select_flag(parser, otherwise=f"that of the printed table: of Table 4 validation, of the others {USUALLY}")
     add("-o", "--output", type=place, metavar="FOLDER", help="write Markdown, LaTeX, CSV and JSON there as well")
     add(
         "--set",
@@ -73,6 +76,7 @@ def list_all(argv: Sequence[str] | None = None) -> int:
 
 def _table(args: argparse.Namespace) -> None:
     from glam.data.splits import seeds
+    from glam.reports.summary import refuse_if_all_failed
     from glam.reports.table_files import markdown, write_files
     from glam.reports.tables import TABLES, Stored, recipes, table_report
     from glam.training.recipe import parse_override
@@ -94,11 +98,15 @@ def _table(args: argparse.Namespace) -> None:
         corpus = _indexed(asked[0].corpus.name, args.datadir, data)
     else:
         corpus = _train(args, wanted, setting, asked, chosen)
-    report = table_report(wanted, setting, fields, Stored(runs, corpus), chosen)
+    report = table_report(wanted, setting, fields, Stored(runs, corpus), chosen, args.select)
     print(markdown(report))
     if args.output is not None:
         for path in write_files(report, args.output):
             say(f"written: {path}")
+    if not args.report:
+        refuse_if_all_failed(sum(len(row.results) for row in report.rows), sum(len(row.failed) for row in report.rows))
+    if damaged := [f"{row.row.label}: {row.found.damaged}" for row in report.rows if row.found.damaged]:
+        raise GlamError("left out of the table, as it is damaged: " + "\n".join(damaged))
 
 
 def _indexed(name: str, datadir: Path | None, data: Path) -> "Corpus | None":
@@ -138,13 +146,14 @@ def _train(
         labels[id(recipe)]: experiment_on(corpus, recipe, Places(root, data, runs)) for recipe in distinct(asked)
     }
     missing = {
-        label: [seed for seed in seeds if not experiment.finished(seed)] for label, experiment in experiments.items()
+        label: [one for one in experiment.runs(seeds) if not experiment.finished(one)]
+        for label, experiment in experiments.items()
     }
     say(f"table      {wanted.number}, {setting} setting: {len(asked)} rows, {len(experiments)} experiments")
     say(f"corpus     {corpus.root}: {len(corpus.utterances)} utterances")
     say_problems(corpus)
-    say(f"device     {machine.device}, {asked[0].training.precision}, {machine.at_once} at once")
-    left, total = sum(map(len, missing.values())), len(experiments) * len(seeds)
+    say(f"device     {computed(machine, asked[0].training.precision)}")
+    left, total = sum(map(len, missing.values())), sum(len(one.runs(seeds)) for one in experiments.values())
     say(f"runs       {total}, of which {total - left} are stored already")
     if left:
         todo = {label: experiment for label, experiment in experiments.items() if missing[label]}
@@ -154,7 +163,7 @@ def _train(
 
 def _run_all(
     experiments: "dict[str, Experiment]",
-    missing: dict[str, list[int]],
+    missing: "dict[str, list[RunKey]]",
     machine: "Resources",
     follow: Path | None,
 ) -> None:
@@ -166,7 +175,8 @@ def _run_all(
     say("           finding out how long a run takes")
     seconds = run_seconds(list(experiments.values()), machine)
     pieces = [Piece(label, len(missing[label]), cost) for label, cost in zip(experiments, seconds, strict=True)]
-    say(estimate(pieces, machine.at_once))
+    at_once = 1 if machine.packed else machine.at_once  # the seconds of a run in a pack are its share
+    say(estimate(pieces, at_once, machine.described()))
     with TableProgress(pieces) as progress:
         for piece in pieces:
             progress.begin(piece)

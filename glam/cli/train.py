@@ -17,9 +17,11 @@ from glam.cli.machine import (
     say_problems,
 )
 from glam.cli.release_flags import add_release_flags, notes, overrides, with_config
+from glam.cli.stored import add_select_flag
 from glam.errors import GlamError
 
 if TYPE_CHECKING:
+    from glam.data.splits import RunKey
     from glam.reports.live import Live
     from glam.training.experiment import Experiment
     from glam.training.job import Resources, SaveModel
@@ -47,20 +49,21 @@ def train(argv: Sequence[str] | None = None, prog: str = "glam train") -> int:
         help="any field of the recipe: training.lr=1e-4",
     )
     add("--seeds", type=place, metavar="FILE", help="a seed a line (the release's 100 seeds)")
-    add("--runs", type=int, metavar="N", help="the first N seeds (1)")
+    add("--runs", type=int, metavar="N", help="the first N seeds, each with all its folds (1)")
     add("--next", type=int, metavar="N", help="the next N seeds that have no result yet")
+    add(
+        "--protocol",
+        metavar="NAME",
+        help="how utterances are split: random, k-fold, leave-session-out, leave-speaker-out, leave-scenarios-out or "
+        "random-speakers (random)",
+    )
     add("--precision", choices=["fp32", "tf32", "bf16"], help="of the arithmetic (fp32)")
     add(
         "--save-model",
         choices=["none", "last", "best"],
         help="weights to keep: of no, the last, the best epoch (none)",
     )
-    add(
-        "--select",
-        choices=["test", "validation", "last"],
-        default="test",
-        help="epoch that the report counts (test)",
-    )
+    add_select_flag(parser)
     add("--verify-corpus", action="store_true", help="hash every audio file and stored feature again")
     add_machine_flags(parser)
     add_release_flags(parser)
@@ -73,6 +76,7 @@ def train(argv: Sequence[str] | None = None, prog: str = "glam train") -> int:
 
 def _train(args: argparse.Namespace) -> None:
     from glam.reports.log import Log
+    from glam.reports.summary import read_runs, refuse_if_all_failed
     from glam.reports.summary import report as report_on
     from glam.training.experiment import Places, prepare, run, verify_stores
     from glam.training.recipe import load_recipe, parse_override
@@ -80,6 +84,8 @@ def _train(args: argparse.Namespace) -> None:
     fields: list[tuple[str, Any]] = overrides(args)
     if args.precision is not None:
         fields.append(("training.precision", args.precision))
+    if args.protocol is not None:
+        fields.append(("split.protocol", args.protocol))
     fields += [parse_override(text) for text in args.set]
     recipe = load_recipe(args.recipe, fields)
     runs, data = folders(args)
@@ -88,16 +94,17 @@ def _train(args: argparse.Namespace) -> None:
     for line in notes(args):
         say(line)
     experiment = prepare(recipe, places, verify=args.verify_corpus)
-    seeds = _seeds(args, experiment.finished)
-    missing = [seed for seed in seeds if not experiment.finished(seed)]
-    _banner(experiment, machine, seeds, missing)
+    seeds = _seeds(args, lambda seed: all(map(experiment.finished, experiment.runs([seed]))))
+    runs_asked = experiment.runs(seeds)
+    missing = [one for one in runs_asked if not experiment.finished(one)]
+    _banner(experiment, machine, runs_asked, missing)
     if args.verify_corpus:
         verify_stores(experiment, machine.device)
     save: SaveModel = args.save_model or ("best" if args.SaveModel else "none")
     if missing:
         say("next       features are extracted where they are not stored yet; after the first steps comes an estimate")
         with (
-            live(experiment, len(missing), machine) as shown,
+            live(experiment, missing) as shown,
             board(args.tensorboard, experiment.folder.name, shown) as heard,
             Log(
                 experiment.folder,
@@ -108,19 +115,23 @@ def _train(args: argparse.Namespace) -> None:
             ) as listen,
         ):
             run(experiment, missing, machine, save, listen)
-        say_elsewhere(sum(not experiment.finished(seed) for seed in missing))
+        say_elsewhere(sum(not experiment.finished(one) for one in missing))
     print(report_on(experiment.folder, args.select, None if args.next is not None else seeds))
+    failed = [run.failed is not None for run in read_runs(experiment.stored, seeds)]
+    refuse_if_all_failed(failed.count(False), failed.count(True))
 
 
-def live(experiment: "Experiment", runs: int, machine: "Resources") -> "Live":
-    """What shows the progress of so many runs of an experiment."""
+def live(experiment: "Experiment", runs: "Sequence[RunKey]") -> "Live":
+    """What shows the progress of these runs of an experiment."""
+    from glam.data.splits import split
     from glam.reports.live import Live
 
     recipe = experiment.recipe
-    share = (1 - recipe.split.train_share) / recipe.split.train_share
+    divided = split(recipe.split, experiment.population.groups, runs[0])
+    share = len(divided.held_out) / len(divided.train)
     share /= recipe.augmentation.vtlp_copies + 1
     share *= recipe.segments.train_hop / recipe.segments.test_hop / 3  # a forward pass is a third of a step
-    return Live(runs, machine.at_once, recipe.training.epochs, share)
+    return Live(len(runs), recipe.training.epochs, share)
 
 
 def _seeds(args: argparse.Namespace, finished: Callable[[int], bool]) -> list[int]:
@@ -146,7 +157,9 @@ def _seeds(args: argparse.Namespace, finished: Callable[[int], bool]) -> list[in
     return known[:count]
 
 
-def _banner(experiment: "Experiment", machine: "Resources", seeds: Sequence[int], missing: Sequence[int]) -> None:
+def _banner(
+    experiment: "Experiment", machine: "Resources", asked: "Sequence[RunKey]", missing: "Sequence[RunKey]"
+) -> None:
     from glam.reports.summary import SYNTHETIC
 
     recipe = experiment.recipe
@@ -156,5 +169,5 @@ def _banner(experiment: "Experiment", machine: "Resources", seeds: Sequence[int]
     if experiment.corpus.synthetic:
         say(f"           {SYNTHETIC}")
     say(f"device     {computed(machine, recipe.training.precision)}")
-    say(f"runs       {len(seeds)}, of which {len(seeds) - len(missing)} are stored already")
+    say(f"runs       {len(asked)}, of which {len(asked) - len(missing)} are stored already")
     say(f"results    {experiment.folder}")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from glam.cli.guard import guarded, say
 from glam.cli.machine import corpus_folder, device, place
+from glam.cli.stored import add_runs_flag, find
 from glam.errors import GlamError
 
 if TYPE_CHECKING:
@@ -25,11 +26,12 @@ def verify(argv: Sequence[str] | None = None) -> int:
         "Exit status: 0 the same, 1 different, 2 it could not be found out.",
     )
     add = parser.add_argument
-    add("run", type=place, help="folder of the run: runs/<experiment>/<seed>")
+    add("run", type=place, help="<experiment>/<seed>: its folder, or that in the runs folder")
     add("--epochs", type=int, metavar="N", help="only the first N, which do not depend on how many follow (all)")
     add("-d", "--datadir", metavar="FOLDER", type=place, help="where the corpus lies (IEMOCAP in the environment)")
     add("--data-folder", type=place, metavar="FOLDER", help="where index and features lie (GLAM_DATA, else data)")
     add("-g", "--gpu", type=int, metavar="N", help="number of the GPU, -1 = CPU (the kind of device it was trained on)")
+    add_runs_flag(parser)
     return guarded(lambda: _verify(parser.parse_args(argv)), "the stored run is as it was")
 
 
@@ -39,8 +41,8 @@ def _verify(args: argparse.Namespace) -> int:
     from glam.results.run import experiment_of, read_run
     from glam.training.experiment import Places
 
-    stored = read_run(args.run)
-    there = experiment_of(args.run)
+    folder = find(args.run, args.runs_folder)
+    stored, there = read_run(folder), experiment_of(folder)
     if args.epochs is not None and stored.failed is not None:
         raise GlamError(f"--epochs: the run in {args.run} failed; whether it fails again shows only the whole of it")
     if args.epochs is not None and not 1 <= args.epochs <= len(stored.epochs):
@@ -97,8 +99,8 @@ def _train(experiment: "Experiment", stored: "StoredRun", gpu: int | None) -> "S
     say(f"run        {stored.folder}: {experiment.recipe.model.name}, {epochs} epoch{'s' * (epochs > 1)} again")
     say(f"corpus     {experiment.corpus.root}, as recorded")
     say(f"recorded   {_computed(recorded)}")
-    with live(experiment, 1, machine) as listen:
-        run(experiment, [stored.seed], machine, "none", listen)
+    with live(experiment, [stored.key]) as listen:
+        run(experiment, [stored.key], machine, "none", listen)
     return read_run(experiment.folder / stored.folder.absolute().name)
 
 

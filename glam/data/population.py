@@ -1,13 +1,18 @@
 """The utterances that an experiment draws its splits from, and what they are composed of."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from glam.data.audio import RATE
 from glam.data.corpora import CORPORA
+from glam.data.groups import Groups, groups_of
 from glam.data.segments import SegmentSettings, long_enough
+from glam.data.splits import SplitSettings, fold_names, runs_of, split
 from glam.data.utterances import Corpus, Utterance, corpus_digest
 from glam.errors import GlamError
 from glam.settings import Settings
@@ -29,11 +34,14 @@ class CorpusSettings(Settings):
     name: of the corpus, as listed in glam/data/corpora.
     style: `improvised`, `scripted`, or `full` for both.
     labels: class -> labels of the corpus, in the order of the class indices.
+    min_length: seconds; shorter utterances are left out, so that models of different segments split the same list (2 s
+        is what the baselines need).
     """
 
     name: str = "iemocap"
     style: Style = "improvised"
     labels: dict[str, tuple[str, ...]] = RELEASED_LABELS
+    min_length: float = Field(0.0, ge=0, allow_inf_nan=False)
 
     @field_validator("name")
     @classmethod
@@ -68,7 +76,8 @@ class Population:
     stored: every utterance of the label selection that is long enough, whatever its style: what the feature store
         holds, so that the styles share one.
     unusable: number of problems of the corpus, by kind: what could not be used, whatever its label.
-    too_short: number of utterances dropped, by class name.
+    too_short: number of utterances dropped, by class name; left_out: of those, how many are long enough for a segment
+        but shorter than the setting `min_length`.
     """
 
     settings: CorpusSettings
@@ -78,12 +87,31 @@ class Population:
     targets: tuple[int, ...]
     stored: tuple[Utterance, ...]
     too_short: dict[str, int]
+    left_out: dict[str, int]
     unusable: dict[str, int]
 
     @property
     def digest(self) -> str:
         """SHA-256 over ids, labels and audio of the utterances used."""
         return corpus_digest(self.utterances)
+
+    @cached_property
+    def groups(self) -> Groups:
+        """What the utterances belong to."""
+        return groups_of(self.utterances)
+
+    def folds(self, settings: SplitSettings) -> tuple[str, ...]:
+        """What each fold of a seed is tested on, by name; () for protocols without folds.
+
+        Raises GlamError where the population has too little for the protocol.
+        """
+        try:
+            names = fold_names(settings, self.groups)
+            for run in runs_of([0], len(names)):
+                split(settings, self.groups, run)
+        except GlamError as error:
+            raise GlamError(f"corpus {self.corpus}, {self.settings.style}: {error}") from None
+        return names
 
     def composition(self) -> str:
         """One line: utterances per class, of which labels, and how many were too short."""
@@ -103,11 +131,16 @@ class Population:
             },
             too_short={name: self.too_short.get(name, 0) for name in index},
             unusable=self.unusable,
+            min_length=self.settings.min_length,
+            left_out=self.left_out,
         )
 
 
 class Composition(Settings):
-    """What a set of utterances is composed of: class -> label -> count, and what was too short, by class."""
+    """What a set of utterances is composed of: class -> label -> count, and what was too short, by class.
+
+    left_out: of what was too short, by class, what is shorter than `min_length` seconds but not than a segment.
+    """
 
     corpus: str
     synthetic: bool
@@ -116,6 +149,8 @@ class Composition(Settings):
     classes: dict[str, dict[str, int]]
     too_short: dict[str, int]
     unusable: dict[str, int] = Field(default_factory=dict)
+    min_length: float = 0.0
+    left_out: dict[str, int] = Field(default_factory=dict)
 
 
 def composition_line(facts: Composition) -> str:
@@ -124,10 +159,12 @@ def composition_line(facts: Composition) -> str:
     for name, labels in facts.classes.items():
         made_of = " + ".join(f"{count} {label}" for label, count in labels.items())
         parts.append(f"{sum(labels.values())} {name} ({made_of})")
-    dropped = sum(facts.too_short.values())
+    left_out = sum(facts.left_out.values())
+    dropped = sum(facts.too_short.values()) - left_out
     return (
         f"{facts.corpus}, {facts.style}: {facts.utterances} utterances: {', '.join(parts)}; "
         f"{dropped} more were shorter than one segment and left out"
+        + (f", {left_out} more shorter than {facts.min_length:g} s (corpus.min_length)" if facts.min_length else "")
         + "".join(f"; not used, {kind}: {count}" for kind, count in facts.unusable.items())
     )
 
@@ -144,15 +181,20 @@ def population(corpus: Corpus, settings: CorpusSettings, segments: SegmentSettin
     stored = tuple(u for u in selected if long_enough(u.samples, segments.samples, segments.padding))
     kept = set(stored)
     of_style = [u for u in selected if settings.style in ("full", u.style)]
-    used = tuple(u for u in of_style if u in kept)
-    short = Counter(settings.classes[target[u.label]] for u in of_style if u not in kept)
+    usable = [u for u in of_style if u in kept]
+    used = tuple(u for u in usable if u.samples >= int(settings.min_length * RATE))
+
+    def by_class(utterances: Sequence[Utterance]) -> Counter[str]:
+        return Counter(settings.classes[target[u.label]] for u in utterances)
+
     if not used:
         labels = ", ".join(f"{count} {label}" for label, count in sorted(found.items())) or "none"
+        minimum = f" (or corpus.min_length, {settings.min_length:g} s)" if settings.min_length else ""
         raise GlamError(
             f"no usable utterance in {corpus.root}: of style {settings.style} with the labels "
             f"{', '.join(target)} there are {len(of_style)}, all shorter than one segment of "
-            f"{segments.length:g} s or none at all. Utterances found, by label: {labels}. "
-            "Look at the corpus with handleIEMOCAP.py, or change corpus.labels, corpus.style or segments.length."
+            f"{segments.length:g} s{minimum} or none at all. Utterances found, by label: {labels}. Look at the corpus "
+            "with handleIEMOCAP.py, or change corpus.labels, corpus.style or segments.length."
         )
     empty = [name for name, labels in settings.labels.items() if not any(u.label in labels for u in used)]
     if empty:
@@ -169,6 +211,7 @@ def population(corpus: Corpus, settings: CorpusSettings, segments: SegmentSettin
         utterances=used,
         targets=tuple(target[u.label] for u in used),
         stored=stored,
-        too_short=dict(short),
+        too_short=dict(by_class(of_style) - by_class(used)),
+        left_out=dict(by_class(usable) - by_class(used)),
         unusable=dict(Counter(problem.kind for problem in corpus.problems)),
     )

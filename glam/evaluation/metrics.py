@@ -1,5 +1,4 @@
-"""WA, UA and the F1 scores of predictions, the class of an utterance, the best epoch, calibration,
-agreement.
+"""WA, UA and the F1 scores of predictions, the class of an utterance, the best epoch.
 
 Scores are in percent. WA (weighted accuracy) is the share of utterances classified correctly; UA
 (unweighted accuracy) is the mean recall over the classes. GLAM paper, section 4.1; its "micro F1" column
@@ -23,10 +22,29 @@ def confusion_matrix(truth: ArrayLike, predicted: ArrayLike, classes: int) -> In
     `truth` and `predicted` are (n,) integers in 0..classes-1. Raises ValueError for anything else; n may be
     0.
     """
-    true, guess = _classes(truth, classes, "truth"), _classes(predicted, classes, "predicted")
+    true, guess = checked_classes(truth, classes, "truth"), checked_classes(predicted, classes, "predicted")
     if true.shape != guess.shape:
         raise ValueError(f"truth has {true.size} utterances, predicted has {guess.size}")
     return np.bincount(true * classes + guess, minlength=classes * classes).reshape(classes, classes)
+
+
+def confusion_matrices(truth: ArrayLike, predicted: ArrayLike, classes: int) -> Ints:
+    """The confusion matrices of many predictions of the same utterances (of every epoch): (E, classes, classes) int64.
+
+    `truth` is (n,), `predicted` (E, n), both integers in 0..classes-1. Raises ValueError for anything else.
+    """
+    guesses = np.asarray(predicted)
+    if guesses.ndim != 2:
+        raise ValueError(f"predictions of many epochs are (E, n), not {guesses.shape}")
+    epochs, utterances = guesses.shape
+    # every epoch has classes of its own: epoch e's class c is e * classes + c
+    shift = np.repeat(np.arange(epochs) * classes, utterances)
+    true = np.tile(checked_classes(truth, classes, "truth"), epochs)
+    guess = checked_classes(guesses.ravel(), classes, "predicted")
+    if true.size != guess.size:
+        raise ValueError(f"truth has {true.size // max(epochs, 1)} utterances, predicted has {utterances}")
+    counts = np.bincount((shift + true) * classes + guess, minlength=epochs * classes * classes)
+    return counts.reshape(epochs, classes, classes)
 
 
 @dataclass(frozen=True)
@@ -139,7 +157,7 @@ def utterance_logits(segment_logits: ArrayLike, offsets: ArrayLike, mode: Averag
         raise ValueError("segment logits are not all finite: the model has diverged and predicts no class")
     if mode not in ("logits", "probabilities"):
         raise ValueError(f'mode is {mode!r}, allowed are "logits" and "probabilities"')
-    starts, lengths = _utterances(offsets, len(logits))
+    starts, lengths = checked_offsets(offsets, len(logits))
     terms = logits.astype(np.float64) if mode == "logits" else softmax(logits)
     means = np.add.reduceat(terms, starts, axis=0) / lengths[:, None]
     return means.astype(logits.dtype)
@@ -171,93 +189,8 @@ def majority_share(labels: ArrayLike) -> float:
     return 100 * int(np.unique(values, return_counts=True)[1].max()) / values.size
 
 
-@dataclass(frozen=True, eq=False)
-class Calibration:
-    """How far confidence is accuracy: the numbers behind a reliability figure. Shares are in percent."""
-
-    error: float  # expected calibration error: mean |accuracy - confidence| over bins, weighted by count
-    edges: NDArray[np.float64]  # (bins + 1,) equal widths from 0 to 100; a bin holds its upper edge
-    count: Ints  # (bins,) utterances
-    confidence: NDArray[np.float64]  # (bins,) mean highest probability, NaN in an empty bin
-    accuracy: NDArray[np.float64]  # (bins,) share classified correctly, NaN in an empty bin
-
-
-def calibration(probabilities: ArrayLike, truth: ArrayLike, bins: int = 15) -> Calibration:
-    """Expected calibration error and reliability bins (Guo et al., ICML 2017, section 2) of predictions.
-
-    `probabilities` is (n, C), each row summing to 1 (softmax of the utterance's logits, or what
-    `utterance_logits` gives with mode "probabilities"); `truth` is (n,) in 0..C-1. The predicted class is
-    the first of the highest. Raises ValueError for other input, for n = 0 and for fewer than one bin.
-    """
-    chances = np.asarray(probabilities, dtype=np.float64)
-    if chances.ndim != 2 or len(chances) == 0:
-        raise ValueError(f"probabilities are (n, C) with n of 1 or more, not {chances.shape}")
-    # NaN fails both comparisons; the slack is what float32 rounding leaves
-    if not ((chances >= 0).all() and (np.abs(chances.sum(-1) - 1) < 1e-4).all()):
-        raise ValueError("each row of probabilities must be 0 or more and sum to 1: are these logits?")
-    true = _classes(truth, chances.shape[1], "truth")
-    if true.size != len(chances):
-        raise ValueError(f"truth has {true.size} utterances, probabilities have {len(chances)}")
-    if bins < 1:
-        raise ValueError(f"{bins} bins, expected 1 or more")
-    confidence = chances.max(-1)
-    correct = chances.argmax(-1) == true
-    edges = np.linspace(0, 1, bins + 1)
-    place = np.searchsorted(edges[1:-1], confidence, side="left")
-    count = np.bincount(place, minlength=bins)
-    sums = [np.bincount(place, weights=what, minlength=bins) for what in (confidence, correct)]
-    means = [np.divide(s, count, out=np.full(bins, np.nan), where=count > 0) for s in sums]
-    return Calibration(
-        error=100 * float(np.abs(sums[1] - sums[0]).sum() / len(chances)),
-        edges=100 * edges,
-        count=count,
-        confidence=100 * means[0],
-        accuracy=100 * means[1],
-    )
-
-
-@dataclass(frozen=True, eq=False)
-class SegmentAgreement:
-    """How the class moves within utterances: one number an utterance (U,)."""
-
-    agreement: NDArray[np.float64]  # percent of its segments that have the utterance's class
-    changes: Ints  # how often the class differs from one segment to the next
-    segments: Ints  # its segments, so there are segments - 1 places for a change
-
-    @property
-    def mean_agreement(self) -> float:
-        """The mean agreement over utterances, in percent."""
-        return float(self.agreement.mean())
-
-    @property
-    def change_rate(self) -> float | None:
-        """Changes in percent of all pairs of neighbouring segments; None where no utterance has a pair."""
-        pairs = int((self.segments - 1).sum())
-        return 100 * int(self.changes.sum()) / pairs if pairs else None
-
-
-def segment_agreement(segment_classes: ArrayLike, utterance_classes: ArrayLike, offsets: ArrayLike) -> SegmentAgreement:
-    """Compare the classes of segments (S,), in time order, with those of their utterances (U,).
-
-    `offsets` (U+1,) as in `utterance_logits`. The utterances' classes are given, because the mean of logits
-    may choose a class that most segments do not. Give predicted classes for agreement, true ones for the
-    accuracy of segments. Raises ValueError if the lengths do not fit or an utterance has no segments.
-    """
-    segment, utterance = np.asarray(segment_classes), np.asarray(utterance_classes)
-    if segment.ndim != 1:
-        raise ValueError(f"segment classes are (S,), not {segment.shape}")
-    starts, lengths = _utterances(offsets, segment.size)
-    if utterance.shape != starts.shape:
-        raise ValueError(f"{starts.size} utterances by the offsets, classes of shape {utterance.shape}")
-    agree = np.add.reduceat((segment == np.repeat(utterance, lengths)).astype(np.int64), starts)
-    change = np.zeros(segment.size, dtype=np.int64)  # at each segment: does it differ from the one before it?
-    change[1:] = segment[1:] != segment[:-1]
-    change[starts] = 0  # the first segment of an utterance has none before it
-    return SegmentAgreement(100 * agree / lengths, np.add.reduceat(change, starts), lengths)
-
-
-def _classes(values: ArrayLike, classes: int, name: str) -> Ints:
-    """`values` as (n,) int64, checked to be classes 0..classes-1."""
+def checked_classes(values: ArrayLike, classes: int, name: str) -> Ints:
+    """`values` as (n,) int64; ValueError, which calls them `name`, where they are not classes 0..classes-1."""
     array = np.asarray(values)
     if array.size == 0 and array.ndim == 1:
         return array.astype(np.int64)
@@ -268,8 +201,12 @@ def _classes(values: ArrayLike, classes: int, name: str) -> Ints:
     return array.astype(np.int64)
 
 
-def _utterances(offsets: ArrayLike, segments: int) -> tuple[Ints, Ints]:
-    """First segment (U,) and number of segments (U,) of each utterance."""
+def checked_offsets(offsets: ArrayLike, segments: int) -> tuple[Ints, Ints]:
+    """First segment (U,) and number of segments (U,) of each utterance.
+
+    `offsets` (U+1,): segments offsets[u] .. offsets[u+1]-1 belong to utterance u. Raises ValueError where they do not
+    cover the `segments` segments, or where an utterance has none.
+    """
     bounds = np.asarray(offsets)
     if bounds.ndim != 1 or bounds.size < 2 or bounds.dtype.kind not in "iu":
         raise ValueError(f"offsets are integers (U+1,) with U of 1 or more, not {bounds.dtype} {bounds.shape}")

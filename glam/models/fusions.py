@@ -12,6 +12,8 @@ from g_mlp_pytorch import gMLP
 from torch import Tensor, nn
 from torch.nn import functional
 
+from glam.models.dropout import SEED, kept, seed_buffer
+
 # How many positions of area attention are computed together: few enough for a processor's cache.
 ROWS_AT_ONCE = 128
 
@@ -75,6 +77,7 @@ class AreaAttention(nn.Module):
         self.dropout = dropout
         self.by_row = by_row
         self.dropout_at_test = dropout_at_test
+        self.register_buffer(SEED, seed_buffer(), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, channels, F, T) to (batch, F, T, channels), or (batch, F*T, channels) if not by row."""
@@ -84,19 +87,18 @@ class AreaAttention(nn.Module):
         # Scores are not scaled and reach thousands, where bfloat16 has steps of 8 and more.
         with torch.autocast(x.device.type, enabled=False):
             sequence = sequence.to(torch.promote_types(x.dtype, torch.float32))
-            return area_attention(sequence, 3, self.dropout, self.training or self.dropout_at_test)
+            dropout = self.dropout if self.training or self.dropout_at_test else 0.0
+            return area_attention(sequence, 3, dropout, self.get_buffer(SEED))
 
 
-def area_attention(x: Tensor, widest: int, dropout: float, training: bool) -> Tensor:
+def area_attention(x: Tensor, widest: int, dropout: float, seed: Tensor) -> Tensor:
     """Attention of each position of x (..., positions, channels) to all runs of 1 to `widest` positions.
 
     No area is ever written out. The key of a run is a mean, so its scores are moving averages of one matrix of
     scores between positions; its value is a sum, so its weight counts for each of its positions, and all runs
-    together come down to one matrix of weights between positions.
+    together come down to one matrix of weights between positions. seed: () int64, of dropout's masks.
     """
-    outputs: tuple[Tensor, ...] = _AreaAttention.apply(  # type: ignore[no-untyped-call]
-        x, widest, dropout if training else 0.0
-    )
+    outputs: tuple[Tensor, ...] = _AreaAttention.apply(x, widest, dropout, seed)  # type: ignore[no-untyped-call]
     return outputs[0]
 
 
@@ -141,16 +143,16 @@ class _AreaAttention(torch.autograd.Function):
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(x: Tensor, widest: int, dropout: float) -> tuple[Tensor, ...]:
+    def forward(x: Tensor, widest: int, dropout: float, seed: Tensor) -> tuple[Tensor, ...]:
         """The attended positions, the sum over the areas' weights of each, and the masks of dropout."""
-        attended, masses, masks = [], [], []
+        attended, masses = [], []
+        masks: list[Tensor] = []
         for rows in x.split(ROWS_AT_ONCE, dim=-2):
             areas = _areas(rows, x, widest)
             mass = torch.cat(areas, dim=-1).sum(dim=-1, keepdim=True)
             if dropout:
-                kept = [torch.rand_like(area) >= dropout for area in areas]
-                areas = _dropped(areas, kept, dropout)
-                masks += kept
+                masks += [kept(area.shape, dropout, seed, len(masks) + i) for i, area in enumerate(areas)]
+                areas = _dropped(areas, masks[-len(areas) :], dropout)
             attended.append(_spread(areas) @ x / mass)
             masses.append(mass)
         return torch.cat(attended, dim=-2), torch.cat(masses, dim=-2), *masks
@@ -158,12 +160,12 @@ class _AreaAttention(torch.autograd.Function):
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
         """Keep what the backward pass needs; only the attended positions have a gradient."""
-        x, ctx.widest, ctx.dropout = inputs
+        x, ctx.widest, ctx.dropout, _ = inputs
         ctx.mark_non_differentiable(*output[1:])
         ctx.save_for_backward(x, *output)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor, *_: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, gradient: Tensor, *_: Tensor) -> tuple[Tensor, None, None, None]:
         """The gradient of x, which is query, key and value at once."""
         x, attended, mass, *masks = ctx.saved_tensors
         gradient = gradient / mass
@@ -188,7 +190,7 @@ class _AreaAttention(torch.autograd.Function):
                 as_key_and_value = as_key_and_value + (
                     scores.transpose(-1, -2) @ rows + _spread(applied).transpose(-1, -2) @ pull
                 )
-        return torch.cat(as_query, dim=-2) + as_key_and_value, None, None
+        return torch.cat(as_query, dim=-2) + as_key_and_value, None, None, None
 
 
 class AttentionPooling(nn.Module):

@@ -5,7 +5,7 @@ A score is worth what it has above these reference points.
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,53 +13,13 @@ from numpy.typing import NDArray
 from tabulate import tabulate
 
 from glam.data.population import Population, population
-from glam.data.splits import Split, random_split
-from glam.data.utterances import Corpus, Utterance
-from glam.evaluation.baselines import majority_of_group
-from glam.evaluation.metrics import Scores, confusion_matrix, scores_of
+from glam.data.splits import Split, runs_of
+from glam.data.utterances import Corpus
+from glam.reports.sharing import EVERYTHING, Overlap, Reference, audit_line, look_through
 from glam.reports.summary import SYNTHETIC, mean_std
 from glam.training.recipe import Recipe
 
 Ints = NDArray[np.int64]
-
-# What utterances may share, by name of the table's row.
-ATTRIBUTES: dict[str, Callable[[Utterance], str]] = {
-    "utterances": lambda one: one.id,
-    "speakers": lambda one: one.speaker,
-    "dialogues": lambda one: one.dialogue,
-    "scenarios": lambda one: one.scenario,
-    "recordings": lambda one: one.sha256,
-}
-EVERYTHING = "the majority class"
-REFERENCES = {EVERYTHING: "", "the majority of its scenario": "scenarios", "the majority of its dialogue": "dialogues"}
-
-
-@dataclass(frozen=True)
-class Overlap:
-    """How many distinct ones there are of an attribute; training, test and both are means over the splits.
-
-    whole: in the population. train, test: in that part of a split. both: in either. seen: the share of test
-    utterances, in percent, whose own occurs in training.
-    """
-
-    whole: int
-    train: float
-    test: float
-    both: float
-    seen: float
-
-
-@dataclass(frozen=True)
-class Reference:
-    """A reference point, its scores in percent.
-
-    test: one a split, fitted on its training part and scored on its test part. in_sample: fitted and scored on the
-    whole population. unseen: mean number of test utterances a split whose group does not occur in training.
-    """
-
-    test: tuple[Scores, ...]
-    in_sample: Scores
-    unseen: float
 
 
 @dataclass(frozen=True)
@@ -73,33 +33,42 @@ class Dropped:
 
 @dataclass(frozen=True, eq=False)
 class Audit:
-    """What is to be known of a recipe's splits. train, test: (splits, classes) utterances of each class."""
+    """What is to be known of a recipe's splits.
+
+    folds: how many a seed has, 0 for protocols without. train, test: (splits, classes) utterances of each class.
+    in_short: overlaps and references in one line.
+    """
 
     recipe: Recipe
     population: Population
+    folds: int
+    splits: tuple[Split, ...]
     train: Ints
     test: Ints
     overlaps: dict[str, Overlap]
     references: dict[str, Reference]
+    in_short: str
     dropped: tuple[Dropped, ...]
     problems: dict[str, int]
 
 
 def audit(corpus: Corpus, recipe: Recipe, seeds: Sequence[int]) -> Audit:
-    """Look through the splits of these seeds; raises GlamError where the recipe cannot run on the corpus."""
+    """Look through the splits of these seeds, of all their folds; raises GlamError where the recipe cannot run."""
     people = population(corpus, recipe.corpus, recipe.segments)
-    count, classes = len(people.utterances), len(recipe.corpus.classes)
-    splits = [random_split(count, seed, recipe.split.train_share) for seed in seeds]
+    classes = len(recipe.corpus.classes)
+    folds = len(people.folds(recipe.split))
     targets = np.array(people.targets, dtype=np.int64)
-    groups = {name: _numbered([of(one) for one in people.utterances]) for name, of in ATTRIBUTES.items()}
-    groups[""] = np.zeros(count, dtype=np.int64)
+    found = look_through(recipe.split, people.groups, targets, classes, runs_of(seeds, folds))
     return Audit(
         recipe=recipe,
         population=people,
-        train=np.stack([np.bincount(targets[split.train], minlength=classes) for split in splits]),
-        test=np.stack([np.bincount(targets[split.held_out], minlength=classes) for split in splits]),
-        overlaps={name: _overlap(groups[name], splits) for name in ATTRIBUTES},
-        references={name: _reference(groups[of], targets, classes, splits) for name, of in REFERENCES.items()},
+        folds=folds,
+        splits=found.splits,
+        train=np.stack([np.bincount(targets[one.train], minlength=classes) for one in found.splits]),
+        test=np.stack([np.bincount(targets[one.scored], minlength=classes) for one in found.splits]),
+        overlaps=found.overlaps,
+        references=found.references,
+        in_short=audit_line(found),
         dropped=tuple(_dropped(corpus, people, recipe)),
         problems=dict(Counter(problem.kind for problem in corpus.problems)),
     )
@@ -107,59 +76,52 @@ def audit(corpus: Corpus, recipe: Recipe, seeds: Sequence[int]) -> Audit:
 
 def audit_text(found: Audit) -> str:
     """The audit as Markdown text."""
-    splits, people = len(found.test), found.population
-    train, test = int(found.train[0].sum()), int(found.test[0].sum())
+    people = found.population
     lines = [f"recipe {found.recipe.name}"]
     if people.synthetic:
         lines.append(SYNTHETIC)
     lines += [
         f"corpus: {people.composition()}",
-        f"protocol: {splits} random split{'s' * (splits > 1)} of utterances, {train} for training and {test} for test",
+        f"protocol: {_protocol(found)}",
+        f"in short: {found.in_short}",
     ]
     unseen = ", ".join(
         f"{one.unseen:.1f} without a {name.split()[-1]} in training"
         for name, one in found.references.items()
         if name != EVERYTHING
     )
+    pooled = " (predictions pooled over the folds of a seed)" if found.folds else ""
     return "\n\n".join(
         [
             "\n".join(lines),
             "What training and test share (means over the splits)\n\n" + _overlap_table(found),
             "Class balance (means over the splits)\n\n" + _class_table(found),
-            "What scores without hearing anything\n\n" + _reference_table(found),
-            f"of {test} test utterances a split, {unseen}: those get the majority class; of equally common classes, "
-            "the first in the order above is taken",
+            f"What scores without hearing anything{pooled}\n\n" + _reference_table(found),
+            f"of {found.test.sum(axis=1).mean():.1f} test utterances a split, {unseen}: those get the majority class; "
+            "of equally common classes, the first in the order above is taken",
             _dropped_text(found),
         ]
     )
 
 
-def _numbered(names: Sequence[str]) -> Ints:
-    return np.unique(np.array(names), return_inverse=True)[1].astype(np.int64)
-
-
-def _overlap(groups: Ints, splits: Sequence[Split]) -> Overlap:
-    rows = []
-    for split in splits:
-        train, test = np.unique(groups[split.train]), np.unique(groups[split.held_out])
-        seen = 100 * np.isin(groups[split.held_out], train).mean()
-        rows.append((train.size, test.size, np.intersect1d(train, test).size, seen))
-    train_size, test_size, both, seen = np.mean(rows, axis=0).tolist()
-    return Overlap(int(np.unique(groups).size), train_size, test_size, both, seen)
-
-
-def _reference(groups: Ints, targets: Ints, classes: int, splits: Sequence[Split]) -> Reference:
-    def scored(train: Ints, test: Ints) -> Scores:
-        guess = majority_of_group(groups[train], targets[train], groups[test], classes)
-        return scores_of(confusion_matrix(targets[test], guess, classes))
-
-    everyone = np.arange(len(targets))
-    unseen = [(~np.isin(groups[split.held_out], groups[split.train])).sum() for split in splits]
-    return Reference(
-        test=tuple(scored(split.train, split.held_out) for split in splits),
-        in_sample=scored(everyone, everyone),
-        unseen=float(np.mean(unseen)),
-    )
+def _protocol(found: Audit) -> str:
+    """The protocol's name, how many splits were looked through, and how many utterances their parts have."""
+    seeds = len(found.splits) // max(found.folds, 1)
+    if found.folds:
+        splits = f"{seeds} seed{'s' * (seeds > 1)} of {found.folds} folds"
+    else:
+        splits = f"{seeds} split{'s' * (seeds > 1)}"
+    parts = {
+        "training": [len(one.train) for one in found.splits],
+        "validation": [one.validation_only for one in found.splits],
+        "test": [len(one.scored) for one in found.splits],
+    }
+    sizes = [
+        f"{min(sizes) if min(sizes) == max(sizes) else f'{min(sizes)} to {max(sizes)}'} for {part}"
+        for part, sizes in parts.items()
+        if max(sizes)
+    ]
+    return f"{found.recipe.split.title}, {splits}: {', '.join(sizes)}"
 
 
 def _dropped(corpus: Corpus, people: Population, recipe: Recipe) -> list[Dropped]:
@@ -170,11 +132,18 @@ def _dropped(corpus: Corpus, people: Population, recipe: Recipe) -> list[Dropped
     styles = Counter(one.style for one in corpus.utterances if style not in ("full", one.style))
     others = Counter(one.label for one in of_style if one.label not in labels)
     segment = f"shorter than one segment of {recipe.segments.length:g} s"
-    short = {name: people.too_short[name] for name in recipe.corpus.classes if people.too_short.get(name)}
+    below = f"shorter than corpus.min_length {recipe.corpus.min_length:g} s"
+    left_out = {name: people.left_out[name] for name in recipe.corpus.classes if people.left_out.get(name)}
+    short = {
+        name: count - left_out.get(name, 0)
+        for name in recipe.corpus.classes
+        if (count := people.too_short.get(name, 0)) > left_out.get(name, 0)
+    }
     reasons = {
         f"not {style}": dict(sorted(styles.items())),
         "label not in the recipe": dict(sorted(others.items())),
         segment: short,
+        below: left_out,
     }
     return [Dropped(reason, sum(kinds.values()), kinds) for reason, kinds in reasons.items() if kinds]
 
@@ -189,7 +158,7 @@ def _overlap_table(found: Audit) -> str:
 
 
 def _class_table(found: Audit) -> str:
-    whole = found.train[0] + found.test[0]
+    whole = np.bincount(found.population.targets, minlength=len(found.recipe.corpus.classes))
     rows = []
     for index, name in enumerate(found.recipe.corpus.classes):
         test = found.test[:, index]
@@ -197,8 +166,8 @@ def _class_table(found: Audit) -> str:
             [
                 name,
                 _share(whole[index], whole.sum(), 0),
-                _share(found.train[:, index].mean(), found.train[0].sum(), 1),
-                _share(test.mean(), found.test[0].sum(), 1),
+                _share(found.train[:, index].mean(), found.train.sum(axis=1).mean(), 1),
+                _share(test.mean(), found.test.sum(axis=1).mean(), 1),
                 f"{test.min()} to {test.max()}",
             ]
         )

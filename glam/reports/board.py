@@ -6,12 +6,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from glam.data.splits import RunKey
 from glam.errors import GlamError
-from glam.training.workers import Message
+from glam.training.message import Message
 
 
 class Board:
-    """Passes messages on to another listener and writes the epochs among them to `folder`/<seed>."""
+    """Passes messages on to another listener and writes the epochs among them to `folder`/<run>."""
 
     def __init__(self, folder: Path, listen: Callable[[Message], None]) -> None:
         try:
@@ -24,7 +25,7 @@ class Board:
             ) from None
         self._folder, self._listen = folder, listen
         self._event, self._summary, self._open = Event, Summary, EventFileWriter
-        self._writers: dict[int, Any] = {}
+        self._writers: dict[RunKey, Any] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -40,13 +41,13 @@ class Board:
         self._listen(message)
         if message.kind != "epoch":
             return
-        if message.seed not in self._writers:
-            self._writers[message.seed] = self._open(str(self._folder / str(message.seed)))
+        if message.run not in self._writers:
+            self._writers[message.run] = self._open(str(self._folder / message.run.name))
         values = [
             self._summary.Value(tag=tag, simple_value=value)
             for tag, value in (("loss", message.loss), ("WA", message.wa), ("UA", message.ua))
         ]
-        self._writers[message.seed].add_event(
+        self._writers[message.run].add_event(
             self._event(wall_time=time.time(), step=message.epoch - 1, summary=self._summary(value=values))
         )
-        self._writers[message.seed].flush()
+        self._writers[message.run].flush()

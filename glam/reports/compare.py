@@ -19,7 +19,8 @@ from glam.evaluation.metrics import Scores, confusion_matrix, scores_of
 from glam.evaluation.statistics import Comparison, compare_paired, compare_unpaired
 from glam.progress import bar
 from glam.reports.summary import heading, mean_std, read_runs
-from glam.reports.views import SELECTION, View, result
+from glam.reports.views import SELECTION, View, default_view, parts, take
+from glam.reports.words import counted
 from glam.results.run import StoredExperiment, StoredRun, read_experiment
 
 METRICS = {"WA": "wa", "UA": "ua"}
@@ -53,31 +54,39 @@ class Side:
 class Contest:
     """What is compared, and how: the runs' scores of each side, and whether run i of both make a pair.
 
-    ratios: test / training utterances of a run, of each side. said: how the runs were brought together.
+    ratios: test / training utterances of a run, of each side. sets: for each run of each side, which test set it has,
+    as a number: folds that leave a group out test the same utterances with every seed. said: how the runs were brought
+    together.
     """
 
     first: tuple[Scores, ...]
     second: tuple[Scores, ...]
     paired: bool
     ratios: tuple[float, float]
+    sets: tuple[tuple[int, ...], tuple[int, ...]]
     said: tuple[str, ...]
+
+    def values(self, metric: str) -> tuple[list[float], list[float]]:
+        """One value of a metric for each test set of each side: the mean over the runs that have it."""
+        return _by_set(self.first, self.sets[0], metric), _by_set(self.second, self.sets[1], metric)
 
     def compare(self, metric: str, *, corrected: bool = True) -> Comparison:
         """The difference in one metric, first minus second; naive as to what is beyond this corpus if not corrected."""
-        one = [getattr(scores, metric) for scores in self.first]
-        two = [getattr(scores, metric) for scores in self.second]
+        one, two = self.values(metric)
         ratios = self.ratios if corrected else (0.0, 0.0)
         if self.paired:
             return compare_paired(one, two, ratio=max(ratios), to_show=TO_SHOW)
         return compare_unpaired(one, two, ratios=ratios, to_show=TO_SHOW)
 
 
-def compare(first: Path, second: Path, view: View = "test", common: bool = False) -> str:
+def compare(first: Path, second: Path, view: View | None = None, common: bool = False) -> str:
     """The comparison of the experiments in two folders, as Markdown text; only reads what is stored.
 
-    common: score run i of both on the utterances that both held out, where that differs; each run's epoch remains the
-    one that the view chooses on its own. Raises GlamError where the classes differ or there are fewer than two runs.
+    view: if not the default one of the first. common: score run i of both on the utterances that both held out, where
+    that differs; each run's epoch remains the one that the view chooses on its own. Raises GlamError where the
+    classes differ or there are fewer than two runs.
     """
+    view = view or default_view(read_experiment(first))
     sides = [_read(folder, view) for folder in (first, second)]
     a, b = sides
     _same_classes(a.experiment, b.experiment)
@@ -86,7 +95,11 @@ def compare(first: Path, second: Path, view: View = "test", common: bool = False
     for name, side in zip("AB", sides, strict=True):
         lines += [f"{name}  {side.experiment.folder}", *(f"   {line}" for line in _about(side))]
     kind = "paired" if contest.paired else "unpaired"
-    lines += ["", _table(contest), "", f"{kind}: {contest.said[0]}", *contest.said[1:]]
+    single_class = any(side.experiment.split.single_class for side in sides)
+    metrics = {"WA": "wa"} if single_class else METRICS
+    lines += ["", _table(contest, metrics), "", f"{kind}: {contest.said[0]}", *contest.said[1:]]
+    if single_class:
+        lines.append("UA is left out: what a fold is tested on is nearly of one class")
     return "\n".join([*lines, f"epoch: {SELECTION[view]}", *_explained(contest)])
 
 
@@ -101,18 +114,19 @@ def bring_together(a: Side, b: Side, common: bool) -> Contest:
         said.append(f"{len(pairs)} pairs of runs that held out the same utterances")
         left = [len(side.runs) - len(pairs) for side in (a, b)]
         if any(left):
-            said.append(f"left out, as they have no partner: {left[0]} runs of A, {left[1]} of B")
+            said.append(f"left out, as they have no partner: {counted(left[0], 'run')} of A, {left[1]} of B")
         one, two = [a.runs[name] for name in pairs], [b.runs[name] for name in pairs]
         return _contest(one, two, paired=True, said=said)
     for name, side in zip("AB", (a, b), strict=True):
         if len(side.runs) < 2:
             raise GlamError(
-                f"{side.experiment.folder} ({name}): {len(side.runs)} finished runs; to compare, two or more are needed"
+                f"{side.experiment.folder} ({name}): {counted(len(side.runs), 'finished run')}; to compare, two or "
+                "more are needed"
             )
     if not shared:
-        why = "the experiments have no seed in common"
+        why = "the experiments have no seed (and fold) in common"
     else:
-        why = f"of {len(shared)} seeds in common, {len(pairs)} held out the same utterances in both"
+        why = f"of {counted(len(shared), 'seed')} in common, {len(pairs)} held out the same utterances in both"
     said.append(f"{why}; all {len(a.runs)} runs of A against all {len(b.runs)} of B")
     if shared and not pairs:
         said.append("--common compares them in pairs, on the utterances that both runs of a seed held out")
@@ -130,12 +144,12 @@ def _on_common(a: Side, b: Side, shared: Sequence[str]) -> Contest:
             sizes.append(len(ids))
     if len(one) < 2:
         raise GlamError(
-            f"--common: {len(one)} seeds have utterances that both experiments held out; two or more are needed. "
-            f"A has {len(a.runs)} finished runs, B {len(b.runs)}, {len(shared)} of the same seed."
+            f"--common: of {counted(len(shared), 'seed')} in common, {len(one)} with utterances that both experiments "
+            f"held out; two or more are needed. A has {counted(len(a.runs), 'finished run')}, B {len(b.runs)}."
         )
     least, most = min(sizes), max(sizes)
     said = [
-        f"{len(one)} pairs of runs of the same seed, scored on the "
+        f"{len(one)} pairs of runs of the same seed (and fold), scored on the "
         f"{least if least == most else f'{least} to {most}'} utterances that both held out"
     ]
     return _contest(one, two, paired=True, said=said)
@@ -145,13 +159,34 @@ def _contest(one: Sequence[Arm], two: Sequence[Arm], *, paired: bool, said: Sequ
     def ratio(arms: Sequence[Arm]) -> float:
         return float(np.mean([len(arm.guesses) / arm.training for arm in arms]))
 
+    sets = (_test_sets(one), _test_sets(two))
+    for side, numbers in zip("AB", sets, strict=True):
+        if len(set(numbers)) < 2:
+            raise GlamError(
+                f"{side}: all {len(numbers)} runs test the same utterances; two test sets or more are needed"
+            )
+    more = ["runs that test the same utterances (those of other seeds) count once, with their mean"]
     return Contest(
         first=tuple(arm.scores for arm in one),
         second=tuple(arm.scores for arm in two),
         paired=paired,
         ratios=(ratio(one), ratio(two)),
-        said=tuple(said),
+        sets=sets,
+        said=(*said, *(more if any(len(set(numbers)) < len(numbers) for numbers in sets) else [])),
     )
+
+
+def _test_sets(arms: Sequence[Arm]) -> tuple[int, ...]:
+    """The test set of each run, numbered in the order in which they first occur."""
+    numbers: dict[frozenset[str], int] = {}
+    return tuple(numbers.setdefault(frozenset(arm.guesses), len(numbers)) for arm in arms)
+
+
+def _by_set(scores: Sequence[Scores], sets: Sequence[int], metric: str) -> list[float]:
+    values: dict[int, list[float]] = {}
+    for one, number in zip(scores, sets, strict=True):
+        values.setdefault(number, []).append(getattr(one, metric))
+    return [float(np.mean(same)) for same in values.values()]
 
 
 def _same_utterances(one: Arm, two: Arm) -> bool:
@@ -178,14 +213,16 @@ def _read(folder: Path, view: View) -> Side:
 
 
 def _arm(experiment: StoredExperiment, run: StoredRun, view: View) -> Arm:
-    stored, shown = run.predictions(), result(experiment, run, view)
-    scored = slice(len(stored.held_out) // 2 if view == "validation" else 0, None)
-    guesses: NDArray[np.int64] = stored.logits[shown.epoch - 1, scored].argmax(axis=1)
-    ids = [experiment.ids[i] for i in stored.held_out]
+    stored = run.predictions()
+    shown = take(experiment, stored, parts(experiment, run, stored, view))
+    guesses: NDArray[np.int64] = shown.logits.argmax(axis=1)
     return Arm(
-        scores=shown.scores,
-        held_out=frozenset(ids),
-        guesses={one: experiment.classes[guess] for one, guess in zip(ids[scored], guesses.tolist(), strict=True)},
+        scores=scores_of(confusion_matrix(shown.truth, guesses, len(experiment.classes))),
+        held_out=frozenset(experiment.ids[i] for i in stored.held_out),
+        guesses={
+            experiment.ids[i]: experiment.classes[guess]
+            for i, guess in zip(shown.utterances, guesses.tolist(), strict=True)
+        },
         training=len(stored.train),
     )
 
@@ -206,11 +243,11 @@ def _same_classes(a: StoredExperiment, b: StoredExperiment) -> None:
 
 
 def _about(side: Side) -> list[str]:
-    runs = f"{len(side.runs)} runs" + (f", {side.failed} more FAILED and left out" if side.failed else "")
+    runs = counted(len(side.runs), "run") + (f", {side.failed} more FAILED and left out" if side.failed else "")
     return [*heading(side.experiment).splitlines(), composition_line(side.experiment.composition), runs]
 
 
-def _table(contest: Contest) -> str:
+def _table(contest: Contest, metrics: Mapping[str, str]) -> str:
     effect = "dz" if contest.paired else "d"
     rows: dict[str, list[str]] = {
         "A": [],
@@ -222,10 +259,10 @@ def _table(contest: Contest) -> str:
         f"runs of each that would show {TO_SHOW:g} point": [],
         "p, naive": [],
     }
-    for metric in METRICS.values():
+    for metric in metrics.values():
         found, naive = contest.compare(metric), contest.compare(metric, corrected=False)
         cells = [
-            *(mean_std([getattr(one, metric) for one in scores]) for scores in (contest.first, contest.second)),
+            *(mean_std(values) for values in contest.values(metric)),
             f"{found.difference:+.2f}",
             f"{found.interval.low:+.2f} to {found.interval.high:+.2f}",
             _p(found.p),
@@ -237,7 +274,7 @@ def _table(contest: Contest) -> str:
             row.append(cell)
     return tabulate(
         [[name, *cells] for name, cells in rows.items()],
-        headers=["", *METRICS],
+        headers=["", *metrics],
         tablefmt="github",
         disable_numparse=True,
     )

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from glam.data.splits import seeds
+from glam.data.splits import RunKey, seeds
 from glam.errors import GlamError
 from glam.evaluation.metrics import scores_of
+from glam.reports.words import counted
 from glam.results.identity import canonical_json
 from glam.results.run import MODEL, StoredExperiment, StoredRun, read_run
 
@@ -30,7 +31,8 @@ FEWEST = 5  # utterances: below, there are no neighbourhoods to show
 class Embedding:
     """The last hidden layer of one run's held-out utterances.
 
-    hidden: (H, D) float32, the mean over the segments of each utterance. targets: (H,) int64, their true classes.
+    hidden: (H, D) float32, the mean over the segments of each utterance that is scored. targets: (H,) int64, their
+    true classes.
     epoch: whose weights these are (1-based). wa: of that epoch on these utterances, in percent, as the run has it.
     """
 
@@ -47,14 +49,14 @@ def first_saved(experiment: StoredExperiment) -> StoredRun:
     Raises GlamError where none did, saying how to get one.
     """
     order = {str(seed): i for i, seed in enumerate(seeds())}
-    there = sorted(experiment.seeds(), key=lambda name: order.get(name, len(order)))
+    there = sorted(experiment.seeds(), key=lambda name: order.get(name.partition("-")[0], len(order)))
     for name in there:
         if (experiment.folder / name / MODEL).is_file():
             return read_run(experiment.folder / name)
     raise GlamError(
-        f"{experiment.folder}: none of its {len(there)} runs kept its model ({MODEL}), and a hidden layer cannot be "
-        "drawn without one. Train one seed that is not stored yet with --save-model best (the command of these runs, "
-        "with --next 1), or move a run's folder away and train that seed again so."
+        f"{experiment.folder}: of its {counted(len(there), 'run')}, none kept its model ({MODEL}), and a hidden "
+        "layer cannot be drawn without one. Train one seed that is not stored yet with --save-model best (the command "
+        "of these runs, with --next 1), or move a run's folder away and train that seed again so."
     )
 
 
@@ -68,13 +70,16 @@ def embed(experiment: StoredExperiment, corpus: Path, data: Path) -> Embedding:
     import torch
 
     from glam.models import build
+    from glam.models.dropout import seeds
 
     run = first_saved(experiment)
     recipe, shape, epoch, weights = _read_model(run)
-    inputs = _run_data(experiment, recipe, run.seed, corpus, data)
+    inputs = _run_data(experiment, recipe, run.key, corpus, data)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(run.seed)  # for what draws at test time, as AACNN's dropout can
+        torch.manual_seed(run.seed)
         model = build(recipe.model.name, len(experiment.classes), shape, **recipe.model.options())
+        for seed in seeds(model):
+            seed.fill_(run.seed)  # for what draws at test time, as AACNN's dropout can
         if not hasattr(model, "embed"):
             raise GlamError(
                 f"the model {recipe.model.name} does not give its last hidden layer: it has no method `embed` from "
@@ -85,10 +90,10 @@ def embed(experiment: StoredExperiment, corpus: Path, data: Path) -> Embedding:
         except RuntimeError as error:
             raise GlamError(f"{run.folder / MODEL}: not the weights of {recipe.model.name} ({error})") from None
         hidden = _hidden(model.eval(), inputs)
-    held_out = run.predictions().held_out
+    scored = slice(run.validation_only, None)
     return Embedding(
-        hidden=hidden.numpy(),
-        targets=experiment.targets[held_out],
+        hidden=hidden.numpy()[scored],
+        targets=experiment.targets[run.predictions().held_out[scored]],
         seed=run.seed,
         epoch=epoch,
         wa=scores_of(run.confusion[epoch - 1]).wa,
@@ -161,7 +166,7 @@ def _read_model(run: StoredRun) -> "tuple[Recipe, tuple[int, int], int, dict[str
     return checked(recipe, str(path)), (frequencies, frames), epoch, weights
 
 
-def _run_data(experiment: StoredExperiment, recipe: "Recipe", seed: int, corpus: Path, data: Path) -> "RunData":
+def _run_data(experiment: StoredExperiment, recipe: "Recipe", run: RunKey, corpus: Path, data: Path) -> "RunData":
     """The segments of one run, on the CPU, from the corpus its experiment was trained on."""
     from glam.training.experiment import Places, job, prepare
     from glam.training.job import Resources, run_data
@@ -172,4 +177,4 @@ def _run_data(experiment: StoredExperiment, recipe: "Recipe", seed: int, corpus:
             f"{corpus}: not the corpus that {experiment.folder} was trained on (its utterances, labels or audio "
             "differ). Say where that one lies with --datadir."
         )
-    return run_data(job(found, Resources("cpu", 1, 1, 0)), seed)
+    return run_data(job(found, Resources("cpu", 1, 1, 0)), run)

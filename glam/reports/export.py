@@ -7,40 +7,40 @@ from typing import TextIO
 import numpy as np
 
 from glam.errors import GlamError
-from glam.evaluation.metrics import scores_of_all
-from glam.reports.views import best
+from glam.evaluation.metrics import softmax
+from glam.reports.views import SELECTION, Part, View, default_view, parts, take
 from glam.results.run import experiment_of, read_run
 
 
-def export(folder: Path, output: TextIO, epoch: int | None = None) -> int:
-    """Write utterance, label, prediction and the probability of each class of a run's held-out utterances.
+def export(folder: Path, output: TextIO, epoch: int | None = None, view: View | None = None) -> str:
+    """Write utterance, label, prediction and the probability of each class of the utterances that a run is scored on.
 
-    epoch: 1-based; None for the best one on the test set. Returns the epoch written. Raises GlamError where there is
-    no such run or epoch.
+    epoch: 1-based; None for the utterances that the view (if not the default one) scores, at the epoch that it
+    chooses. Returns which epoch was written, in words. Raises GlamError where there is no such run or epoch.
     """
     run = read_run(folder)
     experiment = experiment_of(folder)
     if run.failed is not None:
         raise GlamError(f"{folder}: this run failed and has no predictions ({run.failed})")
-    if epoch is None:
-        epoch = best(scores_of_all(run.confusion)) + 1
-    if not 1 <= epoch <= len(run.epochs):
+    if epoch is not None and not 1 <= epoch <= len(run.epochs):
         raise GlamError(f"--epoch {epoch}: the run in {folder} has epochs 1 to {len(run.epochs)}")
-    stored = run.predictions()
-    logits = stored.logits[epoch - 1].astype(np.float64)
-    scores = np.exp(logits - logits.max(axis=1, keepdims=True))
-    scores /= scores.sum(axis=1, keepdims=True)
+    stored, view = run.predictions(), view or default_view(experiment)
+    if epoch is None:
+        chosen = parts(experiment, run, stored, view)
+    else:
+        chosen = (Part(slice(run.validation_only, None), epoch - 1),)
+    found = take(experiment, stored, chosen)
+    guesses, chances = found.logits.argmax(axis=1), softmax(found.logits)
     table = csv.writer(output, lineterminator="\n")
     table.writerow(["utterance", "label", "prediction", *experiment.classes])
-    for row in np.argsort(stored.held_out):
-        utterance = int(stored.held_out[row])
-        label, guess = int(experiment.targets[utterance]), int(logits[row].argmax())
+    for row in np.argsort(found.utterances):
         table.writerow(
             [
-                experiment.ids[utterance],
-                experiment.classes[label],
-                experiment.classes[guess],
-                *(f"{score:.6f}" for score in scores[row]),
+                experiment.ids[found.utterances[row]],
+                experiment.classes[found.truth[row]],
+                experiment.classes[guesses[row]],
+                *(f"{chance:.6f}" for chance in chances[row]),
             ]
         )
-    return epoch
+    epochs = " and ".join(str(part.epoch + 1) for part in chosen)
+    return f"epoch {epochs}" + (f" ({SELECTION[view]})" if epoch is None else "")

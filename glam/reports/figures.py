@@ -1,4 +1,4 @@
-"""The paper's figures, drawn from stored runs: confusion matrices (Figure 2), hidden layers (Figure 3), curves.
+"""Figures of stored runs: confusion matrices (the paper's Figure 2), hidden layers (Figure 3), curves, reliability.
 
 First come the numbers that a figure shows, then how it is drawn. Sizes are those of a two-column paper, and nothing is
 to be scaled: one column is 3.35 inches wide, both are 7, and no letter is smaller than 7 points.
@@ -14,19 +14,25 @@ from typing import Any
 import matplotlib
 import matplotlib.style
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
 from glam.data.population import composition_line
 from glam.errors import GlamError
+from glam.evaluation.calibration import BINS, Bins
 from glam.evaluation.metrics import scores_of_all
 from glam.files import replacing
+from glam.reports.diagnosis import calibrated
 from glam.reports.embedding import Embedding
-from glam.reports.summary import read_runs
-from glam.reports.views import SELECTION, View, result
+from glam.reports.folds import outcomes
+from glam.reports.summary import mean_std, read_runs
+from glam.reports.views import SELECTION, View, result, scored
+from glam.reports.words import counted
 from glam.results.run import StoredExperiment, StoredRun
 
 COLUMN, PAGE = 3.35, 7.0  # inches
@@ -37,6 +43,12 @@ SMALL, LARGE = 7.0, 8.0  # points
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "^", "s", "D", "v", "P", "X", "*")
 LINES = ("-", "--", "-.", ":")
+
+# Of a reliability diagram; the hatching tells the two apart in black and white.
+BARS: dict[str, dict[str, Any]] = {
+    "Accuracy": {"facecolor": "#56B4E9", "edgecolor": "black", "linewidth": 0.4},
+    "Gap": {"facecolor": "none", "edgecolor": "#D55E00", "linewidth": 0.6, "hatch": "/////"},
+}
 
 STYLE = {
     "font.size": SMALL,
@@ -84,6 +96,21 @@ class Curve:
     std: NDArray[np.float64] | None
 
 
+@dataclass(frozen=True, eq=False)
+class Reliability:
+    """Confidence and accuracy over runs, by bin of confidence (M,), in percent; NaN in a bin that no run has.
+
+    edges: (M+1,). accuracy, confidence: mean over the runs that have utterances in the bin; spread: the accuracy's
+    sample standard deviation over them, NaN for one. share: of a run's utterances, mean over all runs.
+    """
+
+    edges: NDArray[np.float64]
+    accuracy: NDArray[np.float64]
+    spread: NDArray[np.float64]
+    confidence: NDArray[np.float64]
+    share: NDArray[np.float64]
+
+
 def mean_confusion(matrices: ArrayLike) -> NDArray[np.float64]:
     """Percent of each true class (row) predicted as each class: the mean over runs of (R, C, C) counts, (C, C).
 
@@ -107,13 +134,39 @@ def curve(values: ArrayLike) -> Curve:
 
 
 def learning_curves(runs: Sequence[StoredRun]) -> dict[str, Curve]:
-    """Mean training loss, WA and UA (percent, of the held-out utterances) after each epoch, by their axis label."""
-    scores = scores_of_all(np.stack([run.confusion for run in runs]))
+    """Mean training loss, WA and UA (percent, of the held-out utterances) after each epoch, by their axis label.
+
+    The folds of a seed count as one run: their predictions together, and the mean of their losses.
+    """
+    seeds = list(_by_seed(runs).values())
+    scores = scores_of_all(np.stack([np.sum([run.confusion for run in folds], axis=0) for folds in seeds]))
+    losses = [np.mean([[epoch.loss for epoch in run.epochs] for run in folds], axis=0) for folds in seeds]
     return {
-        "Training loss": curve([[epoch.loss for epoch in run.epochs] for run in runs]),
+        "Training loss": curve(losses),
         "WA (%)": curve(scores.wa),
         "UA (%)": curve(scores.ua),
     }
+
+
+def reliability_over_runs(runs: Sequence[Bins]) -> Reliability:
+    """The bins of several runs as one: every run counts the same in a bin in which it has utterances."""
+    accuracy, confidence = (np.array([getattr(one, field) for one in runs]) for field in ("accuracy", "confidence"))
+    there = (~np.isnan(accuracy)).sum(axis=0)
+
+    def mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        empty = np.full(there.shape, np.nan)
+        found: NDArray[np.float64] = np.divide(np.nansum(values, axis=0), there, out=empty, where=there > 0)
+        return found
+
+    middle = mean(accuracy)
+    squares = np.nansum((accuracy - middle) ** 2, axis=0)
+    return Reliability(
+        edges=runs[0].edges,
+        accuracy=middle,
+        spread=np.sqrt(np.divide(squares, there - 1, out=np.full(there.shape, np.nan), where=there > 1)),
+        confidence=mean(confidence),
+        share=np.mean([100 * one.count / one.count.sum() for one in runs], axis=0),
+    )
 
 
 def names(experiments: Sequence[StoredExperiment]) -> list[str]:
@@ -134,11 +187,15 @@ def names(experiments: Sequence[StoredExperiment]) -> list[str]:
 def confusion(experiments: Sequence[StoredExperiment], view: View) -> Picture:
     """Row-normalised confusion matrices side by side, each the mean over an experiment's runs (Figure 2).
 
-    Raises GlamError where an experiment has no finished run, or where their classes differ.
+    The folds of a seed are counted together before rows are normalised. Raises GlamError where an experiment has no
+    finished run (or no seed with all folds), or where their classes differ.
     """
     classes = _same_classes(experiments)
     titles = _panel_titles(experiments)
-    found = [[result(one, run, view) for run in _finished(one)] for one in experiments]
+    runs = [_whole_seeds(one) for one in experiments]
+    found = [
+        outcomes(one, [result(one, run, view) for run in of_one]) for one, of_one in zip(experiments, runs, strict=True)
+    ]
     matrices = [mean_confusion([r.confusion for r in results]) for results in found]
     label = 0.06 * max(len(name) for name in classes)  # inches
     margin = label + 0.3
@@ -157,16 +214,16 @@ def confusion(experiments: Sequence[StoredExperiment], view: View) -> Picture:
             _draw_matrix(axis, title, matrix, classes)
         _hide_rest(axes, len(experiments), across)
         _note(figure, ["Predicted class (% of the true class)", *_warnings(experiments)])
-    runs = [
-        f"{title}: {_runs(results)}, {_range([r.utterances for r in results])} test utterances each"
+    said = [
+        f"{title}: {_runs(of_one)}, {_range([r.utterances for r in results])} test utterances each"
         f"{_left_out(classes, [r.confusion for r in results])}"
-        for title, results in zip(titles, found, strict=True)
+        for title, of_one, results in zip(titles, runs, found, strict=True)
     ]
     caption = (
         "Confusion matrices: percent of each true class (rows) predicted as each class (columns), mean over runs of "
         f"the matrices normalised by row. Epoch: {SELECTION[view]}. "
     )
-    return Picture(figure, _caption(caption, runs, experiments))
+    return Picture(figure, _caption(caption, said, experiments))
 
 
 def tsne(experiments: Sequence[StoredExperiment], embeddings: Sequence[Embedding]) -> Picture:
@@ -214,7 +271,7 @@ def curves(experiments: Sequence[StoredExperiment]) -> Picture:
     Raises GlamError where an experiment has no finished run.
     """
     titles = names(experiments)
-    runs = [_finished(one) for one in experiments]
+    runs = [_whole_seeds(one) for one in experiments]
     found = [learning_curves(of_one) for of_one in runs]
     labels = [f"{title}, {_runs(of_one)}" for title, of_one in zip(titles, runs, strict=True)]
     with _style():
@@ -230,7 +287,7 @@ def curves(experiments: Sequence[StoredExperiment]) -> Picture:
             axis.grid(color="0.9", linewidth=0.5)
             axis.spines[["top", "right"]].set_visible(False)
         _legend(figure, [Line2D([], [], label=label, **_look(i)) for i, label in enumerate(labels)])
-        spread = any(len(r) > 1 for r in runs)
+        spread = any(len(_by_seed(of_one)) > 1 for of_one in runs)
         meaning = "Line: mean over runs; band: ± 1 standard deviation." if spread else "One run each: no spread."
         _note(figure, [f"WA and UA of the held-out utterances. {meaning}", *_warnings(experiments)])
     caption = (
@@ -238,6 +295,56 @@ def curves(experiments: Sequence[StoredExperiment]) -> Picture:
         "epoch: mean over runs, band of one sample standard deviation on either side. "
     )
     return Picture(figure, _caption(caption, labels, experiments))
+
+
+def reliability(experiments: Sequence[StoredExperiment], view: View) -> Picture:
+    """Reliability diagrams side by side: accuracy by confidence, and how many utterances have it.
+
+    After Guo et al., "On calibration of modern neural networks", 2017, Figure 1. Raises GlamError where an experiment
+    has no finished run, or for more experiments than stand side by side on a page.
+    """
+    titles = _panel_titles(experiments)
+    across, width = _grid(len(experiments), 1.4, margin=0.4)
+    if across < len(experiments):
+        raise GlamError(f"{len(experiments)} experiments: on a page, {across} reliability diagrams fit side by side")
+    runs = [_whole_seeds(one) for one in experiments]
+    found = [
+        [calibrated(*(scored(one, run, view) for run in folds)) for folds in _by_seed(of_one).values()]
+        for one, of_one in zip(experiments, runs, strict=True)
+    ]
+    drawn = [reliability_over_runs([one.bins for one in of]) for of in found]
+    errors = [f"ECE {mean_std([one.error for one in of])} %" for of in found]
+    side = min((width - 0.4) / across - 0.1, 1.8)
+    shown, heading = _folded(titles, side)
+    with _style():
+        figure = Figure(figsize=(width, 1.4 * side + heading + 0.2), layout="constrained")
+        axes = figure.subplots(2, across, squeeze=False, sharex="col", sharey="row", height_ratios=[1, 0.3])
+        for i, one in enumerate(experiments):
+            upper, lower = axes[:, i]
+            _draw_reliability(upper, lower, drawn[i], len(one.classes))
+            upper.set_title(f"{shown[i]}\n{errors[i]}")
+        axes[0, 0].set_ylabel("Accuracy (%)")
+        axes[1, 0].set_ylabel("Share (%)")
+        axes[1, 0].set_ylim(0, 1.12 * max(float(one.share.max()) for one in drawn))
+        figure.align_ylabels(axes[:, 0])
+        _legend(figure, [Patch(label=label, **look) for label, look in BARS.items()])
+        spread = any(len(of) > 1 for of in found)
+        meaning = "Mean over runs; whiskers: ± 1 standard deviation." if spread else "One run each: no spread."
+        _note(figure, ["Confidence (%)", meaning, *_warnings(experiments)])
+    said = [
+        f"{title}: {_runs(of_one)}, ECE {mean_std([c.error for c in values])} (by chance "
+        f"{np.mean([c.by_chance for c in values]):.2f}), WA {mean_std([c.accuracy for c in values])}, mean confidence "
+        f"{mean_std([c.confidence for c in values])}"
+        for title, of_one, values in zip(titles, runs, found, strict=True)
+    ]
+    caption = (
+        f"Reliability: accuracy of the utterances in each of {BINS} equal bins of confidence, mean over the runs that "
+        "have any there; whiskers: one sample standard deviation over these runs; gap: between accuracy and mean "
+        "confidence; dashed: perfect calibration. Beneath: share of the utterances, mean over runs. ECE: expected "
+        "calibration error (Guo et al., 2017), of each run; by chance: what it would be, of as many utterances, under "
+        f"perfect calibration. Epoch: {SELECTION[view]}. "
+    )
+    return Picture(figure, _caption(caption, said, experiments))
 
 
 def write(picture: Picture, stem: Path) -> list[Path]:
@@ -298,9 +405,33 @@ def _finished(experiment: StoredExperiment) -> list[StoredRun]:
     runs = read_runs(experiment)
     good = [run for run in runs if run.failed is None]
     if not good:
-        why = f"all {len(runs)} of its runs failed ({runs[0].failed})" if runs else "no run of it is finished"
+        why = f"every run of it failed ({runs[0].failed})" if runs else "no run of it is finished"
         raise GlamError(f"{experiment.folder}: nothing to draw, {why}. Train one first: python train.py")
     return good
+
+
+def _whole_seeds(experiment: StoredExperiment) -> list[StoredRun]:
+    """The finished runs; of protocols with folds, those of the seeds that have all of them, as their scores are pooled.
+
+    Raises GlamError where there is none.
+    """
+    runs = _finished(experiment)
+    if not experiment.folds:
+        return runs
+    whole = [run for folds in _by_seed(runs).values() if len(folds) == len(experiment.folds) for run in folds]
+    if not whole:
+        raise GlamError(
+            f"{experiment.folder}: nothing to draw, no seed has all its {len(experiment.folds)} folds, which are drawn "
+            "together. The command that trained these runs goes on with the others."
+        )
+    return whole
+
+
+def _by_seed(runs: Sequence[StoredRun]) -> dict[int, list[StoredRun]]:
+    found: dict[int, list[StoredRun]] = {}
+    for run in runs:
+        found.setdefault(run.seed, []).append(run)
+    return found
 
 
 def _same_classes(experiments: Sequence[StoredExperiment]) -> tuple[str, ...]:
@@ -342,11 +473,12 @@ def _caption(text: str, panels: Sequence[str], experiments: Sequence[StoredExper
     return text + " ".join(f"{line}." for line in [*panels, *corpora, *_warnings(experiments)])
 
 
-def _runs(runs: Sequence[object]) -> str:
-    return f"{len(runs)} run{'s' * (len(runs) > 1)}"
+def _runs(runs: Sequence[StoredRun]) -> str:
+    seeds = len(_by_seed(runs))
+    return counted(seeds, "run") if seeds == len(runs) else f"{counted(seeds, 'seed')} with {len(runs)} folds in all"
 
 
-def _legend(figure: Figure, handles: Sequence[Line2D]) -> None:
+def _legend(figure: Figure, handles: Sequence[Artist]) -> None:
     longest = max(len(str(handle.get_label())) for handle in handles)
     across = max(1, int(figure.get_figwidth() / (0.3 + 0.065 * longest)))
     across = min(across, len(handles))
@@ -356,7 +488,7 @@ def _legend(figure: Figure, handles: Sequence[Line2D]) -> None:
         loc="outside upper center",
         ncols=across,
         frameon=False,
-        handlelength=2.6 if handles[0].get_linestyle() != "None" else 1,
+        handlelength=2.6 if isinstance(handles[0], Line2D) and handles[0].get_linestyle() != "None" else 1,
         columnspacing=1.2,
     )
 
@@ -448,6 +580,25 @@ def _draw_curve(axis: Axes, drawn: Curve, i: int, of: int) -> None:
     if drawn.std is not None:
         low, high = drawn.mean - drawn.std, drawn.mean + drawn.std
         axis.fill_between(epochs, low, high, color=look["color"], alpha=0.2, linewidth=0)
+
+
+def _draw_reliability(upper: Axes, lower: Axes, drawn: Reliability, classes: int) -> None:
+    left, widths = drawn.edges[:-1], np.diff(drawn.edges)
+    middle = left + widths / 2
+    accuracy, gap = BARS.values()
+    upper.bar(middle, drawn.accuracy, widths, **accuracy)
+    upper.bar(middle, drawn.confidence - drawn.accuracy, widths, bottom=drawn.accuracy, **gap)
+    upper.plot([0, 100], [0, 100], "--", color="black", linewidth=0.8)
+    known = ~np.isnan(drawn.spread)
+    whiskers = np.stack([drawn.spread, drawn.spread])[:, known]
+    whiskers = np.minimum(whiskers, np.stack([drawn.accuracy, 100 - drawn.accuracy])[:, known])  # scores end there
+    upper.errorbar(middle[known], drawn.accuracy[known], whiskers, fmt="none", ecolor="black", elinewidth=0.7)
+    upper.set_ylim(0, 100)
+    lower.bar(middle, drawn.share, widths, **accuracy)
+    # The highest of C probabilities is 1/C or more: bins below are empty, whatever was predicted.
+    upper.set_xlim(left[left <= 100 / classes].max(), 100)
+    for axis in (upper, lower):
+        axis.spines[["top", "right"]].set_visible(False)
 
 
 def _look(i: int) -> dict[str, Any]:

@@ -11,7 +11,8 @@ from glam.data.splits import seeds
 from glam.data.utterances import Corpus, read_index
 from glam.models import MODELS, OPTIONS
 from glam.reports.tables import SETTINGS, TABLES, Setting, Stored, Table, distinct, recipes
-from glam.results.run import EXPERIMENT, read_experiment
+from glam.reports.words import counted
+from glam.results.run import EXPERIMENT
 from glam.training.recipe import Recipe, load_recipe, recipe_names
 
 
@@ -19,9 +20,8 @@ def listing(runs: Path, data: Path) -> str:
     """Everything that can be named on the command line, and what is stored of it, as Markdown."""
     corpora = {name: read_index(index_folder(data, name)) for name in CORPORA}
     known = [load_recipe(name) for name in recipe_names()]
-    return "\n\n".join(
-        [_models(known), _recipes(known), _corpora(corpora), _tables(runs, corpora["iemocap"]), _experiments(runs)]
-    )
+    stored = Stored(runs, corpora["iemocap"])
+    return "\n\n".join([_models(known), _recipes(known), _corpora(corpora), _tables(stored), _experiments(stored)])
 
 
 def _section(title: str, headings: list[str], rows: list[list[str]]) -> str:
@@ -64,12 +64,11 @@ def _corpora(corpora: dict[str, Corpus | None]) -> str:
             place = os.environ.get(name.upper(), "")
             rows.append([name, place, "made when first used" if name == "synthetic" else "not read yet"])
         else:
-            rows.append([name, str(corpus.root), f"{len(corpus.utterances)} utterances"])
+            rows.append([name, str(corpus.root), counted(len(corpus.utterances), "utterance")])
     return _section("Corpora", ["corpus", "lies in", "index"], rows)
 
 
-def _tables(runs: Path, corpus: Corpus | None) -> str:
-    stored = Stored(runs, corpus)
+def _tables(stored: Stored) -> str:
     rows = [
         [f"table {table.number}", setting, *_counted(table, setting, stored), table.printed.caption]
         for table in TABLES.values()
@@ -88,9 +87,15 @@ def _counted(table: Table, setting: Setting, stored: Stored) -> tuple[str, str]:
     return str(there), str(len(asked) * len(names))
 
 
-def _experiments(runs: Path) -> str:
+def _experiments(stored: Stored) -> str:
     rows = []
-    for path in sorted(runs.glob(f"*/{EXPERIMENT}")):
-        experiment = read_experiment(path.parent)
-        rows.append([path.parent.name, experiment.name, str(len(experiment.seeds()))])
-    return _section(f"Experiments in {runs}", ["experiment", "recipe", "runs"], rows)
+    for path in sorted(stored.runs.glob(f"*/{EXPERIMENT}")):
+        experiment = stored.read(path.parent)
+        if experiment is None:
+            rows.append([path.parent.name, "cannot be read, see below", ""])
+        else:
+            rows.append([path.parent.name, experiment.name, str(len(experiment.seeds()))])
+    damaged = "\n".join(f"- {why}" for why in stored.damaged.values())
+    return _section(f"Experiments in {stored.runs}", ["experiment", "recipe", "runs"], rows) + (
+        damaged and f"\n\n{damaged}"
+    )

@@ -15,9 +15,9 @@ from statistics import mean
 from types import TracebackType
 from typing import Self
 
-from glam.reports.live import duration
+from glam.reports.words import counted, duration
 from glam.results.environment import environment
-from glam.training.workers import Message
+from glam.training.message import Message
 
 LOG = "log.txt"
 TENTHS = 10  # epochs of a run that get a line
@@ -42,7 +42,7 @@ class Log:
         here = environment()
         self.write(f"begins: {shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])}")
         self.write(
-            f"{self._runs} run{'s' * (self._runs > 1)} of {self._epochs} epochs to train on {self._device}; torch "
+            f"{counted(self._runs, 'run')} of {self._epochs} epochs to train on {self._device}; torch "
             f"{here['torch']}, Python {here['python']}, glam {here['glam']} ({here['revision']}), {here['processor']}, "
             f"{here['platform']}"
         )
@@ -62,7 +62,7 @@ class Log:
         self._listen(message)
         text = self._event(message)
         if text:
-            self.write(f"seed {message.seed}: {text}")
+            self.write(text if message.kind == "note" else f"{message.run}: {text}")
         if message.seconds_per_step and not self._estimated:
             self._estimated = True
             seconds = message.seconds_per_step * message.total
@@ -84,12 +84,15 @@ class Log:
             self._scores.append((message.wa, message.ua))
             wa, ua = (mean(scores) for scores in zip(*self._scores, strict=True))
             return (
-                f"finished: WA {message.wa:.2f}, UA {message.ua:.2f} at epoch {message.epoch} (best on the test set); "
-                f"{len(self._scores)} of {self._runs}, mean WA {wa:.2f}, UA {ua:.2f}"
+                f"finished: WA {message.wa:.2f}, UA {message.ua:.2f} at epoch {message.epoch} "
+                f"(best on the {message.chosen_on} set); {len(self._scores)} of {self._runs}, mean WA {wa:.2f}, "
+                f"UA {ua:.2f}"
             )
         if message.kind == "failed":
             self._failed += 1
             return f"FAILED: {message.text}"
+        if message.kind == "note":
+            return message.text
         others = {
             "finished": "was finished by another process meanwhile",
             "elsewhere": "another process is at it",

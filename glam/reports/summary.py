@@ -4,17 +4,32 @@ A second table has the spread over the runs: per-class recall, median, worst run
 for this corpus and one for beyond it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tabulate import tabulate
 
 from glam.data.population import composition_line
+from glam.data.splits import LEFT_OUT, runs_of
+from glam.errors import GlamError
 from glam.evaluation.metrics import Scores
 from glam.evaluation.statistics import interval_of_mean
 from glam.evaluation.statistics import summary as summarise
-from glam.reports.views import SELECTION, Result, View, result
+from glam.reports.folds import fold_values, outcomes, pool
+from glam.reports.sharing import protocol_line
+from glam.reports.views import (
+    OPTIMISM,
+    SELECTION,
+    Outcome,
+    Result,
+    View,
+    default_view,
+    honest_results,
+    optimism,
+    result,
+)
+from glam.reports.words import counted
 from glam.results.run import StoredExperiment, StoredRun, read_experiment, read_run
 from glam.training.recipe import load_recipe, recipe_names
 
@@ -42,30 +57,53 @@ def score_cells(scores: Sequence[Scores]) -> list[str]:
 def read_runs(experiment: StoredExperiment, seeds: Sequence[int] | None = None) -> list[StoredRun]:
     """The stored runs of an experiment (of these seeds only, in their order, if given), failed ones included."""
     there = experiment.seeds()
-    wanted = there if seeds is None else [str(seed) for seed in seeds if str(seed) in set(there)]
+    asked = [run.name for run in runs_of(seeds or (), len(experiment.folds))]
+    wanted = there if seeds is None else [name for name in asked if name in set(there)]
     return [read_run(experiment.folder / name) for name in wanted]
 
 
-def report(folder: Path, view: View = "test", seeds: Sequence[int] | None = None) -> str:
-    """The report on the runs in a folder, as Markdown text; only reads what is stored."""
+def refuse_if_all_failed(finished: int, failed: int) -> None:
+    """GlamError where runs failed, and none finished."""
+    if failed and not finished:
+        raise GlamError(f"nothing to average: every run failed ({counted(failed, 'run')}), as said above")
+
+
+def report(folder: Path, view: View | None = None, seeds: Sequence[int] | None = None) -> str:
+    """The report on the runs in a folder, as Markdown text; only reads what is stored. view: if not the default one."""
     experiment = read_experiment(folder)
+    view = view or default_view(experiment)
     runs = read_runs(experiment, seeds)
     failed = [run for run in runs if run.failed is not None]
-    results = [result(experiment, run, view) for run in runs if run.failed is None]
+    finished = [run for run in runs if run.failed is None]
+    results = [result(experiment, run, view) for run in finished]
+    honest = outcomes(experiment, honest_results(experiment, finished, view))
     lines = [heading(experiment), ""]
-    if results:
-        lines += [_table(results), "", _spread(experiment, results, _test_per_training(experiment, runs, results)), ""]
+    if results and experiment.folds:
+        lines += [*_fold_tables(experiment, results, honest, _test_per_training(experiment, runs, results))]
+    elif results:
+        lines += [
+            _table(results, honest),
+            "",
+            _spread(experiment, results, _test_per_training(experiment, runs, results)),
+            "",
+        ]
     lines += [f"runs: {len(results)}" + _per_run(results)]
+    lines += _about_folds(experiment, results) if experiment.folds else []
     if failed:
         lines += [
-            f"FAILED, not averaged: {len(failed)} runs; " + "; ".join(f"seed {r.seed}: {r.failed}" for r in failed)
+            f"FAILED, not averaged: {counted(len(failed), 'run')}; " + "; ".join(f"{r.key}: {r.failed}" for r in failed)
         ]
-    if len(results) > 1:
+    if len(results) > 1 and not experiment.folds:
         lines += [
             "intervals: of the mean over such splits of this corpus; and beyond it, corrected for training sets that "
             "overlap (Nadeau and Bengio)"
         ]
-    lines += [f"epoch: {SELECTION[view]}", f"corpus: {composition_line(experiment.composition)}"]
+    lines += [
+        f"protocol: {protocol_line(experiment, [run.key for run in runs])}",
+        f"epoch: {SELECTION[view]}",
+        *([OPTIMISM] if honest else []),
+        f"corpus: {composition_line(experiment.composition)}",
+    ]
     lines += absences(experiment, results)
     lines += _computed(runs)
     lines += [f"results: {folder}"]
@@ -114,13 +152,23 @@ def absences(experiment: StoredExperiment, results: Sequence[Result]) -> list[st
     for one in results:
         for index in one.scores.absent:
             counts[experiment.classes[index]] += 1
-    missing = [f"{name} in {count} of {len(results)} runs" for name, count in counts.items() if count]
+    missing = [f"{name} in {count} of {counted(len(results), 'run')}" for name, count in counts.items() if count]
     return [f"absent from the test set: {', '.join(missing)}; UA and macro F1 leave it out there"] if missing else []
 
 
-def _table(results: Sequence[Result]) -> str:
-    cells = score_cells([one.scores for one in results])
-    return tabulate([cells], headers=list(COLUMNS), tablefmt="github", disable_numparse=True)
+def signed(points: float) -> str:
+    """A difference of scores with its sign and two decimals; no -0.00."""
+    return f"{round(points, 2) + 0.0:+.2f}"
+
+
+def _table(results: Sequence[Result], honest: Sequence[Outcome]) -> str:
+    headers, cells = list(COLUMNS), score_cells([one.scores for one in results])
+    for name, metric in (("WA", "wa"), ("UA", "ua")):
+        points = optimism(results, honest, metric)
+        if points is not None:
+            headers.append(f"optimism, {name}")
+            cells.append(signed(points))
+    return tabulate([cells], headers=headers, tablefmt="github", disable_numparse=True)
 
 
 def _spread(experiment: StoredExperiment, results: Sequence[Result], ratio: float) -> str:
@@ -163,7 +211,7 @@ def _spread_cells(values: Sequence[float], ratio: float) -> list[str]:
 def _test_per_training(experiment: StoredExperiment, runs: Sequence[StoredRun], results: Sequence[Result]) -> float:
     """Test / training utterances of a run, mean over the runs: what Nadeau and Bengio's correction asks for."""
     everyone = len(experiment.ids)
-    held_out = [int(run.confusion[0].sum()) for run in runs if run.failed is None]
+    held_out = [run.validation_only + int(run.confusion[0].sum()) for run in runs if run.failed is None]
     shares = [one.utterances / (everyone - held) for one, held in zip(results, held_out, strict=True)]
     return sum(shares) / len(shares)
 
@@ -172,8 +220,10 @@ def _per_run(results: Sequence[Result]) -> str:
     if not results:
         return ""
     sizes = sorted({one.utterances for one in results})
-    held_out = str(sizes[0]) if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
-    return f" (mean ± sample standard deviation), {held_out} test utterances each"
+    if len(results) == 1:
+        return f" (no spread), {counted(sizes[0], 'test utterance')}"
+    held_out = counted(sizes[0], "test utterance") if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]} test utterances"
+    return f" (mean ± sample standard deviation), {held_out} each"
 
 
 def _computed(runs: Sequence[StoredRun]) -> list[str]:
@@ -186,3 +236,73 @@ def _computed(runs: Sequence[StoredRun]) -> list[str]:
         f"computed: {kinds('device')}, {kinds('precision')}, {kinds('threads')} CPU threads a run, "
         f"torch {kinds('torch')}, glam {kinds('glam')} ({kinds('revision')})"
     ]
+
+
+def _fold_tables(
+    experiment: StoredExperiment, results: Sequence[Result], honest: Sequence[Outcome], ratio: float
+) -> list[str]:
+    """Pooled scores, the spread over folds and, where the seeds share them, each fold; below it pooled recall.
+
+    honest: of the seeds that are pooled, those beside which the choice of the epoch on the test set is seen, if any.
+    """
+    found = pool(experiment, results)
+    said: dict[str, Callable[[Sequence[float]], str]] = {
+        "mean over folds": mean_std,
+        "median fold": lambda values: f"{summarise(values).median:.2f}",
+        "worst fold": lambda values: f"{summarise(values).worst:.2f}",
+        "95 % interval, beyond it": lambda values: _interval(values, ratio),
+    }
+    values = [fold_values(experiment, found, field) for field in COLUMNS.values()]
+    rows = {name: [describe(one) for one in values] for name, describe in said.items()}
+    if experiment.split.protocol in LEFT_OUT:
+        for name, of_fold in found.each.items():
+            if of_fold:
+                rows[f"{name}, {of_fold[0].utterances} utterances"] = score_cells([one.scores for one in of_fold])
+    if experiment.split.single_class:
+        meant = [field in ("wa", "micro_f1") for field in COLUMNS.values()]
+        rows = {
+            name: [cell if shown else "-" for cell, shown in zip(cells, meant, strict=True)]
+            for name, cells in rows.items()
+        }
+    if not found.pooled:
+        return [_grid(rows, list(COLUMNS)), ""]
+    pooled = {"pooled over the folds": score_cells([one.scores for one in found.pooled])}
+    if honest:
+        gains = [optimism(found.pooled, honest, field) for field in COLUMNS.values()]
+        pooled["optimism, pooled"] = [signed(points) for points in gains if points is not None]
+    rows = pooled | rows
+    recalls = zip(*(one.scores.recall for one in found.pooled), strict=True)
+    cells = [
+        mean_std(known) if (known := [one for one in of_class if one is not None]) else "-" for of_class in recalls
+    ]
+    return [_grid(rows, list(COLUMNS)), "", _grid({"recall, pooled": cells}, experiment.classes), ""]
+
+
+def _grid(rows: Mapping[str, Sequence[str]], headers: Sequence[str]) -> str:
+    cells = [[name, *row] for name, row in rows.items()]
+    return tabulate(cells, headers=["", *headers], tablefmt="github", disable_numparse=True)
+
+
+def _interval(values: Sequence[float], ratio: float) -> str:
+    found = interval_of_mean(values, ratio=ratio)
+    return f"{max(found.low, 0):.2f} to {min(found.high, 100):.2f}" if found else "-"
+
+
+def _about_folds(experiment: StoredExperiment, results: Sequence[Result]) -> list[str]:
+    """What a reader must know of the figures of an experiment with folds; what is not complete above all."""
+    found = pool(experiment, results)
+    folds, seeds = len(experiment.folds), len(found.pooled)
+    lines = [
+        f"folds: {folds}, all of them of {seeds} seed{'s' * (seeds != 1)}. Pooled: the predictions of a seed's folds "
+        "together; mean ± sample standard deviation over seeds. Over folds: mean ± sample standard deviation"
+        + (" of the folds, each its mean over the seeds" if experiment.split.protocol in LEFT_OUT else "")
+        + "; the interval is of that mean, corrected for training sets that overlap (Nadeau and Bengio)"
+    ]
+    if experiment.split.single_class:
+        lines.append("UA and F1 are not given fold by fold: what a fold is tested on is nearly of one class")
+    for seed, names in found.missing.items():
+        there = f"{folds - len(names)} of {folds} folds"
+        lines.append(f"INCOMPLETE, not pooled: seed {seed} has {there}; missing: {', '.join(names)}")
+    if not found.pooled:
+        lines.append("NO SEED HAS ALL ITS FOLDS: the figures are of the folds that are there")
+    return lines

@@ -5,7 +5,7 @@ of the runs of Table 1, and rows with the same scientific settings share their r
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -13,15 +13,18 @@ import numpy as np
 
 from glam.data.corpora.iemocap import KNOWN_COUNTS
 from glam.data.population import Composition, population
-from glam.data.splits import RUNS
+from glam.data.splits import RUNS, RunKey, SplitSettings
 from glam.data.utterances import Corpus
 from glam.errors import GlamError
 from glam.evaluation.statistics import Summary, holm, welch_from_summaries
 from glam.evaluation.statistics import summary as summarise
 from glam.progress import bar
+from glam.reports.folds import outcomes, pool
 from glam.reports.published import METRICS, Metric, Printed, PrintedTable, published
+from glam.reports.sharing import protocol_line
 from glam.reports.summary import read_runs
-from glam.reports.views import Result, View, result
+from glam.reports.views import Outcome, Result, View, honest_results, optimism, result
+from glam.reports.words import counted
 from glam.results.identity import FORMAT, canonical_json, identity
 from glam.results.run import EXPERIMENT, StoredExperiment, StoredRun, experiment_folder, read_experiment
 from glam.training.recipe import Recipe, load_recipe
@@ -89,11 +92,11 @@ def recipes(table: Table, setting: Setting, overrides: Sequence[tuple[str, Any]]
 
     Raises GlamError for an override of what the rows themselves fix.
     """
-    fixed = {"model.name", *(field for row in table.rows for field, _ in row.fixed)}
-    for field, _ in overrides:
-        if field in fixed:
+    fixed = {"model.name", *(name for row in table.rows for name, _ in row.fixed)}
+    for name, _ in overrides:
+        if name in fixed:
             raise GlamError(
-                f"--set {field}: the rows of Table {table.number} fix it themselves; what they fix is "
+                f"--set {name}: the rows of Table {table.number} fix it themselves; what they fix is "
                 f"{', '.join(sorted(fixed))}. For another experiment, use python train.py."
             )
     return [load_recipe(f"{row.recipe}-{setting}", [*overrides, *row.fixed]) for row in table.rows]
@@ -112,12 +115,14 @@ class Found:
     """What is there of a recipe.
 
     experiment: the stored one. composition: of its set; known without an experiment where the corpus is known.
-    elsewhere: folders of experiments with the same settings on another corpus.
+    elsewhere: folders of experiments with the same settings on another corpus. damaged: why what is there cannot be
+    read.
     """
 
     experiment: StoredExperiment | None
     composition: Composition | None
     elsewhere: tuple[Path, ...]
+    damaged: str | None = None
 
 
 class Stored:
@@ -125,10 +130,13 @@ class Stored:
 
     corpus: the experiments on this corpus. None, where no index says what the corpus holds: whatever experiments
     have the settings, provided that they are all on one corpus.
+    damaged: the folders that were looked into and cannot be read, and why.
     """
 
     def __init__(self, runs: Path, corpus: Corpus | None) -> None:
         self.runs, self.corpus = runs, corpus
+        self.damaged: dict[Path, str] = {}
+        self._read: dict[Path, StoredExperiment | None] = {}
         self._populations: dict[str, tuple[str, Composition] | None] = {}
 
     def find(self, recipe: Recipe) -> Found:
@@ -153,17 +161,29 @@ class Stored:
             identity(recipe.scientific(), corpus_digest),
         )
         mine = next((one for one in same if one.folder == place), None)
-        return Found(mine, composition, tuple(one.folder for one in same if one is not mine))
+        others = tuple(one.folder for one in same if one is not mine)
+        return Found(mine, composition, others, self.damaged.get(place))
 
     def _with_settings(self, recipe: Recipe) -> list[StoredExperiment]:
         pattern = f"{recipe.model.name}-{recipe.corpus.name}-{recipe.corpus.style}-????????"
         wanted = canonical_json(recipe.scientific())
-        stored = [read_experiment(path.parent) for path in sorted(self.runs.glob(f"{pattern}/{EXPERIMENT}"))]
+        stored = [self.read(path.parent) for path in sorted(self.runs.glob(f"{pattern}/{EXPERIMENT}"))]
         return [
             one
             for one in stored
-            if one.identity.get("format") == FORMAT and canonical_json(one.identity.get("settings")) == wanted
+            if one is not None
+            and one.identity.get("format") == FORMAT
+            and canonical_json(one.identity.get("settings")) == wanted
         ]
+
+    def read(self, folder: Path) -> StoredExperiment | None:
+        """The experiment of a folder; None, and an entry in `damaged`, where it cannot be read."""
+        if folder not in self._read:
+            try:
+                self._read[folder] = read_experiment(folder)
+            except GlamError as error:
+                self._read[folder], self.damaged[folder] = None, str(error)
+        return self._read[folder]
 
     def _population(self, corpus: Corpus, recipe: Recipe) -> tuple[str, Composition] | None:
         """Digest and composition of a recipe's set; None where the corpus has none, and so there are no runs."""
@@ -199,7 +219,12 @@ class Comparison:
 
 @dataclass(frozen=True)
 class RowReport:
-    """A row with what is stored of it: metrics (the four printed ones and micro_f1), results and failures."""
+    """A row with what is stored of it: metrics (the four printed ones and micro_f1), results and failures.
+
+    results: one a finished run. scored: what the metrics are over, the results or, with folds, one a seed that has all
+    of them, its folds pooled. honest: where the epoch is chosen on the test set, the same under `halves`; else none.
+    missing: seeds that are not pooled -> the folds that they lack.
+    """
 
     row: Row
     recipe: Recipe
@@ -207,28 +232,50 @@ class RowReport:
     results: tuple[Result, ...]
     failed: tuple[StoredRun, ...]
     metrics: Mapping[str, Comparison]
+    scored: tuple[Outcome, ...] = ()
+    honest: tuple[Outcome, ...] = ()
+    missing: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def test_utterances(self) -> tuple[int, ...]:
-        """The numbers of utterances that the runs' scores mean: one, unless runs differ."""
-        return tuple(sorted({one.utterances for one in self.results}))
+        """The numbers of utterances that the scores mean: one, unless runs differ."""
+        return tuple(sorted({one.utterances for one in self.scored}))
+
+    @property
+    def folds(self) -> int:
+        """How many a seed has, 0 for protocols without."""
+        return len(self.found.experiment.folds) if self.found.experiment else 0
+
+    @property
+    def keys(self) -> tuple[RunKey, ...]:
+        """The runs that are stored, failed ones last."""
+        return (*(RunKey(one.seed, one.fold) for one in self.results), *(run.key for run in self.failed))
+
+    def optimism(self, metric: str) -> float | None:
+        """What choosing the epoch on the test set adds to a metric, in points; None where it was not chosen there."""
+        return optimism(self.scored, self.honest, metric)
 
 
 @dataclass(frozen=True)
 class TableReport:
     """A table with what is stored of it.
 
-    whole: whether every row is on the whole of IEMOCAP, so that printed numbers can be compared with. assumed_runs:
-    how many runs a printed number is taken to be over. tests: how many the p-values are adjusted for.
+    view: which epoch of a run counts. whole: whether every row is on the whole of IEMOCAP, so that printed numbers can
+    be compared with. assumed_runs: how many runs a printed number is taken to be over. tests: how many the p-values
+    are adjusted for. protocols: a line for each set that the rows' runs draw their splits from. damaged: why
+    experiments that may be rows' cannot be read.
     """
 
     table: Table
     setting: Setting
     overrides: tuple[tuple[str, Any], ...]
     rows: tuple[RowReport, ...]
+    view: View
     whole: bool
     assumed_runs: int
     tests: int
+    protocols: tuple[str, ...]
+    damaged: tuple[str, ...]
 
 
 def table_report(
@@ -237,13 +284,18 @@ def table_report(
     overrides: Sequence[tuple[str, Any]],
     stored: Stored,
     seeds: Sequence[int],
+    view: View | None = None,
 ) -> TableReport:
-    """What is stored of a table, of the runs of these seeds: only reads."""
+    """What is stored of a table, of the runs of these seeds: only reads.
+
+    view: if not the table's own (`validation`, where the protocol has a validation set of its own).
+    """
     wanted = recipes(table, setting, overrides)
+    view = view or ("validation" if wanted[0].split.own_validation else table.view)
     rows: list[RowReport] = []
     with bar(len(wanted), "reading runs", "row", leave=False) as progress:
         for row, recipe in zip(table.rows, wanted, strict=True):
-            rows.append(_read(row, recipe, stored.find(recipe), table.view, seeds))
+            rows.append(_read(row, recipe, stored.find(recipe), view, seeds))
             progress.update()
     whole = all(whole_iemocap(row.found.composition) for row in rows if row.found.composition) and all(
         recipe.corpus.name == "iemocap" for recipe in wanted
@@ -251,15 +303,52 @@ def table_report(
     assumed = table.printed.runs or RUNS
     rows = _compared(table, rows, whole, assumed)
     tests = sum(one.p is not None for row in rows for one in row.metrics.values())
-    return TableReport(table, setting, tuple(overrides), tuple(rows), whole, assumed, tests)
+    return TableReport(
+        table,
+        setting,
+        tuple(overrides),
+        tuple(rows),
+        view,
+        whole,
+        assumed,
+        tests,
+        tuple(protocol_lines(rows)),
+        tuple(stored.damaged.values()),
+    )
+
+
+def protocol_lines(rows: Sequence[RowReport]) -> list[str]:
+    """For each set that the rows' runs draw their splits from, one line: what training and test share, and what that
+    alone scores; of the row with the most runs, from what is stored with them.
+    """
+    sets: dict[tuple[tuple[str, ...], SplitSettings], tuple[StoredExperiment, tuple[RunKey, ...]]] = {}
+    for row in rows:
+        if (experiment := row.found.experiment) is None:
+            continue
+        _, most = sets.setdefault((experiment.ids, experiment.split), (experiment, ()))
+        if len(row.keys) > len(most):
+            sets[experiment.ids, experiment.split] = experiment, row.keys
+    return [
+        f"protocol, {experiment.composition.style}, {counted(len(experiment.ids), 'utterance')}, "
+        f"{counted(len(runs), 'run')}: {protocol_line(experiment, runs)}"
+        for experiment, runs in sets.values()
+    ]
 
 
 def _read(row: Row, recipe: Recipe, found: Found, view: View, seeds: Sequence[int]) -> RowReport:
     if found.experiment is None:
         return RowReport(row, recipe, found, (), (), {})
-    runs = read_runs(found.experiment, seeds)
-    results = tuple(result(found.experiment, run, view) for run in runs if run.failed is None)
-    return RowReport(row, recipe, found, results, tuple(run for run in runs if run.failed is not None), {})
+    experiment = found.experiment
+    try:
+        runs = read_runs(experiment, seeds)
+        finished = [run for run in runs if run.failed is None]
+        results = tuple(result(experiment, run, view) for run in finished)
+        honest = outcomes(experiment, honest_results(experiment, finished, view))
+    except GlamError as error:
+        return RowReport(row, recipe, replace(found, damaged=str(error)), (), (), {})
+    failed = tuple(run for run in runs if run.failed is not None)
+    scored, missing = outcomes(experiment, results), pool(experiment, results).missing
+    return RowReport(row, recipe, found, results, failed, {}, scored, honest, missing)
 
 
 def whole_iemocap(composition: Composition) -> bool:
@@ -304,5 +393,5 @@ def _comparison(ours: Summary | None, printed: Printed, whole: bool, assumed: in
 
 
 def _summary(row: RowReport, metric: str) -> Summary | None:
-    values = [getattr(one.scores, metric) for one in row.results]
+    values = [getattr(one.scores, metric) for one in row.scored]
     return summarise(values) if values else None

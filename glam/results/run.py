@@ -1,15 +1,18 @@
-"""A run on disk: what one seed of an experiment predicted in every epoch.
+"""A run on disk: what one seed (and fold) of an experiment predicted in every epoch.
 
     runs/<model>-<corpus>-<style>-<8 hex>/      one experiment
         experiment.json                         its identity, recipe and composition
-        utterances.csv                          every utterance of its population: index, id, class
-        <seed>/                                 one run, complete or absent
+        utterances.csv                          every utterance of its population: index, id, class, and what it belongs
+                                                to (speaker, session, ...)
+        <seed>/ or <seed>-fold<k>/              one run, complete or absent
             run.json                            environment, split, timings; learning rate, loss, scores,
                                                 confusion of every epoch, hashes of the other files; or why the
                                                 run failed
             predictions.npz                     logits (E, H, C) float32 of the held-out utterances,
                                                 segment_classes (E, S) uint8, segments (H,), held_out (H,),
-                                                train (N,): indices into utterances.csv, in the order drawn
+                                                train (N,): indices into utterances.csv, in the order drawn; of
+                                                the held-out ones, the first `validation_only` (run.json) are for
+                                                choosing the epoch alone
             model.safetensors                   only where models are saved
 
 Which epoch counts is the report's choice: nothing is trained again for it.
@@ -33,7 +36,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from glam.data.groups import GROUPINGS, Grouping
 from glam.data.population import Composition
+from glam.data.splits import RunKey, SplitSettings
 from glam.errors import GlamError
 from glam.evaluation.metrics import Scores, confusion_matrix, scores_of
 from glam.files import hashed_json, new_folder, read_hashed, write_bytes, write_text
@@ -75,7 +80,11 @@ class Epoch:
 
 @dataclass(frozen=True, eq=False)
 class StoredExperiment:
-    """An experiment's folder: what all its runs share."""
+    """An experiment's folder: what all its runs share.
+
+    split: the protocol. groups: what its utterances belong to; empty where it was stored before that was kept. folds:
+    what each fold of a seed is tested on, by name; () for protocols without folds.
+    """
 
     folder: Path
     name: str
@@ -85,6 +94,9 @@ class StoredExperiment:
     composition: Composition
     ids: tuple[str, ...]
     targets: NDArray[np.int64]
+    split: SplitSettings = field(default_factory=SplitSettings)
+    groups: Mapping[str, Grouping] = field(default_factory=dict)
+    folds: tuple[str, ...] = ()
 
     def seeds(self) -> list[str]:
         """Names of the runs that are complete (or failed), in numerical order."""
@@ -96,7 +108,8 @@ class StoredExperiment:
 class StoredRun:
     """One run as stored. `failed` says why a run stopped; such a run has no predictions.
 
-    confusion: (E, C, C) int64 of the held-out utterances, rows truth. files: SHA-256 of the run's other files.
+    confusion: (E, C, C), rows truth, of the utterances that are scored: the held-out ones but for the first
+    `validation_only`. files: SHA-256 of the run's other files.
     """
 
     folder: Path
@@ -106,7 +119,14 @@ class StoredRun:
     epochs: tuple[Epoch, ...]
     scores: tuple[Scores, ...]
     confusion: NDArray[np.int64]
+    fold: int | None = None
+    validation_only: int = 0
     files: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def key(self) -> RunKey:
+        """What tells it from the other runs of its experiment."""
+        return RunKey(self.seed, self.fold)
 
     def predictions(self) -> Predictions:
         """The predictions of every epoch, read from the disk; GlamError where they are damaged."""
@@ -114,7 +134,7 @@ class StoredRun:
         try:
             with np.load(content, allow_pickle=False) as arrays:
                 found = Predictions(**{name: arrays[name] for name in Predictions.__dataclass_fields__})
-            _check(found, self.confusion)
+            _check(found, self.confusion, self.validation_only)
             return found
         except (
             OSError,
@@ -158,21 +178,23 @@ def store_experiment(experiment: StoredExperiment) -> None:
                 f"{path}: belongs to another experiment (its settings differ from the ones asked for, though the "
                 "name is the same). Move that folder away, or choose another with --runs-folder."
             )
-        experiment.folder.mkdir(parents=True, exist_ok=True)
-        if there is None or not _holds(experiment.folder / UTTERANCES, table):
-            write_bytes(experiment.folder / UTTERANCES, table)
-        if there is not None:
+        files = {UTTERANCES: sha256(table).hexdigest()}
+        holds = _holds(experiment.folder / UTTERANCES, table)
+        if there is not None and holds and there.get("files", files) == files:
             return
-        content = {
+        content = there or {
             "name": experiment.name,
             "identity": experiment.identity,
             "recipe": experiment.recipe,
             "classes": experiment.classes,
             "composition": experiment.composition.model_dump(),
             "utterances": len(experiment.ids),
-            "files": {UTTERANCES: sha256(table).hexdigest()},
+            "folds": experiment.folds,
         }
-        write_text(path, hashed_json(content, indent=1))
+        experiment.folder.mkdir(parents=True, exist_ok=True)
+        if not holds:  # new, damaged, or from before what utterances belong to was kept
+            write_bytes(experiment.folder / UTTERANCES, table)
+        write_text(path, hashed_json(content | {"files": files}, indent=1))
     except OSError as error:
         raise GlamError(
             f"{experiment.folder}: cannot be written ({error}). Make room or mend it, or choose another folder with "
@@ -185,9 +207,10 @@ def store_experiment(experiment: StoredExperiment) -> None:
 def _table(experiment: StoredExperiment) -> bytes:
     rows = io.StringIO(newline="")
     table = csv.writer(rows, lineterminator="\n")
-    table.writerow(["index", "utterance", "class"])
+    table.writerow(["index", "utterance", "class", *experiment.groups])
     for i, (utterance, target) in enumerate(zip(experiment.ids, experiment.targets, strict=True)):
-        table.writerow([i, utterance, experiment.classes[target]])
+        belongs_to = [grouping.names[grouping.codes[i]] for grouping in experiment.groups.values()]
+        table.writerow([i, utterance, experiment.classes[target], *belongs_to])
     return rows.getvalue().encode()
 
 
@@ -228,6 +251,9 @@ def read_experiment(folder: Path) -> StoredExperiment:
             composition=Composition.model_validate(content["composition"]),
             ids=tuple(row["utterance"] for row in rows),
             targets=np.array([index[row["class"]] for row in rows], dtype=np.int64),
+            split=SplitSettings.model_validate(recipe.get("split", {})),
+            groups={name: Grouping.of([row[name] for row in rows]) for name in GROUPINGS if rows and name in rows[0]},
+            folds=tuple(str(name) for name in content.get("folds", ())),
         )
     except (OSError, KeyError, TypeError, ValueError, AttributeError, csv.Error) as error:
         raise GlamError(f"{folder}: {EXPERIMENT} or {UTTERANCES}: {_damaged(error)} {_ANEW}") from None
@@ -242,11 +268,18 @@ def write_run(
     classes: int,
     predictions: Predictions,
     extra: dict[str, bytes],
+    fold: int | None = None,
+    validation_only: int = 0,
 ) -> None:
-    """Store a finished run in one piece. targets: (H,) classes of its held-out utterances; extra: more files."""
+    """Store a finished run in one piece.
+
+    targets: (H,) classes of its held-out utterances, of which the first `validation_only` are not scored; extra: more
+    files.
+    """
     rows = []
+    scored = slice(validation_only, None)
     for epoch, logits in zip(epochs, predictions.logits, strict=True):
-        confusion = confusion_matrix(targets, logits.argmax(axis=1), classes)
+        confusion = confusion_matrix(targets[scored], logits[scored].argmax(axis=1), classes)
         scores = scores_of(confusion)
         rows.append(
             {
@@ -267,14 +300,29 @@ def write_run(
         for name, more in extra.items():
             (temporary / name).write_bytes(more)
         files = {path.name: sha256(path.read_bytes()).hexdigest() for path in temporary.iterdir()}
-        content = {"seed": seed, "failed": None, "environment": environment, "epochs": rows, "files": files}
+        content = {
+            "seed": seed,
+            "fold": fold,
+            "validation_only": validation_only,
+            "failed": None,
+            "environment": environment,
+            "epochs": rows,
+            "files": files,
+        }
         (temporary / RUN).write_text(hashed_json(content))
 
 
-def write_failure(folder: Path, seed: int, environment: dict[str, Any], reason: str) -> None:
+def write_failure(folder: Path, seed: int, environment: dict[str, Any], reason: str, fold: int | None = None) -> None:
     """Store that a run failed, and why: it is reported as failed, not averaged, and not tried again."""
     with new_folder(folder) as temporary:
-        content = {"seed": seed, "failed": reason, "environment": environment, "epochs": [], "files": {}}
+        content: dict[str, Any] = {
+            "seed": seed,
+            "fold": fold,
+            "failed": reason,
+            "environment": environment,
+            "epochs": [],
+            "files": {},
+        }
         (temporary / RUN).write_text(hashed_json(content))
 
 
@@ -302,6 +350,8 @@ def read_run(folder: Path) -> StoredRun:
             epochs=tuple(_epoch(row) for row in rows),
             scores=tuple(scores_of(matrix) for matrix in confusion),
             confusion=confusion,
+            fold=int(content["fold"]) if content.get("fold") is not None else None,
+            validation_only=int(content.get("validation_only", 0)),  # absent from the earliest runs, as the fold is
             files=dict(content.get("files", {})),
         )
     except (OSError, KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
@@ -315,7 +365,7 @@ def _epoch(row: dict[str, Any]) -> Epoch:
     return epoch
 
 
-def _check(found: Predictions, confusion: NDArray[np.int64]) -> None:
+def _check(found: Predictions, confusion: NDArray[np.int64], validation_only: int) -> None:
     """ValueError where the arrays do not belong together, or not to the run's confusion matrices (E, C, C)."""
     epochs, held_out = len(confusion), len(found.held_out)
     shapes = {
@@ -326,7 +376,7 @@ def _check(found: Predictions, confusion: NDArray[np.int64]) -> None:
     for name, shape in shapes.items():
         if getattr(found, name).shape != shape:
             raise ValueError(f"{name} is {getattr(found, name).shape}, expected {shape}")
-    if held_out != confusion[0].sum() or min(found.held_out.min(), found.train.min()) < 0:
+    if held_out != validation_only + confusion[0].sum() or min(found.held_out.min(), found.train.min()) < 0:
         raise ValueError("held_out and train are not the run's utterances")
 
 
@@ -346,6 +396,6 @@ def _read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def _by_number(name: str) -> tuple[int, str]:
-    digits = name.partition("-")[0]
-    return (int(digits) if digits.isdigit() else -1, name)
+def _by_number(name: str) -> tuple[int, int, str]:
+    seed, _, fold = name.partition("-fold")
+    return (int(seed) if seed.isdigit() else -1, int(fold) if fold.isdigit() else 0, name)

@@ -15,14 +15,14 @@ from torch import Tensor
 from glam.errors import GlamError
 from glam.files import write_bytes
 from glam.results.run import Epoch
-from glam.training.engine import Learner, RunState
+from glam.training.engine import Learns, RunState
 
 FORMAT = "2"
 
 
 def save_checkpoint(
     path: Path,
-    learner: Learner,
+    learner: Learns,
     state: RunState,
     identity: str,
     extra: dict[str, Tensor],
@@ -33,11 +33,8 @@ def save_checkpoint(
     identity: of the experiment and the run; a checkpoint of another is not resumed. extra: more tensors to keep (the
     weights of the best epoch so far); notes: more plain data.
     """
-    tensors = {f"model/{name}": tensor for name, tensor in learner.model.state_dict().items()}
-    for i, entry in learner.optimiser.state_dict()["state"].items():
-        for name, value in entry.items():
-            if value is not None:  # plain SGD keeps an empty momentum
-                tensors[f"optimiser/{i}/{name}"] = torch.as_tensor(value)
+    tensors = {f"model/{name}": tensor for name, tensor in learner.weights().items()}
+    tensors |= {f"optimiser/{name}": tensor for name, tensor in learner.optimiser_state().items()}
     tensors["losses"] = torch.tensor(state.losses_read(), dtype=torch.float32)
     if state.logits:
         tensors["logits"] = torch.from_numpy(np.stack(state.logits))
@@ -57,7 +54,7 @@ def save_checkpoint(
 
 
 def load_checkpoint(
-    path: Path, learner: Learner, identity: str
+    path: Path, learner: Learns, identity: str
 ) -> tuple[RunState, dict[str, Tensor], dict[str, Any]] | None:
     """Bring the learner to where the checkpoint left it; returns its state, extra tensors and notes.
 
@@ -74,8 +71,7 @@ def load_checkpoint(
         if _hash(tensors, meta["state"]) != meta["sha256"]:
             raise ValueError("its content is not what was written")
         stored = json.loads(meta["state"])
-        learner.model.load_state_dict(_under(tensors, "model/"))
-        _load_optimiser(learner.optimiser, _under(tensors, "optimiser/"))
+        learner.load(_under(tensors, "model/"), _under(tensors, "optimiser/"))
         state = RunState(
             epoch=int(stored["epoch"]),
             step=int(stored["step"]),
@@ -106,13 +102,3 @@ def _hash(tensors: dict[str, Tensor], state: str) -> str:
 
 def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {name[len(prefix) :]: tensor for name, tensor in tensors.items() if name.startswith(prefix)}
-
-
-def _load_optimiser(optimiser: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
-    state: dict[int, dict[str, Tensor]] = {}
-    for name, tensor in tensors.items():
-        i, entry = name.split("/")
-        state.setdefault(int(i), {})[entry] = tensor
-    content = optimiser.state_dict()
-    content["state"] = state
-    optimiser.load_state_dict(content)

@@ -2,14 +2,16 @@
 
     draws of the epoch (mixup.py) -> batches (feed.py) -> step -> ... -> predictions of the epoch
 
+A run is a course of steps that someone takes: `alone` here, or a pack that takes those of many runs at once (pack.py).
 Nothing in a training epoch waits for the device: losses are collected there and read at the epoch's end.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from math import isfinite
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -18,6 +20,7 @@ from torch import Tensor, nn
 
 from glam.evaluation.metrics import utterance_logits
 from glam.models import ModelSettings, build
+from glam.models.dropout import seeds as dropout_seeds
 from glam.results.run import Epoch
 from glam.training.feed import Feed
 from glam.training.losses import Loss, cross_entropy, share_weights
@@ -72,6 +75,49 @@ class RunState:
         return losses
 
 
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """What one optimiser step is about, on the device.
+
+    features: (batch, 1, F, T). target, group: (batch,) classes, and the utterance each segment belongs to. rate: the
+    learning rate. seed: of dropout. partner: (batch,) positions within the batch to mix with, and share: (2,) lambda
+    and 1 - lambda; without them the batch is not mixed.
+    """
+
+    features: Tensor
+    target: Tensor
+    group: Tensor
+    rate: float
+    seed: int = 0
+    partner: Tensor | None = None
+    share: Tensor | None = None
+
+
+class Learns(Protocol):
+    """A model in training on a device, by itself (`Learner`) or in a pack (`pack.Lane`)."""
+
+    device: torch.device
+
+    def step(self, batch: Batch) -> Tensor:
+        """One optimiser step; returns the loss before it, a scalar on the device."""
+
+    def logits(self, feed: Feed, rows: Tensor, seed: int) -> NDArray[np.float32]:
+        """Logits (S, C) of the segments in these rows (S,), in evaluation mode. seed: of what draws even then."""
+
+    def weights(self) -> dict[str, Tensor]:
+        """Parameters and buffers by name: what a saved model holds."""
+
+    def optimiser_state(self) -> dict[str, Tensor]:
+        """The optimiser's tensors as `<number of the parameter>/<name>`."""
+
+    def load(self, weights: Mapping[str, Tensor], optimiser: Mapping[str, Tensor]) -> None:
+        """Take over weights and optimiser state; an empty one starts anew. Raises RuntimeError where they don't fit."""
+
+
+# What a run asks for, one step after another, and from whom; it is sent each step's loss.
+Steps = Generator[tuple[Learns, Batch], Tensor, None]
+
+
 class Learner:
     """A model with its optimiser and loss on a device, in one precision."""
 
@@ -84,50 +130,92 @@ class Learner:
         self.model = model.to(device).to(memory_format=self.format)  # type: ignore[call-overload]
         self.loss = loss
         self.optimiser = _optimiser(self.model, settings)
+        self.seeds = dropout_seeds(self.model)
 
-    def step(
-        self,
-        features: Tensor,
-        target: Tensor,
-        group: Tensor,
-        partner: Tensor | None = None,
-        share: Tensor | None = None,
-    ) -> Tensor:
-        """One optimiser step on a batch (batch, 1, F, T); returns its loss, a scalar on the device.
-
-        partner: (batch,) positions within the batch to mix with; share: (2,) lambda and 1 - lambda. Without them
-        the batch is not mixed.
-        """
+    def step(self, batch: Batch) -> Tensor:
+        """See Learns."""
         self.model.train()
-        if partner is not None and share is not None:
-            features = mix(features, features[partner], share)
-        features = features.contiguous(memory_format=self.format)
-        with arithmetic(self.precision, self.device):
-            logits = self.model(features).float()
-        if partner is not None and share is not None:
-            loss = mix(self.loss(logits, target, group), self.loss(logits, target[partner], group), share)
-        else:
-            loss = self.loss(logits, target, group)
+        self._draw_from(batch.seed)
+        for group in self.optimiser.param_groups:
+            group["lr"] = batch.rate
+        loss = objective(
+            self._forward, self.loss, batch.features, batch.target, batch.group, batch.partner, batch.share
+        )
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         self.optimiser.step()
         return loss.detach()
 
-    def set_rate(self, rate: float) -> None:
-        """The learning rate from now on."""
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
-
-    def logits(self, feed: Feed, rows: Tensor) -> NDArray[np.float32]:
-        """Logits (S, C) of the segments in these rows (S,), in evaluation mode."""
+    def logits(self, feed: Feed, rows: Tensor, seed: int) -> NDArray[np.float32]:
+        """See Learns."""
         self.model.eval()
-        with torch.inference_mode(), arithmetic(self.precision, self.device):
-            parts = [
-                self.model(batch.contiguous(memory_format=self.format)).float()
-                for batch in feed.batches(feed.rows(rows).split(EVALUATION_BATCH))
-            ]
+        parts = []
+        with torch.inference_mode():
+            for number, batch in enumerate(feed.batches(feed.rows(rows).split(EVALUATION_BATCH))):
+                self._draw_from(seed + number)
+                parts.append(self._forward(batch))
             result: NDArray[np.float32] = torch.cat(parts).cpu().numpy()
         return result
+
+    def weights(self) -> dict[str, Tensor]:
+        """See Learns."""
+        return dict(self.model.state_dict())
+
+    def optimiser_state(self) -> dict[str, Tensor]:
+        """See Learns."""
+        state = self.optimiser.state_dict()["state"]
+        return {
+            f"{i}/{name}": torch.as_tensor(value)
+            for i, entry in state.items()
+            for name, value in entry.items()
+            if value is not None  # plain SGD keeps an empty momentum
+        }
+
+    def load(self, weights: Mapping[str, Tensor], optimiser: Mapping[str, Tensor]) -> None:
+        """See Learns."""
+        self.model.load_state_dict(weights)
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in optimiser.items():
+            i, entry = name.split("/")
+            state.setdefault(int(i), {})[entry] = tensor
+        self.optimiser.load_state_dict(self.optimiser.state_dict() | {"state": state})
+
+    def _forward(self, features: Tensor) -> Tensor:
+        with arithmetic(self.precision, self.device):
+            return at_least_float32(self.model(features.contiguous(memory_format=self.format)))
+
+    def _draw_from(self, seed: int) -> None:
+        torch.manual_seed(seed)  # for a model that draws from torch's own generator
+        for buffer in self.seeds:
+            buffer.fill_(seed)
+
+
+def noise(size: int, shape: tuple[int, int], classes: int, mixed: bool, device: torch.device | str) -> Batch:
+    """A batch of so many segments of noise (F, T), to try a step with."""
+    place = torch.arange(size, device=device)
+    mixing = (place.flip(0), torch.tensor([0.5, 0.5], device=device)) if mixed else (None, None)
+    return Batch(torch.randn(size, 1, *shape, device=device), place % classes, place, 1e-4, 0, *mixing)
+
+
+def at_least_float32(logits: Tensor) -> Tensor:
+    """The logits in float32, or in float64 if that is what they are in."""
+    return logits.to(torch.promote_types(logits.dtype, torch.float32))
+
+
+def objective(
+    forward: Callable[[Tensor], Tensor],
+    loss: Loss,
+    features: Tensor,
+    target: Tensor,
+    group: Tensor,
+    partner: Tensor | None,
+    share: Tensor | None,
+) -> Tensor:
+    """The loss of a batch, mixed or not: what a step descends (section 3.3, equations 1 and 2, and section 4.1)."""
+    if partner is None or share is None:
+        return loss(forward(features), target, group)
+    logits = forward(mix(features, features[partner], share))
+    return mix(loss(logits, target, group), loss(logits, target[partner], group), share)
 
 
 def initial_model(settings: ModelSettings, classes: int, shape: tuple[int, int], seed: int) -> nn.Module:
@@ -135,6 +223,11 @@ def initial_model(settings: ModelSettings, classes: int, shape: tuple[int, int],
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return build(settings.name, classes, shape, **settings.options())
+
+
+def class_weights(settings: TrainingSettings, classes: int, data: RunData) -> Tensor | None:
+    """The weights (C,) of the classes in the loss of a run, if its settings ask for any."""
+    return share_weights(data.train_targets.cpu(), classes) if settings.class_weights == "share" else None
 
 
 def new_learner(
@@ -146,14 +239,13 @@ def new_learner(
     device: torch.device,
 ) -> Learner:
     """A learner at the start of a run."""
-    weights = None
-    if settings.class_weights == "share":
-        weights = share_weights(data.train_targets.cpu(), classes).to(device)
-    return Learner(initial_model(model, classes, data.train.shape, seed), settings, cross_entropy(weights), device)
+    weights = class_weights(settings, classes, data)
+    loss = cross_entropy(None if weights is None else weights.to(device))
+    return Learner(initial_model(model, classes, data.train.shape, seed), settings, loss, device)
 
 
-def train(
-    learner: Learner,
+def course(
+    learner: Learns,
     settings: TrainingSettings,
     evaluation: EvaluationSettings,
     data: RunData,
@@ -161,28 +253,46 @@ def train(
     state: RunState,
     after_step: Callable[[int], None],
     after_epoch: Callable[[], None],
-) -> None:
-    """Bring `state` from where it stands to the end of the last epoch.
+) -> Steps:
+    """The course of a run: brings `state` from where it stands to the end of the last epoch.
 
-    after_step(epoch) is called after every step and may raise to interrupt; after_epoch() after every evaluation.
-    Raises NotFinite where the loss of an epoch is not finite.
+    It yields each step that is to be taken, and is sent its loss; who takes the steps, one run at a time (`alone`) or
+    those of many together (pack.py), makes no difference to the run. after_step(epoch) is called after every step and
+    may raise to interrupt; after_epoch() after every evaluation. Raises NotFinite where the loss of an epoch is not
+    finite.
     """
     rates = learning_rates(settings)
-    with generators_kept(learner.device):
-        while state.epoch < settings.epochs:
-            draws = draw_epoch(seed, state.epoch, len(data.train_rows), settings.batch_size, settings.alpha)
-            learner.set_rate(rates[state.epoch])
-            _train_epoch(learner, settings.batch_size, data, draws, state, after_step)
-            start = time.perf_counter()
-            segment_logits = learner.logits(data.test, data.test_rows)
-            if not np.isfinite(segment_logits).all():
-                raise NotFinite(f"the logits after epoch {state.epoch + 1} are not all finite numbers")
-            state.logits.append(_of_utterances(segment_logits, data.test_segments, evaluation))
-            state.segment_classes.append(segment_logits.argmax(axis=1).astype(np.uint8))
-            loss = epoch_loss(state.losses_read(), settings.batch_size, len(data.train_rows))
-            state.epochs.append(Epoch(rates[state.epoch], loss, state.seconds, time.perf_counter() - start))
-            state.epoch, state.step, state.losses, state.seconds = state.epoch + 1, 0, [], 0.0
-            after_epoch()
+    while state.epoch < settings.epochs:
+        draws = draw_epoch(seed, state.epoch, len(data.train_rows), settings.batch_size, settings.alpha)
+        clock = time.perf_counter()
+        for batch in _batches(learner.device, settings.batch_size, rates[state.epoch], data, draws, state.step):
+            state.losses.append((yield learner, batch))
+            state.step += 1
+            state.seconds, clock = state.seconds + time.perf_counter() - clock, time.perf_counter()
+            after_step(state.epoch)
+        losses = state.losses_read()
+        state.seconds, clock = state.seconds + time.perf_counter() - clock, time.perf_counter()
+        segment_logits = learner.logits(data.test, data.test_rows, draws.dropout_seed + state.step)
+        if not np.isfinite(segment_logits).all():
+            raise NotFinite(f"the logits after epoch {state.epoch + 1} are not all finite numbers")
+        state.logits.append(_of_utterances(segment_logits, data.test_segments, evaluation))
+        state.segment_classes.append(segment_logits.argmax(axis=1).astype(np.uint8))
+        loss = epoch_loss(losses, settings.batch_size, len(data.train_rows))
+        state.epochs.append(Epoch(rates[state.epoch], loss, state.seconds, time.perf_counter() - clock))
+        state.epoch, state.step, state.losses, state.seconds = state.epoch + 1, 0, [], 0.0
+        after_epoch()
+
+
+def alone(steps: Steps, device: torch.device) -> None:
+    """Take the steps of a run one after another; torch's global generators are left as they were."""
+    with generators_kept(device):
+        request = next(steps, None)
+        while request is not None:
+            learner, batch = request
+            try:
+                request = steps.send(learner.step(batch))
+            except StopIteration:
+                request = None
 
 
 def epoch_loss(losses: list[float], batch_size: int, segments: int) -> float:
@@ -190,42 +300,29 @@ def epoch_loss(losses: list[float], batch_size: int, segments: int) -> float:
     return sum(loss * batch_size for loss in losses) / segments
 
 
-def _train_epoch(
-    learner: Learner,
-    batch_size: int,
-    data: RunData,
-    draws: EpochDraws,
-    state: RunState,
-    after_step: Callable[[int], None],
-) -> None:
-    device = learner.device
+def _batches(
+    device: torch.device, size: int, rate: float, data: RunData, draws: EpochDraws, first: int
+) -> Iterator[Batch]:
+    """The batches of an epoch from the step `first` on."""
     order = torch.from_numpy(draws.order)
-    rows = data.train.rows(data.train_rows[order]).split(batch_size)
-    targets = data.train_targets[order].to(device).split(batch_size)
-    groups = data.train_groups[order].to(device).split(batch_size)
+    rows = data.train.rows(data.train_rows[order]).split(size)
+    targets = data.train_targets[order].to(device).split(size)
+    groups = data.train_groups[order].to(device).split(size)
     partners = share = None
     if draws.partner is not None and draws.share is not None:
-        within = draws.partner - np.arange(len(draws.partner)) // batch_size * batch_size
-        partners = torch.from_numpy(within).to(device).split(batch_size)
+        within = draws.partner - np.arange(len(draws.partner)) // size * size
+        partners = torch.from_numpy(within).to(device).split(size)
         share = shares(draws.share, device)
-    clock = time.perf_counter()
-    for batch in data.train.batches(rows[state.step :]):
-        step = state.step
-        # Dropout draws on the device; a seed for each step makes a run resumable at any of them.
-        torch.manual_seed(draws.dropout_seed + step)
-        loss = learner.step(
-            batch,
+    for step, features in enumerate(data.train.batches(rows[first:]), first):
+        yield Batch(
+            features,
             targets[step],
             groups[step],
+            rate,
+            draws.dropout_seed + step,  # a seed for each step makes a run resumable at any of them
             partners[step] if partners is not None else None,
             share[step] if share is not None else None,
         )
-        state.losses.append(loss)
-        state.step += 1
-        state.seconds, clock = state.seconds + time.perf_counter() - clock, time.perf_counter()
-        after_step(state.epoch)
-    state.losses_read()
-    state.seconds += time.perf_counter() - clock
 
 
 def _of_utterances(
@@ -256,7 +353,8 @@ def arithmetic(precision: Precision, device: torch.device) -> Iterator[None]:
     torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
     torch.backends.cudnn.allow_tf32 = precision == "tf32"
     torch.backends.cudnn.deterministic = True
-    with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
+    # No cache of cast weights: it must not outlive a step that is captured or mapped over stacked weights.
+    with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16", cache_enabled=False):
         yield
 
 

@@ -1,10 +1,10 @@
 """An experiment: a recipe on a corpus, run for many seeds.
 
 corpus -> population -> stores -> folder       prepare(): done once, no training
-seeds -> workers -> runs on disk               run(): trains what is missing
+seeds (and folds) -> workers -> runs on disk   run(): trains what is missing
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,15 +13,16 @@ import numpy as np
 from glam.data.corpora import load_corpus
 from glam.data.places import index_folder
 from glam.data.population import Population, population
-from glam.data.splits import random_split
+from glam.data.splits import RunKey, runs_of
 from glam.data.store import SegmentStore, open_store
 from glam.data.utterances import Corpus
 from glam.models import check_shape
 from glam.results.identity import digest, identity
 from glam.results.run import RUN, StoredExperiment, experiment_folder, store_experiment
 from glam.training.job import Job, Resources, SaveModel
+from glam.training.message import Message
 from glam.training.recipe import Recipe
-from glam.training.workers import Message, run_jobs
+from glam.training.workers import run_jobs
 
 
 @dataclass(frozen=True)
@@ -48,9 +49,13 @@ class Experiment:
         """Where its runs lie."""
         return self.stored.folder
 
-    def finished(self, seed: int) -> bool:
-        """Whether the run of that seed is stored (or has failed for good)."""
-        return (self.folder / str(seed) / RUN).is_file()
+    def runs(self, seeds: Iterable[int]) -> list[RunKey]:
+        """The runs of these seeds: of each, all its folds."""
+        return runs_of(seeds, len(self.stored.folds))
+
+    def finished(self, run: RunKey) -> bool:
+        """Whether that run is stored (or has failed for good)."""
+        return (self.folder / run.name / RUN).is_file()
 
 
 def prepare(recipe: Recipe, places: Places, verify: bool = False) -> Experiment:
@@ -67,7 +72,7 @@ def prepare(recipe: Recipe, places: Places, verify: bool = False) -> Experiment:
 def experiment_on(corpus: Corpus, recipe: Recipe, places: Places) -> Experiment:
     """The experiment of a recipe on a corpus that has been read."""
     people = population(corpus, recipe.corpus, recipe.segments)
-    random_split(len(people.utterances), 0, recipe.split.train_share)  # refuses a population that is too small
+    folds = people.folds(recipe.split)
     check_shape(recipe.model, len(recipe.corpus.classes), recipe.features.shape(recipe.segments.samples))
     settings = recipe.scientific()
     who = identity(settings, people.digest)
@@ -80,6 +85,9 @@ def experiment_on(corpus: Corpus, recipe: Recipe, places: Places) -> Experiment:
         composition=people.facts(),
         ids=tuple(u.id for u in people.utterances),
         targets=np.array(people.targets, dtype=np.int64),
+        split=recipe.split,
+        groups=people.groups,
+        folds=folds,
     )
     return Experiment(recipe, corpus, people, places, stored)
 
@@ -122,7 +130,7 @@ def job(experiment: Experiment, resources: Resources, save_model: SaveModel = "n
         test_offsets=test.offsets,
         positions=np.array([place[utterance] for utterance in experiment.stored.ids], dtype=np.int64),
         targets=experiment.stored.targets,
-        speakers=np.unique([u.speaker for u in experiment.population.utterances], return_inverse=True)[1],
+        groups=experiment.population.groups,
         resources=resources,
         save_model=save_model,
     )
@@ -130,17 +138,17 @@ def job(experiment: Experiment, resources: Resources, save_model: SaveModel = "n
 
 def run(
     experiment: Experiment,
-    seeds: Sequence[int],
+    runs: Sequence[RunKey],
     resources: Resources,
     save_model: SaveModel,
     listen: Callable[[Message], None],
 ) -> None:
-    """Train the runs of these seeds that are not stored yet; `listen` hears what happens.
+    """Train those of these runs that are not stored yet; `listen` hears what happens.
 
     An exception of `listen` (Ctrl-C included) stops the workers at their next step, checkpointed.
     """
     store_experiment(experiment.stored)
-    missing = [seed for seed in seeds if not experiment.finished(seed)]
+    missing = [one for one in runs if not experiment.finished(one)]
     if not missing:
         return
     work = job(experiment, resources, save_model)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 from pathlib import Path
 
 import numpy as np
@@ -52,9 +53,11 @@ class Feed:
         """The first array (N, F, T), on the host."""
         return self._features[0].cpu()
 
-    def normalise(self, scale: Scale) -> None:
-        """From now on, normalise every batch."""
-        self._scale = scale.to(self.device) if self.resident else scale
+    def normalised(self, scale: Scale) -> "Feed":
+        """The same features, every batch of them normalised."""
+        other = copy(self)
+        other._scale = scale.to(self.device) if self.resident else scale
+        return other
 
     def rows(self, rows: Tensor) -> Tensor:
         """Row numbers where `batches` wants them."""

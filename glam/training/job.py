@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from glam.data.splits import random_split
+from glam.data.groups import Groups
+from glam.data.splits import RunKey, split
 from glam.training.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -21,13 +22,19 @@ SaveModel = Literal["none", "last", "best"]
 class Resources:
     """Where runs are computed: device (`cpu`, `cuda:0`, `mps`), CPU threads of a run, runs at once.
 
-    checkpoint_seconds: of work that a kill may cost a run.
+    at_once: 0 for as many as fit into the device's memory. checkpoint_seconds: of work that a kill may cost a run.
+    packed: whether the runs at once are one pack (pack.py) rather than a process each.
     """
 
     device: str
     threads: int
     at_once: int
     checkpoint_seconds: float
+    packed: bool = False
+
+    def described(self) -> str:
+        """How many runs at once, as people say it."""
+        return f"{self.at_once} at once" if self.at_once else "as many at once as fit"
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,8 +43,8 @@ class Job:
 
     train_stores: files of the features to train on: of the recordings, then of each augmented copy of them, with the
     first row of each utterance (U+1 offsets) beside. test_store: likewise for evaluation.
-    positions: (U,) of the population's utterances in the stores. targets: (U,) their classes. speakers: (U,) who
-    speaks, numbered from 0.
+    positions: (U,) of the population's utterances in the stores. targets: (U,) their classes. groups: what they belong
+    to.
     """
 
     recipe: Recipe
@@ -49,25 +56,34 @@ class Job:
     test_offsets: NDArray[np.int64]
     positions: NDArray[np.int64]
     targets: NDArray[np.int64]
-    speakers: NDArray[np.int64]
+    groups: Groups
     resources: Resources
     save_model: SaveModel
 
 
-def run_data(job: Job, seed: int) -> "RunData":
-    """The segments of the split of one seed, on the job's device."""
+def open_feeds(job: Job) -> "tuple[Feed, Feed]":
+    """The features to train on and those to evaluate on, on the job's device: one for all runs of a process."""
     import torch
 
-    from glam.training.engine import RunData
     from glam.training.feed import Feed
 
     device = torch.device(job.resources.device)
-    split = random_split(len(job.targets), seed, job.recipe.split.train_share)
+    train = Feed(job.train_stores, device)
+    return train, train if job.train_stores == (job.test_store,) else Feed([job.test_store], device)
+
+
+def run_data(job: Job, run: RunKey, feeds: "tuple[Feed, Feed] | None" = None) -> "RunData":
+    """The segments of the split of one run. feeds: what open_feeds gave, if it was asked already."""
+    import torch
+
+    from glam.training.engine import RunData
+
+    divided = split(job.recipe.split, job.groups, run)
     targets = job.targets
-    train = split.train
+    train = divided.train
     if job.recipe.training.shuffle_labels:
         targets = targets.copy()
-        targets[train] = targets[np.random.RandomState(seed).permutation(train)]
+        targets[train] = targets[np.random.RandomState(run.draws).permutation(train)]
     if job.recipe.training.upsampling:
         train = upsampled(train, targets)
     rows, lengths = _rows(job.train_offsets, job.positions[train])
@@ -75,11 +91,10 @@ def run_data(job: Job, seed: int) -> "RunData":
     shift = job.train_offsets[-1] * np.arange(copies)
     rows = (shift[:, None] + rows).ravel()
     utterances = np.tile(np.repeat(train, lengths), copies)
-    test_rows, test_lengths = _rows(job.test_offsets, job.positions[split.held_out])
-    feed = Feed(job.train_stores, device)
-    test = feed if job.train_stores == (job.test_store,) else Feed([job.test_store], device)
+    test_rows, test_lengths = _rows(job.test_offsets, job.positions[divided.held_out])
+    feed, test = feeds or open_feeds(job)
     if job.recipe.training.normalisation != "none":
-        _normalise(job, split.train, feed, test)
+        feed, test = _normalised(job, divided.train, feed, test)
     return RunData(
         train=feed,
         train_rows=torch.from_numpy(rows),
@@ -91,17 +106,19 @@ def run_data(job: Job, seed: int) -> "RunData":
     )
 
 
-def _normalise(job: Job, train: NDArray[np.int64], feed: "Feed", test: "Feed") -> None:
+def _normalised(job: Job, train: NDArray[np.int64], feed: "Feed", test: "Feed") -> "tuple[Feed, Feed]":
     from glam.training.normalisation import fit
 
-    by_speaker = job.recipe.training.normalisation == "speaker"
-    speakers = job.speakers if by_speaker else np.zeros_like(job.speakers)
+    speakers = job.groups["speaker"].codes
+    if job.recipe.training.normalisation == "training":
+        speakers = np.zeros_like(speakers)
     group = _by_row(job.train_offsets, job.positions, speakers)
     rows, _ = _rows(job.train_offsets, job.positions[train])
     scale = fit(feed.recordings(), rows, group, int(speakers.max()) + 1, job.recipe.features.time_axis)
-    feed.normalise(scale)
-    if test is not feed:
-        test.normalise(scale.of(_by_row(job.test_offsets, job.positions, speakers)))
+    scaled = feed.normalised(scale)
+    if test is feed:
+        return scaled, scaled
+    return scaled, test.normalised(scale.of(_by_row(job.test_offsets, job.positions, speakers)))
 
 
 def _by_row(offsets: NDArray[np.int64], positions: NDArray[np.int64], values: NDArray[np.int64]) -> NDArray[np.int64]:

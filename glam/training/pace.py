@@ -6,13 +6,13 @@ the right shape, in as many processes at once as runs will be; nothing of the co
 
 import multiprocessing
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import ceil
 from multiprocessing.connection import Connection
 from statistics import mean, median
-from typing import Any
 
 from glam.data.segments import padded_length
+from glam.data.splits import RUNS, split
 from glam.errors import GlamError
 from glam.results.environment import environment
 from glam.results.identity import canonical_json
@@ -27,7 +27,10 @@ SAMPLE = 5  # stored runs that are asked
 
 
 def run_seconds(experiments: Sequence[Experiment], resources: Resources) -> list[float]:
-    """Seconds that one run of each of these experiments takes, `resources.at_once` of them side by side."""
+    """Seconds that one run of each of these experiments takes, `resources.at_once` of them side by side.
+
+    Of runs that are one pack, the seconds of each are its share of the pack's.
+    """
     seconds = [recorded(experiment.stored, resources) for experiment in experiments]
     unknown = {_cost(one.recipe): one.recipe for one, known in zip(experiments, seconds, strict=True) if known is None}
     paces = dict(zip(unknown, _measure(list(unknown.values()), resources), strict=True))
@@ -44,6 +47,7 @@ def recorded(experiment: StoredExperiment, resources: Resources) -> float | None
     runs = [read_run(experiment.folder / name) for name in experiment.seeds()[:SAMPLE]]
     seconds = [
         sum(epoch.train_seconds + epoch.evaluation_seconds for epoch in run.epochs)
+        / (run.environment["runs_at_once"] if resources.packed else 1)
         for run in runs
         if run.failed is None and _same_way(run, resources)
     ]
@@ -60,7 +64,9 @@ def work(experiment: Experiment) -> float:
             for one in experiment.population.utterances
         )
 
-    share, batch = recipe.split.train_share, recipe.training.batch_size
+    batch = recipe.training.batch_size
+    first = split(recipe.split, experiment.population.groups, experiment.runs([0])[0])
+    share = len(first.train) / len(experiment.population.utterances)
     copies = recipe.augmentation.vtlp_copies + 1
     training = ceil(share * copies * total(segments.train_hop) / batch)
     evaluation = (1 - share) * total(segments.test_hop) / batch / 3
@@ -71,36 +77,58 @@ def seconds_a_step(recipe: Recipe, device: str, threads: int) -> float:
     """Seconds of a training step of that recipe, measured now in this process."""
     import torch
 
-    from glam.training.engine import Learner, initial_model
+    from glam.training.engine import Learner, initial_model, noise
     from glam.training.losses import cross_entropy
 
     torch.set_num_threads(threads)
     place = torch.device(device)
-    classes, batch = len(recipe.corpus.classes), recipe.training.batch_size
+    classes = len(recipe.corpus.classes)
     shape = recipe.features.shape(recipe.segments.samples)
     model = initial_model(recipe.model, classes, shape, seed=0)
     learner = Learner(model, recipe.training, cross_entropy(None), place)
-    features = torch.randn(batch, 1, *shape, device=place)
-    targets = torch.arange(batch, device=place) % classes
-    mixing: dict[str, Any] = {}
-    if recipe.training.alpha:
-        mixing = {"partner": torch.arange(batch, device=place).flip(0), "share": torch.tensor([0.5, 0.5], device=place)}
-    learner.step(features, targets, targets, **mixing).item()  # the first one allocates, and is not counted
+    batch = noise(recipe.training.batch_size, shape, classes, recipe.training.alpha > 0, place)
+    learner.step(batch).item()  # the first one allocates, and is not counted
+    return _seconds_of(lambda: learner.step(batch).item())  # item() waits for the device
+
+
+def share_of_a_step(recipe: Recipe, resources: Resources) -> float:
+    """Seconds of a training step of a pack divided by its runs, measured now in this process."""
+    import torch
+
+    from glam.training.engine import initial_model, noise
+    from glam.training.pack import Pack, fitting
+
+    place = torch.device(resources.device)
+    classes = len(recipe.corpus.classes)
+    shape = recipe.features.shape(recipe.segments.samples)
+
+    def pack(slots: int) -> Pack:
+        return Pack(initial_model(recipe.model, classes, shape, seed=0), recipe.training, slots, classes, place)
+
+    batch = noise(recipe.training.batch_size, shape, classes, recipe.training.alpha > 0, place)
+    slots = resources.at_once or fitting(pack, batch, RUNS)
+    several = pack(slots)
+    several.step([batch] * slots).sum().item()
+    return _seconds_of(lambda: several.step([batch] * slots).sum().item()) / slots
+
+
+def _seconds_of(step: Callable[[], object]) -> float:
+    """The mean of several steps."""
     begun, steps = time.perf_counter(), 0
     while steps == 0 or time.perf_counter() - begun < SECONDS:
-        learner.step(features, targets, targets, **mixing).item()  # item() waits for the device
+        step()
         steps += 1
     return (time.perf_counter() - begun) / steps
 
 
 def _measure(recipes: Sequence[Recipe], resources: Resources) -> list[float]:
-    """Seconds of a step of each recipe, the mean over `at_once` processes that measure side by side."""
+    """Seconds of a step of each recipe, the mean over as many processes as there will be, measuring side by side."""
     if not recipes:
         return []
     context = multiprocessing.get_context("spawn")
     processes, ends = [], []
     try:
-        for _ in range(resources.at_once):
+        for _ in range(1 if resources.packed else resources.at_once):
             here, there = context.Pipe(duplex=False)
             process = context.Process(target=_tell, args=(recipes, resources, there), daemon=True)
             with deaf_to_interrupts():
@@ -122,7 +150,10 @@ def _measure(recipes: Sequence[Recipe], resources: Resources) -> list[float]:
 
 
 def _tell(recipes: Sequence[Recipe], resources: Resources, answer: Connection) -> None:
-    answer.send([seconds_a_step(recipe, resources.device, resources.threads) for recipe in recipes])
+    if resources.packed:
+        answer.send([share_of_a_step(recipe, resources) for recipe in recipes])
+    else:
+        answer.send([seconds_a_step(recipe, resources.device, resources.threads) for recipe in recipes])
 
 
 def _cost(recipe: Recipe) -> str:
@@ -139,6 +170,5 @@ def _same_way(run: StoredRun, resources: Resources) -> bool:
         "processor": environment()["processor"],
         "device": resources.device,
         "threads": resources.threads,
-        "runs_at_once": resources.at_once,
-    }
+    } | ({} if resources.packed else {"runs_at_once": resources.at_once})
     return all(there.get(name) == value for name, value in here.items())

@@ -15,7 +15,7 @@ def test_audit_reads_a_corpus_without_torch(tiny_release: Path, tmp_path: Path) 
     code = f"import sys; from glam.cli.main import main; assert main({words!r}) == 0; assert 'torch' not in sys.modules"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert "100 random splits of utterances, 32 for training and 8 for test" in done.stdout
+    assert "random splits of utterances, 100 splits: 32 for training, 8 for test" in done.stdout
     assert "| speakers   | 10 " in done.stdout
     assert "every utterance of the corpus is in the recipe" in done.stdout
 
@@ -24,6 +24,7 @@ def test_audit_reads_a_corpus_without_torch(tiny_release: Path, tmp_path: Path) 
     ("words", "said"),
     [
         (["none"], "there is no recipe 'none'"),
+        (["glam-released", "--protocol", "leave-scenarios-out", *SHORT], "leave-scenarios-out needs two scenarios"),
         (["glam-released", "--runs", "0"], "--runs 0: expected 1 to 100"),
         (["glam-released", "--set", "segments.length=9"], "no usable utterance"),
     ],

@@ -5,11 +5,12 @@ import numpy as np
 import pytest
 
 from glam.cli.tables import list_all, table
-from glam.data.splits import random_split
-from glam.results.run import Epoch, Predictions, store_experiment, write_run
+from glam.cli.train import train
+from glam.data.splits import RunKey, random_split
+from glam.results.run import Epoch, Predictions, store_experiment, write_failure, write_run
 from glam.training.experiment import Experiment
 from glam.training.job import Resources
-from glam.training.workers import Message
+from glam.training.message import Message
 
 SHORT = ["--set", "segments={length: 0.5, train_overlap: 0.25, test_overlap: 0.25}"]
 
@@ -24,19 +25,19 @@ class FakeTraining:
     def __call__(
         self,
         experiment: Experiment,
-        wanted: Sequence[int],
+        wanted: Sequence[RunKey],
         resources: Resources,
         save_model: str,
         listen: Callable[[Message], None],
     ) -> None:
         store_experiment(experiment.stored)
-        for seed in wanted:
-            if experiment.finished(seed):
+        for run in wanted:
+            if experiment.finished(run):
                 continue
             if self.left == 0:
                 raise KeyboardInterrupt
             self.left -= 1
-            split = random_split(len(experiment.stored.ids), seed)
+            split = random_split(len(experiment.stored.ids), run.seed)
             truth = experiment.stored.targets[split.held_out]
             predictions = Predictions(
                 logits=np.eye(4, dtype=np.float32)[truth][None],
@@ -46,11 +47,35 @@ class FakeTraining:
                 train=split.train,
             )
             past = [Epoch(1e-3, 1.0, 1.0, 0.1)]
-            write_run(experiment.folder / str(seed), seed, {}, past, truth, 4, predictions, {})
-            self.trained.append((experiment.recipe.model.name, seed, save_model))
-            listen(Message("started", seed, steps=0, total=10))
-            listen(Message("step", seed, steps=5, total=10))
-            listen(Message("finished", seed, steps=10, total=10, wa=100.0, ua=100.0))
+            write_run(experiment.folder / run.name, run.seed, {}, past, truth, 4, predictions, {})
+            self.trained.append((experiment.recipe.model.name, run.seed, save_model))
+            listen(Message("started", run, steps=0, total=10))
+            listen(Message("step", run, steps=5, total=10))
+            listen(Message("finished", run, steps=10, total=10, wa=100.0, ua=100.0))
+
+
+class FailingTraining(FakeTraining):
+    """Stores every run as failed, but for those of one model."""
+
+    def __init__(self, but: str = "") -> None:
+        super().__init__()
+        self.but = but
+
+    def __call__(
+        self,
+        experiment: Experiment,
+        wanted: Sequence[RunKey],
+        resources: Resources,
+        save_model: str,
+        listen: Callable[[Message], None],
+    ) -> None:
+        if experiment.recipe.model.name == self.but:
+            return super().__call__(experiment, wanted, resources, save_model, listen)
+        store_experiment(experiment.stored)
+        for run in wanted:
+            write_failure(experiment.folder / run.name, run.seed, {}, "the loss is nan")
+            listen(Message("failed", run, text="the loss is nan"))
+        return None
 
 
 @pytest.fixture
@@ -87,8 +112,57 @@ def test_a_table_is_trained_estimated_interrupted_and_finished(
     done = broken.trained + rest.trained
     assert len(done) == len(set(done)) == 12
     assert "run 9 of 9" in out.err
-    assert out.out.count("100.00±0.00") == 6 * 5
+    assert out.out.count("100.00±0.00") == 6 * (5 + 4), "five scores, and WA and UA with those of halves"
     assert "NOT the complete IEMOCAP" in out.out
+
+
+def test_a_table_of_which_every_run_failed_is_no_success(
+    command: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command(FailingTraining(), "2", "--runs", "1") == 2
+    out = capsys.readouterr()
+    assert "FAILED, not averaged: GLAM, seed 2602656884: the loss is nan" in out.out
+    assert out.err.endswith("error: nothing to average: every run failed (6 runs), as said above\n")
+    assert command(FakeTraining(), "2", "--runs", "1", "--report") == 0, "a report reads, whatever there is to read"
+
+
+def test_a_table_of_which_some_runs_failed_is_shown(command: Callable[..., int]) -> None:
+    assert command(FailingTraining(but="glam"), "2", "--runs", "1") == 0
+
+
+@pytest.mark.parametrize(("training", "status"), [(FailingTraining(), 2), (FailingTraining(but="glam"), 0)])
+def test_training_of_which_every_run_failed_is_no_success(
+    tiny_release: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    training: FailingTraining,
+    status: int,
+) -> None:
+    monkeypatch.setattr("glam.training.experiment.run", training)
+    folders = ["--runs-folder", str(tmp_path / "runs"), "--data-folder", str(tmp_path / "data")]
+    words = [*SHORT, *folders, "-d", str(tiny_release), "--gpu", "-1", "--runs", "1"]
+    assert train(words) == status
+    out = capsys.readouterr()
+    assert ("FAILED, not averaged: 1 run; seed 2602656884: the loss is nan" in out.out) == (status == 2)
+    assert ("every run failed (1 run)" in out.err) == (status == 2)
+
+
+def test_a_damaged_experiment_leaves_the_other_rows(
+    command: Callable[..., int], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert command(FakeTraining(), "2", "--runs", "2") == 0
+    (folder,) = (tmp_path / "runs").glob("mhcnn-*")
+    (folder / "experiment.json").write_text("{")
+    capsys.readouterr()
+    assert command(FakeTraining(stop_after=0), "2", "--report", datadir=False) == 2
+    out = capsys.readouterr()
+    assert out.out.count("100.00±0.00") == 5 * (5 + 4)
+    assert f"DAMAGED, not shown: MHCNN: {folder}" in out.out
+    assert out.err.startswith(f"error: left out of the table, as it is damaged: MHCNN: {folder}")
+    assert "Traceback" not in out.err
+    # another table has no such row
+    assert command(FakeTraining(stop_after=0), "3", "--report", datadir=False) == 0
 
 
 def test_tables_share_their_runs(command: Callable[..., int]) -> None:
@@ -109,7 +183,7 @@ def test_a_report_trains_nothing_and_needs_no_corpus(
     nothing = FakeTraining(stop_after=0)
     assert command(nothing, "2", "--report", "-o", str(tmp_path / "out"), datadir=False) == 0
     out = capsys.readouterr()
-    assert out.out.count("100.00±0.00") == 6 * 5
+    assert out.out.count("100.00±0.00") == 6 * (5 + 4), "five scores, and WA and UA with those of halves"
     assert "table2-released.tex" in out.err
     assert (tmp_path / "out" / "table2-released.csv").is_file()
     assert list_all(["--runs-folder", str(tmp_path / "runs"), "--data-folder", str(tmp_path / "data")]) == 0

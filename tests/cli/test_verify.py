@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from glam.cli.verify import verify
-from glam.data.splits import random_split
+from glam.data.splits import RunKey, random_split
 from glam.results.run import Epoch, Predictions, store_experiment, write_failure, write_run
 from glam.training.experiment import Experiment, Places, prepare
 from glam.training.job import Resources
+from glam.training.message import Message
 from glam.training.recipe import load_recipe
-from glam.training.workers import Message
 
 SHORT = [("segments.length", 0.5), ("segments.train_overlap", 0.25), ("training.epochs", 3)]
 SEED = 5
@@ -22,17 +22,17 @@ SEED = 5
 def fake(loss: float = 1.0) -> Callable[..., None]:
     """Stands in for the training; epoch e has a loss of loss / e."""
 
-    def run(
+    def train(
         experiment: Experiment,
-        seeds: Sequence[int],
+        runs: Sequence[RunKey],
         resources: Resources,
         save_model: str,
         listen: Callable[[Message], None],
     ) -> None:
         store_experiment(experiment.stored)
         epochs = experiment.recipe.training.epochs
-        for seed in seeds:
-            split = random_split(len(experiment.stored.ids), seed)
+        for run in runs:
+            split = random_split(len(experiment.stored.ids), run.seed)
             truth = experiment.stored.targets[split.held_out]
             predictions = Predictions(
                 logits=np.tile(np.eye(4, dtype=np.float32)[truth], (epochs, 1, 1)),
@@ -43,11 +43,11 @@ def fake(loss: float = 1.0) -> Callable[..., None]:
             )
             past = [Epoch(1e-3, loss / (e + 1), 1.0, 0.1) for e in range(epochs)]
             about = {"device": resources.device, "threads": resources.threads, "torch": f"torch of loss {loss}"}
-            write_run(experiment.folder / str(seed), seed, about, past, truth, 4, predictions, {})
-            listen(Message("started", seed, total=10))
-            listen(Message("finished", seed, steps=10, total=10))
+            write_run(experiment.folder / run.name, run.seed, about, past, truth, 4, predictions, {})
+            listen(Message("started", run, total=10))
+            listen(Message("finished", run, steps=10, total=10))
 
-    return run
+    return train
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def stored(tiny_release: Path, tmp_path: Path) -> Path:
     experiment = prepare(
         load_recipe("glam-released", SHORT), Places(tiny_release, tmp_path / "data", tmp_path / "runs")
     )
-    fake()(experiment, [SEED], Resources("cpu", 3, 1, 60), "none", lambda _: None)
+    fake()(experiment, [RunKey(SEED)], Resources("cpu", 3, 1, 60), "none", lambda _: None)
     return experiment.folder / str(SEED)
 
 

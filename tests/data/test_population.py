@@ -38,6 +38,26 @@ def test_an_utterance_of_exactly_one_segment_is_kept_and_shorter_ones_are_counte
     assert "3 more were shorter" in people.composition()
 
 
+def test_a_minimum_length_makes_models_of_other_segments_split_the_same_list(corpus: Corpus) -> None:
+    lengths = sorted(u.samples for u in corpus.utterances)
+    longer = SegmentSettings(length=lengths[9] / 16000, train_overlap=0, test_overlap=0)
+    shorter = SegmentSettings(length=lengths[2] / 16000, train_overlap=0, test_overlap=0)
+    common = CorpusSettings(min_length=longer.length)
+    people = population(corpus, common, shorter)
+    assert people.utterances == population(corpus, CorpusSettings(), longer).utterances
+    assert (sum(people.too_short.values()), sum(people.left_out.values())) == (9, 7)
+    assert people.stored == population(corpus, CorpusSettings(), shorter).stored, "features are shared all the same"
+    line = people.composition()
+    assert "31 utterances" in line
+    assert f"2 more were shorter than one segment and left out, 7 more shorter than {longer.length:g} s" in line
+    assert "min_length" not in population(corpus, CorpusSettings(), shorter).composition()
+    assert population(corpus, common, longer).left_out == {}
+    repeated = SegmentSettings(length=5, padding="repeat")
+    assert population(corpus, common, repeated).utterances == people.utterances
+    with pytest.raises(GlamError, match=r"corpus.min_length, 9 s"):
+        population(corpus, CorpusSettings(min_length=9), shorter)
+
+
 def test_styles_share_what_is_stored(corpus: Corpus) -> None:
     both = replace(
         corpus,

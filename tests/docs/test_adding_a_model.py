@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 import glam.models
+from glam.data.splits import RunKey
 from glam.training.experiment import Places, job, prepare
 from glam.training.job import Resources
+from glam.training.message import Message
 from glam.training.recipe import load_recipe
-from glam.training.workers import Message, run_one
+from glam.training.workers import run_alone
 
 DOCS = Path(__file__).resolve().parent.parent.parent / "docs" / "adding-a-model.md"
 
@@ -35,6 +37,6 @@ def test_the_example_trains(tiny_release: Path, tmp_path: Path, monkeypatch: pyt
     experiment = prepare(settings, Places(tiny_release, tmp_path / "data", tmp_path / "runs"))
     experiment.folder.mkdir(parents=True)
     heard: list[Message] = []
-    run_one(job(experiment, Resources("cpu", 1, 1, 60)), 7, heard.append, lambda: False)
+    run_alone(job(experiment, Resources("cpu", 1, 1, 60)), RunKey(7), heard.append, lambda: False)
     assert heard[-1].kind == "finished"
     assert heard[-1].wa > 60  # four pitches, which it must tell apart

@@ -44,7 +44,7 @@ from glam.reports.summary import report
 from glam.results.identity import identity
 from glam.results.run import Epoch, Predictions, StoredExperiment, read_run, store_experiment, write_run
 from glam.training.checkpoint import load_checkpoint, save_checkpoint
-from glam.training.engine import Learner, RunState, initial_model
+from glam.training.engine import Batch, Learner, RunState, initial_model
 from glam.training.losses import cross_entropy
 from glam.training.recipe import Recipe, configs_folder, load_recipe, parse_override
 from glam.training.settings import TrainingSettings
@@ -520,7 +520,7 @@ def trained() -> Learner:
     one = learner(1)
     for step in range(2):
         torch.manual_seed(step)
-        one.step(torch.randn(4, 1, 8, 12), torch.arange(4), torch.arange(4))
+        one.step(Batch(torch.randn(4, 1, 8, 12), torch.arange(4), torch.arange(4), 1e-3, step))
     return one
 
 

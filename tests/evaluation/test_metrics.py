@@ -12,12 +12,11 @@ from sklearn.metrics import confusion_matrix as sklearn_confusion
 
 from glam.evaluation.metrics import (
     best_epoch,
-    calibration,
+    confusion_matrices,
     confusion_matrix,
     majority_share,
     scores_of,
     scores_of_all,
-    segment_agreement,
     softmax,
     utterance_logits,
 )
@@ -40,6 +39,25 @@ def test_confusion_matrix_by_hand():
 def test_confusion_matrix_of_small_integers_does_not_overflow():
     truth = np.full(300, 20, dtype=np.uint8)  # 20 * 21 + 20 is more than a byte holds
     assert confusion_matrix(truth, truth, 21)[20, 20] == 300
+
+
+@given(predictions(), st.integers(0, 3), st.integers(0, 2**32 - 1))
+def test_many_confusion_matrices_are_each_of_them(drawn, epochs, seed):
+    classes, truth, _ = drawn
+    guesses = np.random.default_rng(seed).integers(0, classes, (epochs, truth.size))
+    together = confusion_matrices(truth, guesses, classes)
+    assert together.shape == (epochs, classes, classes)
+    for matrix, guess in zip(together, guesses, strict=True):
+        assert_array_equal(matrix, confusion_matrix(truth, guess, classes))
+
+
+@pytest.mark.parametrize(
+    ("guesses", "message"),
+    [([0, 1], "many epochs"), ([[0, 1, 0]], "truth has 2"), ([[0, 2]], "predicted holds class 0 to 2")],
+)
+def test_many_confusion_matrices_refuse(guesses, message):
+    with pytest.raises(ValueError, match=message):
+        confusion_matrices([0, 1], guesses, 2)
 
 
 def test_confusion_matrix_of_nothing_is_zero_and_has_no_scores():
@@ -217,82 +235,8 @@ def test_majority_share():
         majority_share([])
 
 
-def test_calibration_by_hand():
-    # Bins of width 0.2. Confidences 0.9 (right), 0.9 (wrong) in (0.8, 1]; 0.6 (right) in (0.4, 0.6].
-    # |1/2 - 0.9| * 2/3 + |1 - 0.6| * 1/3 = 0.4
-    result = calibration([[0.9, 0.1], [0.1, 0.9], [0.6, 0.4]], [0, 0, 0], bins=5)
-    assert result.error == pytest.approx(40.0)
-    assert_array_equal(result.count, [0, 0, 1, 0, 2])
-    assert_allclose(result.edges, [0, 20, 40, 60, 80, 100])
-    assert_allclose(result.confidence, [np.nan, np.nan, 60, np.nan, 90])
-    assert_allclose(result.accuracy, [np.nan, np.nan, 100, np.nan, 50])
-
-
-def test_certain_predictions():
-    assert calibration(np.eye(3), [0, 1, 2]).error == 0
-    assert calibration(np.eye(3), [1, 2, 0]).error == 100
-
-
-@given(predictions(), st.integers(1, 20), st.integers(0, 2**32 - 1))
-def test_calibration_against_its_definition(drawn, bins, seed):
-    classes, truth, _ = drawn
-    chances = softmax(np.random.default_rng(seed).normal(0, 2, (truth.size, classes)))
-    result = calibration(chances.astype(np.float32), truth, bins)
-    chances = chances.astype(np.float32).astype(np.float64)
-    error = 0.0
-    for b in range(bins):
-        top = chances.max(1)
-        inside = (top > result.edges[b] / 100) & (top <= result.edges[b + 1] / 100)
-        if b == bins - 1:
-            inside |= top > 1  # float32 rounding
-        if inside.any():
-            error += abs(np.sum(chances.argmax(1)[inside] == truth[inside]) - top[inside].sum()) / truth.size
-        assert inside.sum() == result.count[b]
-    assert result.error == pytest.approx(100 * error, abs=1e-9)
-
-
-@pytest.mark.parametrize(
-    ("probabilities", "truth", "bins", "message"),
-    [
-        ([[2.0, -1.0]], [0], 15, "are these logits"),
-        ([[0.5, np.nan]], [0], 15, "are these logits"),
-        ([[0.5, 0.2]], [0], 15, "are these logits"),
-        (np.empty((0, 2)), [], 15, "n of 1 or more"),
-        ([[0.5, 0.5]], [0, 1], 15, "truth has 2"),
-        ([[0.5, 0.5]], [2], 15, "truth holds class"),
-        ([[0.5, 0.5]], [0], 0, "0 bins"),
-    ],
-)
-def test_calibration_refuses(probabilities, truth, bins, message):
-    with pytest.raises(ValueError, match=message):
-        calibration(probabilities, truth, bins)
-
-
-def test_segment_agreement_by_hand():
-    # utterance 0: segments 1 1 2 1, class 1: 3 of 4 agree, 2 changes in 3 places
-    # utterance 1: segment 0, class 3: none agrees, no place for a change (1 | 0 is no change within one)
-    # utterance 2: segments 0 2, class 0: 1 of 2 agree, 1 change in 1 place
-    result = segment_agreement(np.array([1, 1, 2, 1, 0, 0, 2], np.uint8), [1, 3, 0], [0, 4, 5, 7])
-    assert_allclose(result.agreement, [75, 0, 50])
-    assert_array_equal(result.changes, [2, 0, 1])
-    assert_array_equal(result.segments, [4, 1, 2])
-    assert result.mean_agreement == pytest.approx(125 / 3)
-    assert result.change_rate == pytest.approx(75.0)
-
-
-def test_utterances_of_one_segment_have_no_change_rate():
-    result = segment_agreement([1, 2], [1, 2], [0, 1, 2])
-    assert (result.mean_agreement, result.change_rate) == (100.0, None)
-
-
-def test_segment_agreement_refuses():
-    with pytest.raises(ValueError, match="2 utterances by the offsets"):
-        segment_agreement([1, 2], [1], [0, 1, 2])
-    with pytest.raises(ValueError, match="expected 0 to 2 segments"):
-        segment_agreement([1, 2], [1], [0, 3])
-
-
 def test_reports_start_without_heavy_imports():
-    code = "import sys, glam.evaluation.metrics, glam.evaluation.statistics; print(*sys.modules)"
+    modules = ", ".join(f"glam.evaluation.{name}" for name in ("metrics", "statistics", "calibration", "segments"))
+    code = f"import sys, {modules}; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"scipy", "sklearn", "torch", "pandas"} & set(loaded.stdout.split())

@@ -1,11 +1,13 @@
 """What splits share: by hand on eight utterances, and the known figures of IEMOCAP."""
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from glam.data.population import population
 from glam.data.splits import random_split, seeds
 from glam.data.utterances import Corpus, Problem, Utterance
 from glam.errors import GlamError
@@ -99,10 +101,45 @@ def test_identical_recordings_are_counted_where_they_lie_on_both_sides() -> None
     assert found.overlaps["recordings"].both == pytest.approx(np.mean(apart))
 
 
+def test_leaving_a_session_out_by_hand() -> None:
+    recipe = load_recipe("glam-released", [SHORT, ("split.protocol", "leave-session-out")])
+    found = audit(small(), recipe, [7])
+    assert [sorted(one.scored.tolist()) for one in found.splits] == [[0, 1, 2, 3], [4, 5, 6, 7]]
+    assert [(len(one.train), one.validation_only) for one in found.splits] == [(2, 2), (2, 2)]
+    assert found.test.tolist() == [[2, 2, 0, 0], [1, 1, 1, 1]]
+    speakers, scenarios = found.overlaps["speakers"], found.overlaps["scenarios"]
+    assert (speakers.whole, speakers.train, speakers.test, speakers.both, speakers.seen) == (4, 1, 2, 0, 0)
+    assert (scenarios.test, scenarios.both, scenarios.seen) == (2, 2, 100)
+    # Ses01 F or M alone says that impro01 is neutral and impro02 sad: 2 of 4 right in Ses02. Of Ses02, F says the same
+    # (4 of 4 right in Ses01); M says angry and happy (none).
+    (pooled,) = found.references["the majority of its scenario"].test
+    validation = found.population.utterances[found.splits[0].held_out[0]].speaker
+    assert pooled.wa == {"Ses02M": 75.0, "Ses02F": 25.0}[validation]
+    text = audit_text(found)
+    assert "protocol: leave one session out, 1 seed of 2 folds: 2 for training, 2 for validation, 4 for test" in text
+    assert "pooled over the folds" in text
+    assert "in short: test shares with training 0 of 2 speakers, 0 of 2 dialogues, 2 of 2 scenarios" in text
+
+
+def test_what_a_corpus_does_not_know_is_left_out() -> None:
+    whole = small()
+    ignorant = tuple(replace(one, scenario="", dialogue="") for one in whole.utterances)
+    found = audit(replace(whole, utterances=ignorant), load_recipe("glam-released", [SHORT]), [7])
+    assert "scenarios" not in found.overlaps
+    assert list(found.references) == ["the majority class"]
+    assert "scenario" not in found.in_short
+    with pytest.raises(GlamError, match="leave-scenarios-out needs the scenario of every utterance"):
+        audit(
+            replace(whole, utterances=ignorant),
+            load_recipe("glam-released", [SHORT, ("split.protocol", "leave-scenarios-out")]),
+            [7],
+        )
+
+
 def test_the_text_says_it_all() -> None:
     text = audit_text(audit(small(), load_recipe("glam-released", [SHORT]), seeds()[:3]))
     for part in (
-        "3 random splits of utterances, 6 for training and 2 for test",
+        "protocol: random splits of utterances, 3 splits: 6 for training, 2 for test",
         "| recordings | 7 ",
         "| neutral | 3 (37.5 %) |",
         "label not in the recipe: 2 (1 hap, 1 xxx)",
@@ -139,6 +176,33 @@ def iemocap(shared: Path) -> Corpus:
     with (shared / "corpora" / "iemocap-index.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     return corpus([utterance(row["utterance"], row["label"], int(row["samples"])) for row in rows])
+
+
+@pytest.mark.parametrize("protocol", ["leave-session-out", "leave-speaker-out"])
+def test_the_scenario_gives_it_away_to_new_speakers_too_but_the_dialogue_does_not(
+    iemocap: Corpus, protocol: str
+) -> None:
+    found = audit(iemocap, load_recipe("glam-released", [("split.protocol", protocol)]), seeds()[:3])
+    was = [np.mean([scores.wa for scores in one.test]) for one in found.references.values()]
+    assert was == pytest.approx([39.5, 79.5, 39.5], abs=0.0501)
+    assert found.overlaps["speakers"].both == found.overlaps["dialogues"].both == 0
+
+
+def test_leaving_scenarios_out_leaves_nothing_to_go_by(iemocap: Corpus) -> None:
+    found = audit(iemocap, load_recipe("glam-released", [("split.protocol", "leave-scenarios-out")]), seeds()[:3])
+    assert found.folds == 12
+    assert [found.overlaps[name].both for name in ("scenarios", "dialogues")] == [0, 0]
+    for reference in found.references.values():
+        assert [scores.ua for scores in reference.test] == pytest.approx([25.0] * 3)
+
+
+@pytest.mark.parametrize("style", ["improvised", "scripted", "full"])
+def test_with_a_minimum_length_glam_splits_the_list_of_the_baselines(iemocap: Corpus, style: str) -> None:
+    glam = load_recipe("glam-released", [("corpus.style", style), ("corpus.min_length", 2.0)])
+    baseline = load_recipe("mhcnn-released", [("corpus.style", style)])
+    one, two = (population(iemocap, recipe.corpus, recipe.segments) for recipe in (glam, baseline))
+    assert [u.id for u in one.utterances] == [u.id for u in two.utterances]
+    assert len(one.utterances) == {"improvised": 2118, "scripted": 1966, "full": 4084}[style]
 
 
 def known(iemocap: Corpus, style: str, length: float) -> Audit:

@@ -1,15 +1,16 @@
 from pathlib import Path
 
+from glam.data.splits import RunKey
 from glam.reports.board import Board
-from glam.training.workers import Message
+from glam.training.message import Message
 
 
 def test_epochs_are_written_and_everything_is_passed_on(tmp_path: Path) -> None:
     heard: list[Message] = []
     messages = [
-        Message("started", 7),
-        Message("epoch", 7, epoch=2, wa=40.0, ua=30.0, loss=1.5),
-        Message("epoch", 7, epoch=3, wa=50.0, ua=45.0, loss=1.0),
+        Message("started", RunKey(7)),
+        Message("epoch", RunKey(7), epoch=2, wa=40.0, ua=30.0, loss=1.5),
+        Message("epoch", RunKey(7), epoch=3, wa=50.0, ua=45.0, loss=1.0),
     ]
     with Board(tmp_path, heard.append) as board:
         for message in messages:

@@ -163,9 +163,9 @@ def test_the_text(tmp_path: Path) -> None:
 
 def test_what_cannot_be_compared(tmp_path: Path) -> None:
     a = store(tmp_path / "a", 0.8)
-    with pytest.raises(GlamError, match="1 finished runs; to compare, two or more"):
+    with pytest.raises(GlamError, match="1 finished run; to compare, two or more"):
         compare(a, store(tmp_path / "one", 0.8, seeds=[0]))
-    with pytest.raises(GlamError, match="0 seeds have utterances that both experiments held out"):
+    with pytest.raises(GlamError, match="of 6 seeds in common, 0 with utterances that both experiments held out"):
         compare(a, store(tmp_path / "elsewhere", 0.8, utterances=range(400, 800)), common=True)
     with pytest.raises(GlamError, match="different classes"):
         compare(a, store(tmp_path / "classes", 0.8, classes=("neutral", "sad", "angry", "calm")))

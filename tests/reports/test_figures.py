@@ -9,6 +9,8 @@ from matplotlib.figure import Figure
 from glam.cli.figures import figure as verb
 from glam.data.population import Composition
 from glam.errors import GlamError
+from glam.evaluation.calibration import Bins
+from glam.reports.diagnosis import calibrated
 from glam.reports.embedding import Embedding, first_saved, two_dimensions
 from glam.reports.figures import (
     COLUMN,
@@ -22,10 +24,13 @@ from glam.reports.figures import (
     learning_curves,
     mean_confusion,
     names,
+    reliability,
+    reliability_over_runs,
     tsne,
     write,
 )
 from glam.reports.summary import read_runs
+from glam.reports.views import scored
 from glam.results.identity import identity
 from glam.results.run import (
     MODEL,
@@ -238,11 +243,65 @@ def test_what_tsne_cannot_show_is_refused() -> None:
         two_dimensions(np.full((9, 3), np.nan, dtype=np.float32))
 
 
+def test_every_run_counts_the_same_in_a_bin_in_which_it_has_utterances() -> None:
+    none = np.nan
+    runs = [
+        Bins(np.array([0, 50, 75, 100]), np.array([0, 1, 3]), np.array([none, 60, 90]), np.array([none, 0, 80])),
+        Bins(np.array([0, 50, 75, 100]), np.array([0, 0, 5]), np.array([none, none, 80]), np.array([none, none, 60])),
+    ]
+    found = reliability_over_runs(runs)
+    assert found.accuracy == pytest.approx([none, 0, 70], nan_ok=True)
+    assert found.confidence == pytest.approx([none, 60, 85], nan_ok=True)
+    assert found.spread == pytest.approx([none, none, np.std([80, 60], ddof=1)], nan_ok=True)
+    assert found.share == pytest.approx([0, 12.5, 87.5])
+
+
+def test_a_reliability_diagram_shows_what_was_computed(tmp_path: Path) -> None:
+    stored = experiment(tmp_path / "a")
+    bins = [calibrated(scored(stored, run, "last")).bins for run in read_runs(stored)]
+    expected = reliability_over_runs(bins)
+    picture = reliability([stored], "last")
+    upper, lower = picture.figure.axes
+    bars, gaps = (np.array([patch.get_height() for patch in upper.patches[i : i + 15]]) for i in (0, 15))
+    assert bars == pytest.approx(expected.accuracy, nan_ok=True)
+    assert gaps == pytest.approx(expected.confidence - expected.accuracy, nan_ok=True)
+    assert [patch.get_height() for patch in lower.patches] == pytest.approx(expected.share)
+    assert sum(patch.get_height() for patch in lower.patches) == pytest.approx(100)
+    assert "last epoch" in picture.caption
+    assert "3 runs, ECE" in picture.caption
+
+
+@pytest.mark.parametrize(("panels", "width"), [(1, COLUMN), (2, COLUMN), (4, PAGE)])
+def test_reliability_fits_a_column_or_the_page(tmp_path: Path, panels: int, width: float) -> None:
+    models = ("glam", "multi-scale-mha", "apcnn", "mhcnn")[:panels]
+    picture = reliability([experiment(tmp_path / m, m) for m in models], "test")
+    assert png_inches(write(picture, tmp_path / "r")[0])[0] == pytest.approx(width, abs=0.01)
+    said = texts(picture.figure)
+    assert any("whiskers: ± 1 standard deviation" in text for text in said)
+    drawn = picture.figure.get_tightbbox()
+    assert drawn.x0 >= 0
+    assert drawn.x1 <= width
+    assert drawn.y0 >= 0
+    assert drawn.y1 <= picture.figure.get_figheight()
+
+
+def test_too_many_reliability_diagrams_are_refused(tmp_path: Path) -> None:
+    many = [experiment(tmp_path / str(i), f"model-{i}", SEEDS[:1], 1) for i in range(5)]
+    with pytest.raises(GlamError, match="5 experiments: on a page, 4 reliability diagrams fit"):
+        reliability(many, "last")
+    assert any("no spread" in text for text in texts(reliability(many[:1], "last").figure))
+
+
 def test_a_synthetic_corpus_and_a_control_are_said_in_every_figure(tmp_path: Path) -> None:
     synthetic = experiment(tmp_path / "a", "glam", synthetic=True)
     control = experiment(tmp_path / "b", "mhcnn", shuffle_labels=True)
     both = [synthetic, control]
-    pictures: list[Picture] = [confusion(both, "test"), curves(both), tsne(both, [embedding(), embedding()])]
+    pictures: list[Picture] = [
+        confusion(both, "test"),
+        curves(both),
+        tsne(both, [embedding(), embedding()]),
+        reliability(both, "halves"),
+    ]
     for picture in pictures:
         said = " ".join(texts(picture.figure)).replace("\n", " ")
         for place in (said, picture.caption):
@@ -271,7 +330,7 @@ def test_failed_runs_are_left_out_and_nothing_to_draw_is_said(tmp_path: Path) ->
     with pytest.raises(GlamError, match="no run of it is finished"):
         curves([empty])
     write_failure(empty.folder / "7", 7, {}, "the loss of step 3 is nan")
-    with pytest.raises(GlamError, match=r"all 1 of its runs failed .the loss of step 3"):
+    with pytest.raises(GlamError, match=r"every run of it failed .the loss of step 3"):
         confusion([empty], "test")
 
 
@@ -286,7 +345,7 @@ def test_different_classes_do_not_stand_side_by_side(tmp_path: Path) -> None:
 
 def test_the_first_saved_model_in_the_order_of_the_seeds(tmp_path: Path) -> None:
     stored = experiment(tmp_path / "a")
-    with pytest.raises(GlamError, match=r"none of its 3 runs kept its model.*--save-model best"):
+    with pytest.raises(GlamError, match=r"of its 3 runs, none kept its model.*--save-model best"):
         first_saved(stored)
     for seed in (3149797433, 3431165269):  # the third and the second of the release
         (stored.folder / str(seed) / MODEL).write_bytes(b"x")
@@ -305,6 +364,9 @@ def test_the_verb_writes_both_files_and_prints_the_caption(
     assert {"confusion-mhcnn-glam.png", "confusion-mhcnn-glam.pdf"} <= {path.name for path in tmp_path.iterdir()}
     assert verb(["curves", *folders, "-o", str(tmp_path / "mine.pdf")]) == 0
     assert (tmp_path / "mine.png").is_file()
+    assert verb(["reliability", *folders, "--select", "halves"]) == 0
+    assert (tmp_path / "reliability-mhcnn-glam.pdf").is_file()
+    assert verb(["curves", "glam", "--runs-folder", str(tmp_path)]) == 0
     assert verb(["tsne", *folders]) == 2
     assert "kept its model" in capsys.readouterr().err
     assert verb(["confusion", str(tmp_path / "nowhere")]) == 2

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from glam.data.splits import RunKey
 from glam.reports.log import Log
-from glam.training.workers import Message
+from glam.training.message import Message
 
 STAMP = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[+-]\d\d:\d\d \[\d+\] "
 
@@ -28,17 +29,18 @@ def test_what_happens_to_runs_is_a_line_each(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(sys, "argv", ["/somewhere/train.py", "--recipe", "my\nown recipe.yaml"])
     heard: list[Message] = []
     with Log(tmp_path / "deep" / "runs", 3, 20, "cpu, fp32", heard.append) as listen:
-        listen(Message("started", 1, epoch=1, total=100))
-        listen(Message("started", 2, epoch=4, steps=15, total=100))
-        listen(Message("step", 1, epoch=1, steps=9, total=100, seconds_per_step=0.5))
+        listen(Message("started", RunKey(1), epoch=1, total=100))
+        listen(Message("started", RunKey(2), epoch=4, steps=15, total=100))
+        listen(Message("step", RunKey(1), epoch=1, steps=9, total=100, seconds_per_step=0.5))
         for epoch in range(1, 21):
-            listen(Message("epoch", 1, epoch=epoch + 1, loss=1 / epoch, wa=50 + epoch, ua=40))
-        listen(Message("finished", 1, epoch=20, wa=70, ua=40))
-        listen(Message("failed", 2, "the loss of step 3 is nan"))
-        listen(Message("elsewhere", 3))
-        listen(Message("finished", 4, epoch=2, wa=60, ua=60))
-        listen(Message("finished", 5, "already"))
-    assert len(heard) == 28
+            listen(Message("epoch", RunKey(1), epoch=epoch + 1, loss=1 / epoch, wa=50 + epoch, ua=40))
+        listen(Message("finished", RunKey(1), epoch=20, wa=70, ua=40))
+        listen(Message("failed", RunKey(2), "the loss of step 3 is nan"))
+        listen(Message("elsewhere", RunKey(3)))
+        listen(Message("finished", RunKey(4), epoch=2, wa=60, ua=60))
+        listen(Message("finished", RunKey(5), "already"))
+        listen(Message("note", text="memory ran out: going on with 2 runs at once"))
+    assert len(heard) == 29
     first, second, *rest = lines(tmp_path / "deep" / "runs")
     assert first == "begins: train.py --recipe 'my own recipe.yaml'"
     assert re.match(r"3 runs of 20 epochs to train on cpu, fp32; torch \S+, Python \S+, glam \S+ \(", second)
@@ -55,6 +57,7 @@ def test_what_happens_to_runs_is_a_line_each(tmp_path: Path, monkeypatch: pytest
         "seed 3: another process is at it",
         "seed 4: finished: WA 60.00, UA 60.00 at epoch 2 (best on the test set); 2 of 3, mean WA 65.00, UA 50.00",
         "seed 5: was finished by another process meanwhile",
+        "memory ran out: going on with 2 runs at once",
         "ends after 0 s: 2 of 3 finished, 1 failed",
     ]
 
@@ -69,20 +72,21 @@ def test_how_a_command_ended_is_the_last_line(tmp_path: Path, error: BaseExcepti
 def test_a_short_run_has_a_line_for_every_epoch(tmp_path: Path) -> None:
     with log(tmp_path, epochs=3) as listen:
         for epoch in range(1, 4):
-            listen(Message("epoch", 1, epoch=epoch + 1))
+            listen(Message("epoch", RunKey(1), epoch=epoch + 1))
     assert sum("seed 1: epoch" in line for line in lines(tmp_path)) == 3
 
 
 def test_a_log_that_cannot_be_written_stops_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "file").write_text("")
     with log(tmp_path / "file") as listen:
-        listen(Message("started", 1))
+        listen(Message("started", RunKey(1)))
     assert capsys.readouterr().err.count("log.txt: cannot be written (") == 1
 
 
 WRITE = """
 import sys
 from pathlib import Path
+from glam.data.splits import RunKey
 from glam.reports.log import Log
 log = Log(Path(sys.argv[1]), 1, 1, "cpu", print)
 for i in range(300):

@@ -73,6 +73,8 @@ def test_spread_by_hand(tmp_path: Path) -> None:
 def test_one_run_has_no_intervals(tmp_path: Path) -> None:
     text = report(store(tmp_path / "x", [1]), "last")
     assert list(spread(text)) == ["", "mean", "median", "worst run"]
+    assert "runs: 1 (no spread), 8 test utterances\n" in text
+    assert "±" not in text
 
 
 def test_a_class_that_no_run_held_out_has_no_recall(tmp_path: Path) -> None:

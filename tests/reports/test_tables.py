@@ -14,9 +14,11 @@ from glam.data.corpora.iemocap import KNOWN_COUNTS
 from glam.data.population import Composition
 from glam.data.splits import RUNS, seeds
 from glam.errors import GlamError
+from glam.evaluation.metrics import confusion_matrix
 from glam.evaluation.statistics import holm, welch_from_summaries
 from glam.reports.table_files import as_csv, as_json, latex, markdown, write_files
 from glam.reports.tables import SETTINGS, TABLES, Setting, Stored, TableReport, distinct, recipes, table_report
+from glam.reports.views import SELECTION, VIEWS, View
 from glam.results.identity import identity
 from glam.results.run import (
     Epoch,
@@ -87,8 +89,14 @@ def store(runs: Path, recipe: Recipe, right: Sequence[Sequence[int]], missing: i
     return folder
 
 
-def report_on(runs: Path, number: int = 2, setting: Setting = "released", *overrides: tuple[str, Any]) -> TableReport:
-    return table_report(TABLES[number], setting, overrides, Stored(runs, None), seeds())
+def report_on(
+    runs: Path,
+    number: int = 2,
+    setting: Setting = "released",
+    *overrides: tuple[str, Any],
+    view: View | None = None,
+) -> TableReport:
+    return table_report(TABLES[number], setting, overrides, Stored(runs, None), seeds(), view)
 
 
 def recipe_of(number: int, label: str, setting: Setting = "released", *overrides: tuple[str, Any]) -> Recipe:
@@ -208,7 +216,7 @@ def test_table_4_is_the_validation_view_of_the_runs_of_table_1(tmp_path: Path) -
     store(tmp_path, recipe_of(1, "Improvisation GLAM"), [(30, 60), (30, 62)])
     row = report_on(tmp_path, 4).rows[3]
     assert row.test_utterances == (40,)
-    assert [one.epoch for one in row.results] == [2, 2]
+    assert [one.epochs for one in row.results] == [(2,), (2,)]
     assert [one.scores.wa for one in row.results] == pytest.approx([50, 55])
     text = markdown(report_on(tmp_path, 4))
     assert "chosen" not in text
@@ -296,7 +304,7 @@ def test_files(tmp_path: Path) -> None:
     text = latex(report)
     body = "\n".join(line for line in text.splitlines() if not line.startswith("%"))
     assert body.isascii()
-    assert body.count(r"\toprule") == body.count(r"\bottomrule") == 2
+    assert body.count(r"\toprule") == body.count(r"\bottomrule") == 3
     assert r"77.50$\pm$3.54" in body
     with pytest.raises(GlamError, match="--output"):
         write_files(report, tmp_path / "tables" / "table2-released.md")
@@ -322,3 +330,88 @@ def test_a_report_starts_without_torch(tmp_path: Path) -> None:
 def test_a_report_renders_the_same_twice(tmp_path: Path, render: Callable[[TableReport], str]) -> None:
     store(tmp_path, recipe_of(2, "GLAM"), [(64,), (60,)])
     assert render(report_on(tmp_path)) == render(report_on(tmp_path))
+
+
+def test_what_choosing_the_epoch_on_the_test_set_adds_is_a_column(
+    tmp_path: Path, without_hashes: Callable[[Path], None]
+) -> None:
+    # Right are 30 of the first 40, 40 of the second in the first epoch; all of the first, 20 of the second in the
+    # second epoch: the test set takes the first epoch (70 of 80), the halves 20 of 40 and 30 of 40.
+    folder = store(tmp_path, recipe_of(2, "GLAM"), [(0, 0), (64, 64)])
+    without_hashes(folder)
+    path = folder / str(seeds()[0]) / "predictions.npz"
+    with np.load(path) as file:
+        arrays = dict(file)
+    right = np.zeros((2, 80), dtype=bool)
+    right[0, 10:], right[1, :60] = True, True
+    guess = np.where(right, TARGETS[:80], (TARGETS[:80] + 1) % 4)
+    arrays["logits"] = np.eye(4, dtype=np.float32)[guess]
+    np.savez_compressed(path, **arrays)
+    run = path.with_name("run.json")
+    content = json.loads(run.read_text())
+    for epoch, row in enumerate(content["epochs"]):
+        row["confusion"] = confusion_matrix(TARGETS[:80], guess[epoch], 4).tolist()
+    run.write_text(json.dumps(content))
+
+    report = report_on(tmp_path)
+    assert report.rows[0].optimism("wa") == pytest.approx((100 * (70 - 50) / 80 + 0) / 2)
+    cells = [line.split("|")[1:-1] for line in markdown(report).splitlines() if "+12.50" in line]
+    assert [[cell.strip() for cell in line][:4] for line in cells] == [["GLAM", "83.75±5.30", "71.25±12.37", "+12.50"]]
+    assert "² optimism" in markdown(report)
+    assert "+12.50" in latex(report)
+    rows = list(csv.DictReader(io.StringIO(as_csv(report))))
+    assert (rows[0]["optimism"], rows[5]["optimism"]) == ("12.5", "")
+    assert json.loads(as_json(report))["rows"][0]["metrics"]["wa"]["optimism"] == 12.5
+    for other in ("halves", "validation", "last"):
+        seen = report_on(tmp_path, view=other)  # type: ignore[arg-type]
+        assert "optimism" not in markdown(seen)
+        assert seen.rows[0].optimism("wa") is None
+
+
+@pytest.mark.parametrize("number", TABLES)
+@pytest.mark.parametrize("view", VIEWS)
+def test_every_table_under_every_view(tmp_path: Path, number: int, view: View) -> None:
+    label = next(label for label in TABLES[number].printed.rows if "GLAM" in label or "0.5" in label)
+    store(tmp_path, recipe_of(number, label), [(30, 60), (30, 62)])
+    report = report_on(tmp_path, number, view=view)
+    (row,) = [row for row in report.rows if row.results]
+    assert row.test_utterances == ((40,) if view == "validation" else (80,))
+    text = markdown(report)
+    assert f"epoch: {SELECTION[view]}" in text
+    assert ("NOT the printed table's" in text) == (view != TABLES[number].view)
+    stem = f"table{number}-released" + ("" if view == TABLES[number].view else f"-{view}")
+    assert write_files(report, tmp_path / "out")[0].name == f"{stem}.md"
+
+
+def test_every_set_has_a_line_on_its_protocol(tmp_path: Path, without_hashes: Callable[[Path], None]) -> None:
+    store(tmp_path, recipe_of(2, "GLAM"), [(64,), (60,)])
+    folder = store(tmp_path, recipe_of(2, "Multi-scale"), [(64,), (60,), (60,)])
+    lines = [line for line in markdown(report_on(tmp_path)).splitlines() if "- protocol, " in line]
+    assert lines == [
+        "- protocol, improvised, 400 utterances, 3 runs: random splits of utterances; what training and test share was "
+        "not stored with this experiment: glam audit says it"
+    ]
+    without_hashes(folder)
+    path = folder / "utterances.csv"
+    rows = [f"{line},{'FM'[i % 2]}" for i, line in enumerate(path.read_text().splitlines()[1:])]
+    path.write_text("\n".join(["index,utterance,class,speaker", *rows]) + "\n")
+    (line,) = [line for line in markdown(report_on(tmp_path)).splitlines() if "- protocol, " in line]
+    assert "; test shares with training 2 of 2 speakers; WA / UA without hearing anything: majority class " in line
+
+
+def test_a_damaged_experiment_is_named_and_the_rest_is_shown(tmp_path: Path) -> None:
+    store(tmp_path, recipe_of(2, "GLAM"), [(64,), (60,)])
+    folder = store(tmp_path, recipe_of(2, "MHCNN"), [(64,), (60,)])
+    (folder / str(seeds()[1]) / "run.json").write_text("{")
+    report = report_on(tmp_path)
+    text = markdown(report)
+    assert report.rows[4].found.damaged is not None
+    assert "| MHCNN             | damaged " in text
+    assert "DAMAGED, not shown: MHCNN: " in text
+    assert "77.50±3.54" in text
+    # without an index, nobody knows which row's an experiment is that cannot be read
+    (folder / "experiment.json").write_text("{")
+    report = report_on(tmp_path)
+    assert report.rows[4].found.damaged is None
+    assert f"cannot be read: {folder}" in markdown(report)
+    assert "77.50±3.54" in markdown(report)

@@ -1,12 +1,15 @@
 import json
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from glam.data.groups import Grouping
 from glam.data.population import Composition
+from glam.data.splits import RunKey
 from glam.errors import GlamError
 from glam.results.identity import canonical_json, digest, identity
 from glam.results.run import (
@@ -76,6 +79,58 @@ def test_a_run_comes_back_as_it_was_stored(tmp_path: Path) -> None:
     assert (tmp_path / "7" / "model.safetensors").read_bytes() == b"x"
 
 
+def test_what_is_for_validation_alone_is_not_scored(tmp_path: Path) -> None:
+    epochs = [Epoch(1e-3, 2.5, 1.0, 0.5)] * 2
+    folder = tmp_path / "7-fold2"
+    write_run(folder, 7, {}, epochs, TARGETS[[2, 1]], 2, predictions(), {}, fold=2, validation_only=1)
+    run = read_run(folder)
+    assert run.key == RunKey(7, 2)
+    assert run.key.name == folder.name
+    assert run.validation_only == 1
+    assert run.confusion.tolist() == [[[0, 0], [1, 0]], [[0, 0], [0, 1]]]
+    assert run.predictions().held_out.tolist() == [2, 1]
+
+
+def test_runs_and_experiments_stored_before_there_were_folds(tmp_path: Path) -> None:
+    store(tmp_path / "7")
+    path = tmp_path / "7" / RUN
+    before = json.loads(path.read_text())
+    path.write_text(json.dumps({name: before[name] for name in ("seed", "failed", "environment", "epochs")}))
+    run = read_run(tmp_path / "7")
+    assert (run.key, run.validation_only) == (RunKey(7), 0)
+    run.predictions()
+    store_experiment(experiment(tmp_path))
+    path = tmp_path / "experiment.json"
+    content = json.loads(path.read_text())
+    for name in ("folds", "files", "sha256"):
+        del content[name]
+    path.write_text(json.dumps(content))
+    assert (read_experiment(tmp_path).folds, dict(read_experiment(tmp_path).groups)) == ((), {})
+
+
+def test_what_utterances_belong_to_comes_back(tmp_path: Path) -> None:
+    sessions = Grouping.of(["Ses01", "Ses01", "Ses02", "Ses02"])
+    store_experiment(replace(experiment(tmp_path), groups={"session": sessions}, folds=sessions.names))
+    again = read_experiment(tmp_path)
+    assert again.folds == again.groups["session"].names == ("Ses01", "Ses02")
+    assert again.groups["session"].codes.tolist() == [0, 0, 1, 1]
+
+
+@pytest.mark.parametrize("hashed", [True, False])
+def test_an_experiment_stored_before_what_utterances_belong_to_was_kept_is_written_anew(
+    tmp_path: Path, without_hashes: Callable[[Path], None], hashed: bool
+) -> None:
+    store_experiment(replace(experiment(tmp_path), name="first"))
+    if not hashed:
+        without_hashes(tmp_path)
+    assert read_experiment(tmp_path).groups == {}
+    sessions = Grouping.of(["Ses01", "Ses01", "Ses02", "Ses02"])
+    store_experiment(replace(experiment(tmp_path), groups={"session": sessions}))
+    again = read_experiment(tmp_path)
+    assert again.groups["session"].names == ("Ses01", "Ses02")
+    assert again.name == "first", "the rest stays as it was"
+
+
 def test_an_experiment_comes_back_and_is_not_written_twice(tmp_path: Path) -> None:
     folder = tmp_path / "glam-iemocap-full-0"
     store_experiment(experiment(folder))
@@ -97,13 +152,13 @@ def test_another_experiment_in_the_same_folder_is_refused(tmp_path: Path) -> Non
 def test_seeds_lists_complete_runs_in_numerical_order(tmp_path: Path) -> None:
     one = experiment(tmp_path)
     store_experiment(one)
-    for seed in (30, 7, 100):
-        store(tmp_path / str(seed))
+    for name in ("30", "7", "100", "8-fold10", "8-fold9"):
+        store(tmp_path / name)
     (tmp_path / "5").mkdir()  # nothing in it
     (tmp_path / ".8.tmp-1").mkdir()
     (tmp_path / ".8.tmp-1" / RUN).write_text("{}")
     write_failure(tmp_path / "9", 9, {}, "the loss is nan")
-    assert one.seeds() == ["7", "9", "30", "100"]
+    assert one.seeds() == ["7", "8-fold9", "8-fold10", "9", "30", "100"]
     assert read_run(tmp_path / "9").failed == "the loss is nan"
 
 

@@ -10,7 +10,17 @@ import torch
 from glam.errors import GlamError
 from glam.models import ModelSettings
 from glam.training.checkpoint import load_checkpoint, save_checkpoint
-from glam.training.engine import Learner, NotFinite, RunData, RunState, initial_model, new_learner, train
+from glam.training.engine import (
+    Batch,
+    Learner,
+    NotFinite,
+    RunData,
+    RunState,
+    alone,
+    course,
+    initial_model,
+    new_learner,
+)
 from glam.training.feed import Feed
 from glam.training.losses import cross_entropy
 from glam.training.settings import EvaluationSettings, TrainingSettings
@@ -57,6 +67,10 @@ class Interrupted(Exception):
 
 def learner(store: Path, settings: TrainingSettings = SETTINGS, seed: int = 5) -> Learner:
     return new_learner(MODEL, settings, 3, data(store), seed, CPU)
+
+
+def train(one: Learner, *given: Any) -> None:
+    alone(course(one, *given), CPU)
 
 
 def run(store: Path, *, settings: TrainingSettings = SETTINGS, seed: int = 5) -> tuple[RunState, dict[str, Any]]:
@@ -170,7 +184,8 @@ def test_mixing_with_oneself_or_with_share_one_is_no_mixing(store: Path) -> None
     for partner, share in ((None, None), (torch.arange(8), [0.3, 0.7]), (torch.arange(8).flip(0), [1.0, 0.0])):
         model = initial_model(ModelSettings(), 3, SHAPE, 1)
         one = Learner(model, SETTINGS, cross_entropy(), CPU)
-        losses.append(one.step(features, target, group, partner, None if share is None else torch.tensor(share)).item())
+        mixing = (partner, None if share is None else torch.tensor(share))
+        losses.append(one.step(Batch(features, target, group, SETTINGS.lr, 0, *mixing)).item())
     assert losses == pytest.approx([losses[0]] * 3, rel=1e-5)
 
 

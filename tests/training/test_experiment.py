@@ -5,10 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from glam.data.splits import RunKey
 from glam.errors import GlamError
+from glam.results.run import read_run, store_experiment
 from glam.training.experiment import Experiment, Places, job, prepare
 from glam.training.job import Resources, run_data, upsampled
+from glam.training.message import Message
 from glam.training.recipe import load_recipe
+from glam.training.workers import run_alone
 
 CPU = Resources("cpu", 1, 1, 60)
 SMALL = [("segments.length", 0.5), ("segments.train_overlap", 0.3), ("segments.test_overlap", 0.1)]
@@ -20,7 +24,7 @@ def experiment(release: Path, folder: Path, *more: tuple[str, object]) -> Experi
 
 def test_segments_of_training_and_held_out_utterances_never_mix(tiny_release: Path, tmp_path: Path) -> None:
     one = experiment(tiny_release, tmp_path)
-    data = run_data(job(one, CPU), 7)
+    data = run_data(job(one, CPU), RunKey(7))
     assert len(set(data.train_groups.tolist())) == 32
     assert len(data.test_segments) == 8
     assert data.test_segments.sum() == len(data.test_rows)
@@ -29,10 +33,56 @@ def test_segments_of_training_and_held_out_utterances_never_mix(tiny_release: Pa
     np.testing.assert_array_equal(data.train_targets, np.array(one.population.targets)[utterance])
 
 
+def test_a_fold_tests_one_session_and_a_worker_trains_it(tiny_release: Path, tmp_path: Path) -> None:
+    one = experiment(tiny_release, tmp_path, ("split.protocol", "leave-session-out"), ("training.epochs", 2))
+    assert one.stored.folds == ("Ses01", "Ses02", "Ses03", "Ses04", "Ses05")
+    run = RunKey(7, 3)
+    assert one.runs([7])[2] == run
+    session = np.array([u.session for u in one.population.utterances])
+    data = run_data(job(one, CPU), run)
+    assert len(data.test_segments) == 12, "a session of eight utterances, and a speaker of four"
+    trained_on = sorted(set(data.train_groups.tolist()))
+    assert len(trained_on) == 28
+    assert set(session[trained_on]) == {"Ses01", "Ses02", "Ses04", "Ses05"}
+
+    store_experiment(one.stored)
+    heard: list[Message] = []
+    run_alone(job(one, CPU), run, heard.append, lambda: False)
+    assert heard[-1].kind == "finished"
+    assert one.finished(run)
+    assert not one.finished(RunKey(7))
+    stored = read_run(one.folder / "7-fold3")
+    predictions = stored.predictions()
+    assert (stored.key, stored.validation_only) == (run, 4)
+    tested = predictions.held_out[4:]
+    assert set(session[tested]) == {"Ses03"}
+    right = predictions.logits[:, 4:].argmax(axis=2) == one.stored.targets[tested]
+    assert [score.wa for score in stored.scores] == pytest.approx((100 * right.mean(axis=1)).tolist())
+    assert heard[-1].wa == stored.scores[heard[-1].epoch - 1].wa
+
+
+@pytest.mark.parametrize(
+    ("protocol", "said"),
+    [
+        (
+            "leave-scenarios-out",
+            r"corpus iemocap, improvised: split.protocol leave-scenarios-out needs .* one, impro01",
+        ),
+        ("k-fold", r"cannot cut 40 utterances into split.folds 41"),
+    ],
+)
+def test_a_protocol_that_the_corpus_is_too_small_for(
+    tiny_release: Path, tmp_path: Path, protocol: str, said: str
+) -> None:
+    folds = [("split.folds", 41)] if protocol == "k-fold" else []
+    with pytest.raises(GlamError, match=said):
+        experiment(tiny_release, tmp_path, ("split.protocol", protocol), *folds)
+
+
 def test_augmented_copies_double_the_training_segments_alone(tiny_release: Path, tmp_path: Path) -> None:
-    plain = run_data(job(experiment(tiny_release, tmp_path), CPU), 7)
+    plain = run_data(job(experiment(tiny_release, tmp_path), CPU), RunKey(7))
     one = experiment(tiny_release, tmp_path, ("augmentation.vtlp_copies", 1))
-    data = run_data(job(one, CPU), 7)
+    data = run_data(job(one, CPU), RunKey(7))
     n = len(plain.train_rows)
     assert len(data.train_rows) == 2 * n
     np.testing.assert_array_equal(data.train_targets, np.tile(plain.train_targets, 2))
@@ -58,9 +108,9 @@ def test_upsampling_makes_every_class_as_large_as_the_largest() -> None:
 
 
 def test_shuffled_labels_are_those_of_the_training_part(tiny_release: Path, tmp_path: Path) -> None:
-    plain = run_data(job(experiment(tiny_release, tmp_path), CPU), 7)
+    plain = run_data(job(experiment(tiny_release, tmp_path), CPU), RunKey(7))
     one = experiment(tiny_release, tmp_path, ("training.shuffle_labels", True))
-    data = run_data(job(one, CPU), 7)
+    data = run_data(job(one, CPU), RunKey(7))
     assert one.folder != experiment(tiny_release, tmp_path).folder
     assert (data.train_targets != plain.train_targets).any()
     labels = dict(zip(data.train_groups.tolist(), data.train_targets.tolist(), strict=True))
@@ -94,7 +144,7 @@ def test_a_changed_recording_is_noticed(tiny_release: Path, tmp_path: Path) -> N
 @pytest.mark.parametrize("how", ["training", "speaker"])
 def test_normalised_features(tiny_release: Path, tmp_path: Path, how: str) -> None:
     one = experiment(tiny_release, tmp_path, ("training.normalisation", how))
-    data = run_data(job(one, CPU), 7)
+    data = run_data(job(one, CPU), RunKey(7))
     assert data.test is not data.train, "the test segments have another hop, and the training segments' scale"
     (batch,) = data.train.batches([data.train_rows])
     np.testing.assert_allclose(batch.mean((0, 1, 3)), 0, atol=1e-3)

@@ -10,7 +10,7 @@ from glam.results.environment import environment
 from glam.results.run import Epoch, Predictions, store_experiment, write_failure, write_run
 from glam.training.experiment import Experiment, Places, prepare
 from glam.training.job import Resources
-from glam.training.pace import _measure, recorded, run_seconds, seconds_a_step, work
+from glam.training.pace import _measure, recorded, run_seconds, seconds_a_step, share_of_a_step, work
 from glam.training.recipe import load_recipe
 
 SHORT = [("segments", {"length": 0.5, "train_overlap": 0.25, "test_overlap": 0.25}), ("training.epochs", 3)]
@@ -96,3 +96,9 @@ def test_processes_measure_side_by_side() -> None:
     recipe = load_recipe("mhcnn-released", [("training.batch_size", 4)])
     (pace,) = _measure([recipe], Resources("cpu", 1, 1, 60))
     assert 0 < pace < 30
+
+
+def test_the_share_of_a_run_in_a_pack_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("glam.training.pace.SECONDS", 0.0)
+    recipe = load_recipe("mhcnn-released", [("training.batch_size", 4)])
+    assert 0 < share_of_a_step(recipe, Resources("cpu", 1, 2, 60, packed=True)) < 30

@@ -10,7 +10,7 @@ import torch
 
 from glam.evaluation.metrics import confusion_matrix, scores_of, utterance_logits
 from glam.models.checkpoints import load_released
-from glam.training.engine import Learner, epoch_loss
+from glam.training.engine import Batch, Learner, epoch_loss
 from glam.training.losses import cross_entropy
 from glam.training.schedule import learning_rates
 from glam.training.settings import TrainingSettings
@@ -41,7 +41,7 @@ class Replay:
         self.steps = -(-self.info["n_train_segments"] // 32)
 
     def epoch(self, epoch: int) -> list[float]:
-        self.learner.set_rate(learning_rates(self.settings)[epoch])
+        self.rate = learning_rates(self.settings)[epoch]
         return [self.step(step) for step in range(epoch * self.steps, (epoch + 1) * self.steps)]
 
     def step(self, step: int) -> float:
@@ -49,11 +49,14 @@ class Replay:
         batch = batch[batch >= 0]
         share = self.arrays["lam"][step]
         loss = self.learner.step(
-            torch.from_numpy(self.arrays["train_X"][batch])[:, None],
-            torch.from_numpy(self.arrays["y_train"][batch]),
-            torch.zeros(len(batch), dtype=torch.int64),
-            torch.from_numpy(self.arrays["perm"][step][: len(batch)]),
-            torch.tensor([share, 1 - share], dtype=torch.float32),
+            Batch(
+                torch.from_numpy(self.arrays["train_X"][batch])[:, None],
+                torch.from_numpy(self.arrays["y_train"][batch]),
+                torch.zeros(len(batch), dtype=torch.int64),
+                self.rate,
+                partner=torch.from_numpy(self.arrays["perm"][step][: len(batch)]),
+                share=torch.tensor([share, 1 - share], dtype=torch.float32),
+            )
         )
         return loss.item()
 

@@ -121,6 +121,14 @@ def restore_id(stem: str) -> tuple[str, str | None] | None:
     return (stem, None) if _ID.fullmatch(stem) else None
 
 
+def speaker_of(name: str) -> str:
+    """Who speaks an utterance, `Ses03F` of Ses03M_script03_2_F032: session and the letter of its own suffix.
+
+    The letter after the session is the dialogue's (who wore the markers), and dialogue names differ in length.
+    """
+    return name[:5] + name.rsplit("_", 1)[1][0]
+
+
 @dataclass(slots=True)
 class _Findings:
     """What is noticed on the way through a release."""
@@ -378,14 +386,13 @@ def _match(
 
 
 def _utterance(name: str, audio: _Audio, label: _Label, words: str) -> Utterance:
-    dialogue, turn = name.rsplit("_", 1)
-    session = dialogue[:5]
+    dialogue = name.rsplit("_", 1)[0]
     valence, arousal, dominance = label.ratings
     return Utterance(
         id=name,
         label=label.label,
-        speaker=session + turn[0],
-        session=session,
+        speaker=speaker_of(name),
+        session=name[:5],
         dialogue=dialogue,
         scenario=dialogue.split("_", 1)[1],
         style="improvised" if "impro" in dialogue else "scripted",

@@ -1,5 +1,6 @@
 """Releases as they lie about: original, renamed in place, damaged; nothing is dropped without a word."""
 
+import csv
 import os
 import shutil
 from collections.abc import Callable
@@ -10,7 +11,7 @@ import pytest
 import soundfile
 
 from glam.data.corpora import load_corpus
-from glam.data.corpora.iemocap import KNOWN_COUNTS, find_release, restore_id
+from glam.data.corpora.iemocap import KNOWN_COUNTS, find_release, restore_id, speaker_of
 from glam.data.corpora.inventory import inventory
 from glam.data.utterances import Corpus, corpus_digest, read_index
 from glam.errors import GlamError
@@ -98,6 +99,35 @@ def kinds(corpus: Corpus) -> list[tuple[str, str]]:
     return [(problem.kind, problem.subject) for problem in corpus.problems]
 
 
+@pytest.mark.parametrize(
+    ("name", "speaker"),
+    [
+        ("Ses01F_impro01_F000", "Ses01F"),
+        ("Ses01F_impro01_M000", "Ses01M"),  # the first field names the dialogue
+        ("Ses03M_script03_2_F032", "Ses03F"),
+        ("Ses04F_impro05a_M001", "Ses04M"),  # dialogue names differ in length: no character stands at a fixed place
+        ("Ses05M_script01_1b_F012", "Ses05F"),
+        ("Ses05M_script01_1b_M021", "Ses05M"),
+        ("Ses05F_script02_2_MXX3", "Ses05M"),
+    ],
+)
+def test_the_speaker_is_the_sessions_and_the_suffixs(name: str, speaker: str) -> None:
+    assert speaker_of(name) == speaker
+
+
+def test_speakers_of_iemocap(shared: Path) -> None:
+    with (shared / "corpora" / "iemocap-index.csv").open(encoding="utf-8", newline="") as file:
+        names = [row["utterance"] for row in csv.DictReader(file)]
+    assert len(names) == 5531
+    assert {speaker_of(name) for name in names} == {f"Ses0{n}{letter}" for n in range(1, 6) for letter in "FM"}
+    assert sum(name[:6] != speaker_of(name) for name in names) == 2750, (
+        "the first field would be wrong for half of them"
+    )
+    by_place = [name[15] if "impro" in name else name[18] for name in names]
+    trips = [name for name, letter in zip(names, by_place, strict=True) if letter not in "FM"]
+    assert any(name.startswith("Ses05M_script01_1b_") for name in trips)
+
+
 def test_everything_an_utterance_is(release: Path, load: Load) -> None:
     corpus = load(release)
     assert not corpus.problems
@@ -110,6 +140,12 @@ def test_everything_an_utterance_is(release: Path, load: Load) -> None:
     one = next(one for one in corpus.utterances if one.id == "Ses03M_script03_2_F032")
     assert (one.label, one.speaker, one.session, one.style) == ("sad", "Ses03F", "Ses03", "scripted")
     assert (one.dialogue, one.scenario) == ("Ses03M_script03_2", "script03_2")
+    assert {one.id: one.speaker for one in corpus.utterances if one.session in ("Ses01", "Ses05")} == {
+        "Ses01F_impro01_F000": "Ses01F",
+        "Ses01F_impro01_M000": "Ses01M",
+        "Ses05M_script01_1b_M000": "Ses05M",
+        "Ses05M_script01_1b_M001": "Ses05M",
+    }
     assert (one.valence, one.arousal, one.dominance) == (2.5, 3.0, 3.5)
     assert one.votes == ("E2:Neutral", "E3:Neutral; Other")
     assert one.words == "Words: of F032."

@@ -1,0 +1,296 @@
+"""From times to rates and ratios: all that is measured of one model, and the whole runs that it makes up."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+
+from benchmarks.engines import Workers, fastest_batch, one_run, packed_steps
+from benchmarks.plain import made_up, memory_epochs, plain_epochs
+from benchmarks.problem import CORES, Problem, Seconds, counts, flop, interleaved, make_problem, sized
+from benchmarks.recordings import (
+    our_extraction,
+    our_whole_runs,
+    plain_extraction,
+    segments_of,
+    some_utterances,
+    whole_plain_run,
+)
+from benchmarks.report import Row, Spread, Whole
+from glam.cli.guard import say
+from glam.data.utterances import Corpus
+from glam.training.job import Resources
+from glam.training.recipe import Recipe
+from glam.training.settings import Precision
+
+PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16")
+LIBROSA_RATE = 400  # segments a second, roughly: chooses how many are extracted
+
+# The ratios to the plain loop that are to be reached.
+CPU_TRAINING = {"fp32": 1.2, "bf16": 2.5}  # side by side, on two cores
+CPU_WHOLE = {1: 3.0, 10: 5.0}  # by number of seeds
+GPU_WHOLE = {("glam", 100): 30.0}  # on one H200
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is measured, and how long.
+
+    rounds: that count. seconds: of the plain loop's training, and of its evaluation, in a round. runs: at once.
+    batch_sizes: of one run, to find its fastest. whole: epochs of whole runs that are really run; 0 for none.
+    """
+
+    device: str
+    rounds: int
+    seconds: float
+    runs: tuple[int, ...]
+    batch_sizes: tuple[int, ...]
+    whole: int
+
+    @property
+    def cpu(self) -> bool:
+        """Whether the device is a CPU."""
+        return torch.device(self.device).type == "cpu"
+
+
+class Contender(NamedTuple):
+    """What is compared. engine, precision; runs: at once; threads: of each run, 0 where it is not on a CPU."""
+
+    engine: str
+    precision: str
+    runs: int
+    threads: int
+
+
+@dataclass(frozen=True)
+class ModelResult:
+    """What was measured of one model.
+
+    shape: (F, T) of its features. batch: segments of a step. steps, utterances: of an epoch that was timed.
+    training_flop, evaluation_flop: floating point operations for a segment.
+    step_to_bare: the plain loop's step to a bare one on the same tensors in memory, in time; loop_to_bare: with its
+    DataLoader. fastest_batch: segments a second of one run, by precision and batch size.
+    """
+
+    shape: tuple[int, int]
+    batch: int
+    steps: int
+    utterances: int
+    training_flop: float
+    evaluation_flop: float
+    rows: list[Row]
+    wholes: list[Whole]
+    step_to_bare: Spread
+    loop_to_bare: Spread
+    fastest_batch: dict[Precision, dict[int, float]]
+
+
+class _Rows:
+    """Rows of a problem's training and evaluation, from the seconds of interleaved rounds."""
+
+    def __init__(self, problem: Problem, rates: Mapping[str, float]) -> None:
+        self.problem = problem
+        self.rates = rates
+        self.training_flop, self.evaluation_flop = flop(problem)
+
+    def training(self, engine: Contender, seconds: Sequence[Seconds], plain: Sequence[Seconds]) -> Row:
+        segments = self.problem.steps * self.problem.batch
+        return self._row(
+            "training", engine, segments, [s.training for s in seconds], [s.training for s in plain], self.training_flop
+        )
+
+    def evaluation(self, engine: Contender, seconds: Sequence[Seconds], plain: Sequence[Seconds]) -> Row:
+        segments = sum(self.problem.held_out)
+        return self._row(
+            "evaluation",
+            engine,
+            segments,
+            [s.evaluation for s in seconds],
+            [s.evaluation for s in plain],
+            self.evaluation_flop,
+        )
+
+    def _row(
+        self, part: str, engine: Contender, segments: int, seconds: list[float], plain: list[float], flop: float
+    ) -> Row:
+        rate = Spread.of([engine.runs * segments / s for s in seconds])
+        flops, highest = rate.median * flop, self.rates.get(engine.precision)
+        return Row(
+            part=part,
+            **engine._asdict(),
+            rate=rate,
+            ratio=Spread.of([engine.runs * p / s for p, s in zip(plain, seconds, strict=True)]),
+            flops=flops,
+            share=flops / highest if highest else None,
+            target=CPU_TRAINING[engine.precision]
+            if (part, engine.engine, engine.runs, engine.threads, CORES) == ("training", "side by side", 2, 1, 2)
+            else None,
+        )
+
+
+def measure(
+    model: str,
+    extraction: Sequence[Row],
+    corpus: Corpus,
+    rates: Mapping[str, float],
+    options: Options,
+    workers: Workers,
+    folder: Path,
+) -> ModelResult:
+    """Training, evaluation and whole runs of a model.
+
+    extraction: rows of its features (`measure_features`). rates: of the device's matrix product, by precision.
+    folder: for what is made on the way.
+    """
+    problem = make_problem(model, options.device, folder)
+    problem = sized(problem, interleaved({model: _plain_epochs(problem)}, 1)[model][0], options.seconds)
+    make = _Rows(problem, rates)
+
+    threads = CORES if options.cpu else 0
+    plain, step, bare = (
+        Contender(name, "tf32" if "tf32" in rates else "fp32", 1, threads)
+        for name in ("plain loop", "its steps", "bare loop")
+    )
+    contenders = {
+        plain: _plain_epochs(problem),
+        step: memory_epochs(problem, bare=False),
+        bare: memory_epochs(problem, bare=True),
+        **{Contender("one run", p, 1, threads): one_run(problem, p, CORES) for p in PRECISIONS},
+    }
+    times = interleaved(contenders, options.rounds)
+    rows = [make.training(engine, seconds, times[plain]) for engine, seconds in times.items()]
+    rows += [make.evaluation(e, seconds, times[plain]) for e, seconds in times.items() if e not in (step, bare)]
+    del contenders
+    for runs in options.runs:
+        if not (more := _side_by_side(problem, runs, plain, make, options, workers)):
+            break
+        rows += more
+
+    rows = sorted([*extraction, *rows], key=lambda row: ("training", "evaluation", "features").index(row.part))
+    wholes = composed(problem.recipe, rows, options)
+    if options.whole:
+        wholes += _really_run(problem.recipe, corpus, options, folder)
+    fastest = {p: fastest_batch(problem, p, options.batch_sizes) for p in PRECISIONS if options.batch_sizes}
+    problem.features.unlink()
+    return ModelResult(
+        shape=problem.shape,
+        batch=problem.batch,
+        steps=problem.steps,
+        utterances=len(problem.held_out),
+        training_flop=make.training_flop,
+        evaluation_flop=make.evaluation_flop,
+        rows=rows,
+        wholes=wholes,
+        step_to_bare=_in_time(times[step], times[bare]),
+        loop_to_bare=_in_time(times[plain], times[bare]),
+        fastest_batch=fastest,
+    )
+
+
+def _side_by_side(
+    problem: Problem, runs: int, plain: Contender, make: _Rows, options: Options, workers: Workers
+) -> list[Row]:
+    """Rows of so many runs at once; none where runs are not packed, or where the device has no room for so many."""
+    engines: dict[Contender, Iterator[Seconds]] = {}
+    for precision in PRECISIONS:
+        engine = Contender("side by side", precision, runs, 1 if options.cpu else 0)
+        epochs = workers.epochs(problem, precision, runs) if options.cpu else packed_steps(problem, precision, runs)
+        if epochs is not None:
+            engines[engine] = epochs
+    if not engines:
+        return []
+    try:
+        times = interleaved({plain: _plain_epochs(problem), **engines}, options.rounds)
+    except torch.OutOfMemoryError:
+        say(f"no room for {runs} runs at once")
+        return []
+    return [make.training(engine, times[engine], times[plain]) for engine in engines] + [
+        make.evaluation(engine, times[engine], times[plain]) for engine in engines
+    ]
+
+
+def _plain_epochs(problem: Problem) -> Iterator[Seconds]:
+    return plain_epochs(problem.recipe, made_up(problem), torch.device(problem.device))
+
+
+def _in_time(one: Sequence[Seconds], other: Sequence[Seconds]) -> Spread:
+    return Spread.of([a.training / b.training for a, b in zip(one, other, strict=True)])
+
+
+def measure_features(recipe: Recipe, corpus: Corpus, options: Options, folder: Path) -> list[Row]:
+    """Extraction of a recipe's features: one segment at a time, and as the stores are made."""
+    utterances = some_utterances(corpus, recipe, max(20, round(LIBROSA_RATE * options.seconds)))
+    segments = segments_of(utterances, recipe)
+    plain = Contender("plain loop", "fp32", 1, 1 if options.cpu else 0)
+    contenders = {
+        plain: plain_extraction(corpus, utterances, recipe),
+        Contender("ours", "fp32", 1, CORES if options.cpu else 0): our_extraction(
+            corpus, utterances, recipe, options.device, folder
+        ),
+    }
+    times = interleaved(contenders, options.rounds)
+    return [
+        Row(
+            part="features",
+            **engine._asdict(),
+            rate=Spread.of([segments / s for s in seconds]),
+            ratio=Spread.of([p / s for p, s in zip(times[plain], seconds, strict=True)]),
+        )
+        for engine, seconds in times.items()
+    ]
+
+
+def composed(recipe: Recipe, rows: Sequence[Row], options: Options) -> list[Whole]:
+    """Whole runs of the recipe on IEMOCAP's improvised set, put together from the rates of their parts.
+
+    The plain loop computes the features of its split for every seed; we compute all that the stores hold, once. One
+    run has the whole machine; of several, as many are at once as was fastest. Start-up and storing are left out.
+    """
+    size, epochs = counts(recipe), recipe.training.epochs
+    train, test = recipe.split.train_share * size.train_segments, (1 - recipe.split.train_share) * size.test_segments
+
+    def rate(part: str, engine: str, precision: str = "", runs: int = 1) -> float:
+        return next(
+            row.rate.median
+            for row in rows
+            if (row.part, row.engine, row.runs) == (part, engine, runs) and precision in ("", row.precision)
+        )
+
+    def of_epochs(engine: str, precision: str = "", runs: int = 1) -> float:
+        return epochs * (
+            train / rate("training", engine, precision, runs) + test / rate("evaluation", engine, precision, runs)
+        )
+
+    plain = (train + test) / rate("features", "plain loop") + of_epochs("plain loop")
+    wholes = []
+    for seeds in (1, 10) if options.cpu else (1, 10, 100):
+        for precision in PRECISIONS:
+            alone = of_epochs("one run", precision)
+            several = [row.runs for row in rows if row.engine == "side by side" and row.part == "training"]
+            packed = [of_epochs("side by side", precision, runs) for runs in several if runs <= seeds]
+            ours = size.stored / rate("features", "ours") + seeds * min([alone, *packed])
+            target = CPU_WHOLE.get(seeds) if options.cpu else GPU_WHOLE.get((recipe.model.name, seeds))
+            wholes.append(Whole(seeds, epochs, precision, "composed", seeds * plain, ours, target))
+    return wholes
+
+
+def _really_run(recipe: Recipe, corpus: Corpus, options: Options, folder: Path) -> list[Whole]:
+    """Whole runs on the corpus at hand: one, and where runs are side by side, one a core; the plain loop's one run."""
+    training = recipe.training.model_copy(update={"epochs": options.whole})
+    recipe = recipe.model_copy(update={"training": training})
+    plain = whole_plain_run(corpus, recipe, options.device)
+    wholes = []
+    for runs in sorted({1, CORES if options.cpu else 1}):
+        for precision in PRECISIONS:
+            resources = Resources(options.device, CORES // runs, runs, checkpoint_seconds=60)
+            ours = our_whole_runs(
+                corpus,
+                recipe.model_copy(update={"training": training.model_copy(update={"precision": precision})}),
+                resources,
+                runs,
+                folder,
+            )
+            wholes.append(Whole(runs, options.whole, precision, f"run on {corpus.root.name}", runs * plain, ours))
+    return wholes

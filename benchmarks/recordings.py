@@ -1,0 +1,102 @@
+"""What is timed on recordings: the extraction of features, and whole runs from the recordings to the last epoch."""
+
+import time
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import torch
+
+from benchmarks.plain import Data, Segments, plain_epochs, plain_features
+from glam.data.corpora import load_corpus
+from glam.data.corpora.synthetic import make_corpus
+from glam.data.population import population
+from glam.data.segments import segment_starts
+from glam.data.splits import random_split, seeds
+from glam.data.store import open_store
+from glam.data.utterances import Corpus, Utterance
+from glam.training.experiment import Places, experiment_on, run
+from glam.training.job import Resources
+from glam.training.recipe import Recipe
+
+
+def read_corpus(folder: Path | None, made_in: Path) -> Corpus:
+    """The corpus in `folder`, laid out as IEMOCAP; without one, the synthetic corpus. The index goes to `made_in`."""
+    if folder is None:
+        folder = made_in / "synthetic"
+        make_corpus(folder)
+    return load_corpus("iemocap", folder, made_in / "index")
+
+
+def some_utterances(corpus: Corpus, recipe: Recipe, segments: int) -> list[Utterance]:
+    """Utterances, evenly spread over the corpus, of about so many segments together."""
+    found = population(corpus, recipe.corpus, recipe.segments).stored
+    total = segments_of(found, recipe)
+    return list(found[:: max(1, round(total / segments))])
+
+
+def segments_of(utterances: Sequence[Utterance], recipe: Recipe) -> int:
+    """How many segments the utterances have."""
+    cut = recipe.segments
+    return sum(len(segment_starts(u.samples, cut.samples, cut.test_hop)) for u in utterances)
+
+
+def plain_extraction(corpus: Corpus, utterances: Sequence[Utterance], recipe: Recipe) -> Iterator[float]:
+    """Seconds for the features of these utterances, from the files on, one segment at a time."""
+    paths = [corpus.root / u.audio for u in utterances]
+    while True:
+        start = time.perf_counter()
+        plain_features(paths, recipe, recipe.segments.test_hop)
+        yield time.perf_counter() - start
+
+
+def our_extraction(
+    corpus: Corpus, utterances: Sequence[Utterance], recipe: Recipe, device: str, folder: Path
+) -> Iterator[float]:
+    """Seconds for the same features, written to the disk and checked, as they are kept for all runs."""
+    cut = recipe.segments
+    while True:
+        with TemporaryDirectory(dir=folder) as store:
+            start = time.perf_counter()
+            open_store(
+                corpus.root,
+                utterances,
+                recipe.features,
+                cut.samples,
+                cut.test_hop,
+                cut.padding,
+                Path(store),
+                device=device,
+            )
+            yield time.perf_counter() - start
+
+
+def whole_plain_run(corpus: Corpus, recipe: Recipe, device: str) -> float:
+    """Seconds of one run by the plain loop: features, training, and an evaluation after every epoch."""
+    start = time.perf_counter()
+    people = population(corpus, recipe.corpus, recipe.segments)
+    split = random_split(len(people.utterances), seeds()[0], recipe.split.train_share)
+    paths = [corpus.root / u.audio for u in people.utterances]
+    train = plain_features([paths[i] for i in split.train], recipe, recipe.segments.train_hop)
+    held_out = plain_features([paths[i] for i in split.held_out], recipe, recipe.segments.test_hop)
+    targets = np.repeat([people.targets[i] for i in split.train], [len(part) for part in train])
+    features = torch.from_numpy(np.concatenate(train)).unsqueeze(1)
+    data = Data(
+        Segments(features, torch.from_numpy(targets), np.arange(len(targets))),
+        [torch.from_numpy(part).unsqueeze(1) for part in held_out],
+    )
+    for _ in islice(plain_epochs(recipe, data, torch.device(device)), recipe.training.epochs):
+        pass
+    return time.perf_counter() - start
+
+
+def our_whole_runs(corpus: Corpus, recipe: Recipe, resources: Resources, runs: int, folder: Path) -> float:
+    """Seconds of so many runs by our engine: features once, training, evaluations, all of it stored."""
+    with TemporaryDirectory(dir=folder) as place:
+        start = time.perf_counter()
+        places = Places(corpus=corpus.root, data=Path(place) / "data", runs=Path(place) / "runs")
+        experiment = experiment_on(corpus, recipe, places)
+        run(experiment, experiment.runs(seeds()[:runs]), resources, "none", lambda _: None)
+        return time.perf_counter() - start

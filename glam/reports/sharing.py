@@ -1,0 +1,149 @@
+"""What the splits of a protocol share between training and test, and what scores without hearing anything.
+
+From groups and classes alone: neither the corpus nor a prediction is needed, so that every report can say it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glam.data.groups import Groups
+from glam.data.splits import RunKey, Split, SplitSettings, split
+from glam.evaluation.baselines import majority_of_group
+from glam.evaluation.metrics import Scores, confusion_matrix, scores_of
+from glam.results.run import StoredExperiment
+
+Ints = NDArray[np.int64]
+
+# What utterances may share, by name of an audit's row.
+SHARED = {
+    "speakers": "speaker",
+    "sessions": "session",
+    "dialogues": "dialogue",
+    "scenarios": "scenario",
+    "recordings": "recording",
+}
+EVERYTHING = "the majority class"
+REFERENCES = {EVERYTHING: "", "the majority of its scenario": "scenario", "the majority of its dialogue": "dialogue"}
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """How many distinct ones there are of an attribute; training, test and both are means over the splits.
+
+    whole: among all utterances. train, test: in that part of a split. both: in either. seen: the share of test
+    utterances, in percent, whose own occurs in training.
+    """
+
+    whole: int
+    train: float
+    test: float
+    both: float
+    seen: float
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A reference point, its scores in percent.
+
+    test: one a seed, fitted on the training part of its split and scored on the test part; over the folds of a seed,
+    predictions are pooled. in_sample: fitted and scored on all utterances. unseen: mean number of test utterances a
+    split whose group does not occur in training.
+    """
+
+    test: tuple[Scores, ...]
+    in_sample: Scores
+    unseen: float
+
+
+@dataclass(frozen=True, eq=False)
+class Sharing:
+    """The splits of a protocol, what they share by the names of SHARED, and the reference points of REFERENCES.
+
+    What the corpus does not know of any utterance is left out.
+    """
+
+    splits: tuple[Split, ...]
+    overlaps: dict[str, Overlap]
+    references: dict[str, Reference]
+
+
+def look_through(
+    settings: SplitSettings, groups: Groups, targets: Ints, classes: int, runs: Sequence[RunKey]
+) -> Sharing:
+    """What the splits of these runs share. targets: (n,) classes of the utterances that `groups` divides.
+
+    Raises GlamError where the utterances have too little for the protocol.
+    """
+    splits = [split(settings, groups, run) for run in runs]
+    everyone = np.arange(len(targets))
+    codes = {name: grouping.codes for name, grouping in groups.items() if any(grouping.names)}
+    overlaps = {"utterances": _overlap(everyone, splits)}
+    overlaps |= {name: _overlap(codes[of], splits) for name, of in SHARED.items() if of in codes}
+    codes[""] = np.zeros_like(everyone)
+    seeds = [run.seed for run in runs]
+    references = {
+        name: _reference(codes[of], targets, classes, splits, seeds) for name, of in REFERENCES.items() if of in codes
+    }
+    return Sharing(tuple(splits), overlaps, references)
+
+
+def audit_line(found: Sharing) -> str:
+    """In one line: what training and test share, and what scores without hearing anything."""
+    shared = [
+        f"{_number(one.both)} of {_number(one.test)} {name}"
+        for name, one in found.overlaps.items()
+        if name in ("speakers", "dialogues", "scenarios")
+    ]
+    if twins := found.overlaps.get("recordings"):
+        shared.append(f"{_number(twins.both)} identical recordings")
+    points = [
+        f"{f'of the {of}' if (of := REFERENCES[name]) else 'majority class'} "
+        f"{np.mean([one.wa for one in reference.test]):.1f} / {np.mean([one.ua for one in reference.test]):.1f}"
+        for name, reference in found.references.items()
+    ]
+    return f"test shares with training {', '.join(shared)}; WA / UA without hearing anything: {', '.join(points)}"
+
+
+def protocol_line(experiment: StoredExperiment, runs: Sequence[RunKey]) -> str:
+    """The protocol of these runs of a stored experiment, with its audit in short; reads no corpus and no run."""
+    settings = experiment.split
+    if not experiment.groups:
+        return f"{settings.title}; what training and test share was not stored with this experiment: glam audit says it"
+    if not runs:
+        return settings.title
+    found = look_through(settings, experiment.groups, experiment.targets, len(experiment.classes), runs)
+    return f"{settings.title}; {audit_line(found)}"
+
+
+def _overlap(codes: Ints, splits: Sequence[Split]) -> Overlap:
+    count = int(codes.max()) + 1
+    rows = []
+    for one in splits:
+        train, test = (np.bincount(codes[part], minlength=count) for part in (one.train, one.scored))
+        both = (train > 0) & (test > 0)
+        rows.append(((train > 0).sum(), (test > 0).sum(), both.sum(), 100 * test[both].sum() / test.sum()))
+    train_size, test_size, in_both, seen = np.mean(rows, axis=0).tolist()
+    return Overlap(count, train_size, test_size, in_both, seen)
+
+
+def _reference(codes: Ints, targets: Ints, classes: int, splits: Sequence[Split], seeds: Sequence[int]) -> Reference:
+    def counted(train: Ints, test: Ints) -> Ints:
+        guess = majority_of_group(codes[train], targets[train], codes[test], classes)
+        return confusion_matrix(targets[test], guess, classes)
+
+    pooled: dict[int, Ints] = {}
+    for seed, one in zip(seeds, splits, strict=True):
+        pooled[seed] = pooled.get(seed, np.zeros((classes, classes), dtype=np.int64)) + counted(one.train, one.scored)
+    everyone = np.arange(len(targets))
+    return Reference(
+        test=tuple(scores_of(counts) for counts in pooled.values()),
+        in_sample=scores_of(counted(everyone, everyone)),
+        unseen=float(np.mean([(~np.isin(codes[one.scored], codes[one.train])).sum() for one in splits])),
+    )
+
+
+def _number(mean: float) -> str:
+    return f"{mean:.1f}".removesuffix(".0")

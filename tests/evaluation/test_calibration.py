@@ -1,0 +1,119 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+
+from glam.evaluation.calibration import calibration
+from glam.evaluation.metrics import softmax
+
+
+@st.composite
+def predictions(draw):
+    """Probabilities (n, C) and true classes (n,), whatever they are."""
+    n, classes = draw(st.integers(1, 60)), draw(st.integers(1, 6))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    return softmax(rng.normal(0, draw(st.floats(0, 5)), (n, classes))), rng.integers(0, classes, n)
+
+
+def test_calibration_by_hand():
+    # Bins of width 0.2. Confidences 0.9 (right), 0.9 (wrong) in (0.8, 1]; 0.6 (right) in (0.4, 0.6].
+    # |1/2 - 0.9| * 2/3 + |1 - 0.6| * 1/3 = 0.4
+    result = calibration([[0.9, 0.1], [0.1, 0.9], [0.6, 0.4]], [0, 0, 0], bins=5)
+    assert result.error == pytest.approx(40.0)
+    assert result.brier == pytest.approx((0.02 + 1.62 + 0.32) / 3)
+    assert result.confidence == pytest.approx(80)
+    assert result.accuracy == pytest.approx(200 / 3)
+    assert_array_equal(result.bins.count, [0, 0, 1, 0, 2])
+    assert_allclose(result.bins.edges, [0, 20, 40, 60, 80, 100])
+    assert_allclose(result.bins.confidence, [np.nan, np.nan, 60, np.nan, 90])
+    assert_allclose(result.bins.accuracy, [np.nan, np.nan, 100, np.nan, 50])
+
+
+def test_certain_predictions():
+    right, wrong = calibration(np.eye(3), [0, 1, 2]), calibration(np.eye(3), [1, 2, 0])
+    assert (right.error, right.brier, right.by_chance) == (0, 0, 0)
+    assert (wrong.error, wrong.brier, wrong.by_chance) == (100, 2, 0)
+
+
+@pytest.mark.parametrize("bins", [1, 15, 100])
+def test_a_perfectly_calibrated_predictor_has_no_error(bins):
+    """Of 20 predictions with confidence k/20 exactly k are right, for each k."""
+    confidences = np.repeat(np.arange(11, 20) / 20, 20)
+    truth = np.concatenate([[0] * k + [1] * (20 - k) for k in range(11, 20)])
+    result = calibration(np.column_stack([confidences, 1 - confidences]), truth, bins)
+    assert result.error == pytest.approx(0, abs=1e-9)
+    assert result.confidence == pytest.approx(result.accuracy)
+    assert result.by_chance > 0
+
+
+def test_the_error_by_chance_is_that_of_perfectly_calibrated_predictors():
+    """It is what drawing the results from the confidences gives, and shrinks with their number."""
+    rng = np.random.default_rng(1)
+    chances = softmax(rng.normal(0, 1.5, (400, 4)))
+    drawn = [(chances.cumsum(1) > rng.random((400, 1))).argmax(1) for _ in range(300)]
+    errors = [calibration(chances, truth).error for truth in drawn]
+    expected = calibration(chances, drawn[0]).by_chance
+    assert np.mean(errors) == pytest.approx(expected, abs=5 * np.std(errors) / np.sqrt(200))
+    assert calibration(np.repeat(chances, 9, axis=0), np.repeat(drawn[0], 9)).by_chance < 0.5 * expected
+
+
+@given(predictions(), st.integers(1, 20))
+def test_calibration_against_its_definition(drawn, bins):
+    chances, truth = drawn
+    result = calibration(chances.astype(np.float32), truth, bins)
+    chances = chances.astype(np.float32).astype(np.float64)
+    error = 0.0
+    for b in range(bins):
+        top = chances.max(1)
+        inside = (top > result.bins.edges[b] / 100) & (top <= result.bins.edges[b + 1] / 100)
+        if b == bins - 1:
+            inside |= top > 1  # float32 rounding
+        if inside.any():
+            right = chances.argmax(1)[inside] == truth[inside]
+            assert result.bins.accuracy[b] == pytest.approx(100 * right.mean())
+            assert result.bins.confidence[b] == pytest.approx(100 * top[inside].mean())
+            error += abs(right.sum() - top[inside].sum()) / truth.size
+        assert inside.sum() == result.bins.count[b]
+    assert result.error == pytest.approx(100 * error, abs=1e-9)
+    assert result.brier == pytest.approx(
+        np.mean([sum((p - (c == t)) ** 2 for c, p in enumerate(row)) for row, t in zip(chances, truth, strict=True)])
+    )
+
+
+@given(predictions(), st.integers(1, 20), st.randoms())
+def test_bounds_order_and_names_of_classes(drawn, bins, random):
+    chances, truth = drawn
+    result = calibration(chances, truth, bins)
+    assert 0 <= result.error <= 100 + 1e-9
+    assert 0 <= result.by_chance <= 100 + 1e-9
+    assert 0 <= result.brier <= 2 + 1e-9
+    # the error of many bins is at least that of one, which is the difference of the means
+    assert result.error >= abs(result.confidence - result.accuracy) - 1e-9
+    order = list(range(truth.size))
+    random.shuffle(order)
+    names = list(range(chances.shape[1]))
+    random.shuffle(names)
+    # of equal probabilities the first counts, so that only distinct ones can change their places
+    again = calibration(chances[order][:, names], np.argsort(names)[truth[order]], bins)
+    if all(len(set(row)) == len(row) for row in chances):
+        assert again.error == pytest.approx(result.error, abs=1e-9)
+        assert again.brier == pytest.approx(result.brier)
+        assert_array_equal(again.bins.count, result.bins.count)
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "truth", "bins", "message"),
+    [
+        ([[2.0, -1.0]], [0], 15, "are these logits"),
+        ([[0.5, np.nan]], [0], 15, "are these logits"),
+        ([[0.5, 0.2]], [0], 15, "are these logits"),
+        (np.empty((0, 2)), [], 15, "n of 1 or more"),
+        ([[0.5, 0.5]], [0, 1], 15, "truth has 2"),
+        ([[0.5, 0.5]], [2], 15, "truth holds class"),
+        ([[0.5, 0.5]], [0], 0, "0 bins"),
+    ],
+)
+def test_calibration_refuses(probabilities, truth, bins, message):
+    with pytest.raises(ValueError, match=message):
+        calibration(probabilities, truth, bins)

@@ -1,0 +1,340 @@
+"""Protocols with folds in reports and comparisons: what is pooled, what is averaged, what is missing."""
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from glam.data.groups import Grouping
+from glam.data.population import Composition
+from glam.data.splits import Protocol, RunKey, SplitSettings, fold_names, runs_of, seeds, split
+from glam.errors import GlamError
+from glam.evaluation.statistics import compare_paired, interval_of_mean
+from glam.reports.compare import _read, bring_together, compare
+from glam.reports.export import export
+from glam.reports.figures import confusion, learning_curves, reliability
+from glam.reports.folds import fold_values, pool
+from glam.reports.summary import report
+from glam.reports.table_files import as_csv, as_json, markdown
+from glam.reports.tables import TABLES, Stored, TableReport, table_report
+from glam.reports.views import VIEWS, default_view, possible_views, result, scored
+from glam.results.identity import identity
+from glam.results.run import (
+    Epoch,
+    Predictions,
+    StoredExperiment,
+    StoredRun,
+    experiment_folder,
+    read_experiment,
+    read_run,
+    store_experiment,
+    write_failure,
+    write_run,
+)
+from glam.training.recipe import Recipe, load_recipe
+
+CLASSES = ("neutral", "sad")
+SPEAKERS = [f"Ses0{session}{letter}" for session in (1, 2, 3) for letter in "FM"]
+# Scenario a is neutral but for one utterance in Ses01, scenario b is sad, c is both.
+ROWS = [
+    (speaker, scenario, int(scenario == "b" or (scenario == "c" and turn == 1) or (speaker, scenario, turn) == ODD))
+    for ODD in [("Ses01F", "a", 0)]
+    for speaker in SPEAKERS
+    for scenario in "abc"
+    for turn in (0, 1)
+]
+TARGETS = np.array([target for _, _, target in ROWS])
+GROUPS = {
+    "speaker": Grouping.of([speaker for speaker, _, _ in ROWS]),
+    "session": Grouping.of([speaker[:5] for speaker, _, _ in ROWS]),
+    "scenario": Grouping.of([scenario for _, scenario, _ in ROWS]),
+}
+Guesses = Callable[[RunKey, np.ndarray], np.ndarray]
+
+
+def store(
+    folder: Path, protocol: Protocol, guess: Guesses, keys: Iterable[RunKey], of: Recipe | None = None
+) -> StoredExperiment:
+    """Runs of two epochs that predict guess(run, utterances), (2, n) classes, for the utterances held out."""
+    settings = SplitSettings(protocol=protocol)
+    store_experiment(
+        StoredExperiment(
+            folder=folder,
+            name="mine",
+            recipe={"model": {"name": "glam"}, "training": {}, "split": settings.model_dump()},
+            identity=identity(of.scientific() if of else {"split": protocol}, "0" * 64),
+            classes=CLASSES,
+            composition=Composition(
+                corpus="iemocap",
+                synthetic=False,
+                style="full",
+                utterances=len(ROWS),
+                classes={"neutral": {"neu": 17}, "sad": {"sad": 19}},
+                too_short={"neutral": 0, "sad": 0},
+            ),
+            ids=tuple(f"u{i:02d}" for i in range(len(ROWS))),
+            targets=TARGETS,
+            split=settings,
+            groups=GROUPS,
+            folds=fold_names(settings, GROUPS),
+        )
+    )
+    for key in keys:
+        found = split(settings, GROUPS, key)
+        n = len(found.held_out)
+        predictions = Predictions(
+            logits=np.eye(2, dtype=np.float32)[guess(key, found.held_out)],
+            segment_classes=np.zeros((2, n), dtype=np.uint8),
+            segments=np.ones(n, dtype=np.int64),
+            held_out=found.held_out,
+            train=found.train,
+        )
+        write_run(
+            folder / key.name,
+            key.seed,
+            {},
+            [Epoch(1e-3, 1, 1, 1)] * 2,
+            TARGETS[found.held_out],
+            2,
+            predictions,
+            {},
+            key.fold,
+            found.validation_only,
+        )
+    return read_experiment(folder)
+
+
+def always_sad(run: RunKey, utterances: np.ndarray) -> np.ndarray:
+    return np.ones((2, len(utterances)), dtype=int)
+
+
+def by_seed(run: RunKey, utterances: np.ndarray) -> np.ndarray:
+    """Right but for the first `seed` utterances of the corpus and, in folds after the first, one more."""
+    wrong = utterances < run.seed + (run.fold or 0)
+    return np.stack([np.where(wrong, 1 - TARGETS[utterances], TARGETS[utterances])] * 2)
+
+
+def rows(text: str) -> dict[str, list[str]]:
+    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("| ")]
+    return {row[0]: row[1:] for row in cells}
+
+
+def test_pooled_scores_are_those_of_all_folds_together(tmp_path: Path) -> None:
+    stored = store(tmp_path, "leave-scenarios-out", always_sad, runs_of([4, 5], 3))
+    results = [result(stored, read_run(tmp_path / name), "last") for name in stored.seeds()]
+    found = pool(stored, results)
+    assert [one.utterances for one in found.pooled] == [36, 36]
+    assert [one.scores.ua for one in found.pooled] == [50.0, 50.0], "of single folds it would be 67"
+    assert [one.scores.wa for one in found.pooled] == pytest.approx([100 * 19 / 36] * 2)
+    assert fold_values(stored, found, "wa") == pytest.approx([100 / 12, 100.0, 50.0]), "one of each fold, not each seed"
+    text = report(tmp_path, "last")
+    assert rows(text)["pooled over the folds"][:2] == ["52.78 ± 0.00", "50.00 ± 0.00"]
+    assert rows(text)["mean over folds"][0].startswith("52.78 ± 45.9")
+    assert rows(text)["mean over folds"][1:3] == ["-", "-"]
+    assert rows(text)["a, 12 utterances"][:2] == ["8.33 ± 0.00", "-"]
+    assert rows(text)["recall, pooled"] == ["0.00 ± 0.00", "100.00 ± 0.00"]
+    assert "UA and F1 are not given fold by fold" in text
+    assert "folds: 3, all of them of 2 seeds" in text
+    assert "protocol: leave one scenario out; test shares with training" in text
+    assert "INCOMPLETE" not in text
+
+
+def test_folds_of_sessions_by_hand(tmp_path: Path) -> None:
+    stored = store(tmp_path, "leave-session-out", by_seed, runs_of([3], 3))
+    text = report(tmp_path, "last")
+    # of the first twelve utterances (Ses01) 3 + 1 are wrong, of the others none
+    assert rows(text)["pooled over the folds"][0] == f"{100 * 32 / 36:.2f}"
+    was = [100 * 8 / 12, 100.0, 100.0]
+    assert rows(text)["mean over folds"][0] == f"{np.mean(was):.2f} ± {np.std(was, ddof=1):.2f}"
+    assert [rows(text)[f"Ses0{n}, 12 utterances"][0] for n in (1, 2, 3)] == ["66.67", "100.00", "100.00"]
+    assert (rows(text)["median fold"][0], rows(text)["worst fold"][0]) == ("100.00", "66.67")
+    low, high = interval_of_mean(was, ratio=12 / 18) or (0, 0)  # a session is tested, a speaker chooses the epoch
+    assert rows(text)["95 % interval, beyond it"][0] == f"{max(low, 0):.2f} to {min(high, 100):.2f}"
+    assert stored.split.protocol == "leave-session-out"
+
+
+def test_k_folds_of_other_seeds_are_other_folds(tmp_path: Path) -> None:
+    stored = store(tmp_path, "k-fold", by_seed, runs_of([1, 2], 5))
+    results = [result(stored, read_run(tmp_path / name), "last") for name in stored.seeds()]
+    assert len(fold_values(stored, pool(stored, results), "wa")) == 10
+    text = report(tmp_path, "last")
+    assert "slice 1" not in text
+    assert "2 seeds" in text
+    low, high = interval_of_mean(fold_values(stored, pool(stored, results), "wa"), ratio=0.25) or (0, 0)
+    shown = rows(text)["95 % interval, beyond it"][0].split(" to ")
+    assert float(shown[0]) == pytest.approx(low, abs=0.3)  # 36 utterances make folds of 7 and 8
+    assert float(shown[1]) == pytest.approx(min(high, 100), abs=0.3)
+
+
+def test_what_is_incomplete_is_said_and_not_pooled(tmp_path: Path) -> None:
+    keys = [key for key in runs_of([1, 9], 3) if key != RunKey(9, 2)]
+    store(tmp_path, "leave-session-out", by_seed, keys)
+    write_failure(tmp_path / "9-fold2", 9, {}, "the loss is nan", fold=2)
+    text = report(tmp_path, "last")
+    assert "INCOMPLETE, not pooled: seed 9 has 2 of 3 folds; missing: Ses02" in text
+    assert "FAILED, not averaged: 1 run; seed 9, fold 2: the loss is nan" in text
+    assert rows(text)["pooled over the folds"][0] == f"{100 * 34 / 36:.2f}"
+    assert "all of them of 1 seed." in text
+    alone = report(tmp_path, "last", seeds=[9])
+    assert "pooled over the folds" not in rows(alone)
+    assert "NO SEED HAS ALL ITS FOLDS" in alone
+    assert "Ses02, 12 utterances" not in rows(alone)
+    assert "Ses01, 12 utterances" in rows(alone)
+
+
+def test_the_epoch_is_chosen_on_the_protocols_own_validation_utterances(tmp_path: Path) -> None:
+    def guess(run: RunKey, utterances: np.ndarray) -> np.ndarray:
+        """Epoch 1 is right on the validation utterances alone, epoch 2 on the tested ones alone."""
+        first = split(SplitSettings(protocol="leave-session-out"), GROUPS, run).validation_only
+        early = np.arange(len(utterances)) < first
+        truth = TARGETS[utterances]
+        return np.stack([np.where(early, truth, 1 - truth), np.where(early, 1 - truth, truth)])
+
+    stored = store(tmp_path, "leave-session-out", guess, [RunKey(1, 1)])
+    run = read_run(tmp_path / "1-fold1")
+    found = {view: result(stored, run, view) for view in VIEWS}
+    assert {view: (one.epochs, one.scores.wa) for view, one in found.items()} == {
+        "test": ((2,), 100.0),
+        "halves": ((2, 2), 100.0),
+        "validation": ((1,), 0.0),
+        "last": ((2,), 100.0),
+    }
+    assert {one.utterances for one in found.values()} == {12}
+    tested = split(stored.split, GROUPS, run.key).scored
+    assert {view: sorted(scored(stored, run, view).utterances) for view in VIEWS} == {view: [*tested] for view in VIEWS}
+    assert default_view(stored) == "validation"
+    assert rows(report(tmp_path))["Ses01, 12 utterances"][0] == "0.00"
+    written = io.StringIO()
+    assert export(run.folder, written).startswith("epoch 1 (")
+    lines = written.getvalue().splitlines()[1:]
+    assert len(lines) == 12
+    assert all(line.split(",")[1] != line.split(",")[2] for line in lines)
+    assert export(run.folder, again := io.StringIO(), epoch=2) == "epoch 2"
+    assert len(again.getvalue().splitlines()) == 13
+
+
+def test_a_single_tested_utterance_can_still_be_validated_on_others() -> None:
+    confusion = np.array([[[1, 0], [0, 0]]])
+    run = StoredRun(Path("x"), 1, None, {}, (Epoch(1, 1, 1, 1),), (), confusion)
+    assert possible_views(run) == ("test", "last")
+    assert possible_views(replace(run, validation_only=3)) == ("test", "validation", "last")
+
+
+def test_optimism_is_that_of_the_pooled_folds(tmp_path: Path) -> None:
+    def guess(run: RunKey, utterances: np.ndarray) -> np.ndarray:
+        """Epoch 1 is right on the first half of what is tested, and on one more; epoch 2 on the second half."""
+        place, truth = np.arange(len(utterances)), TARGETS[utterances]
+        half = len(utterances) // 2
+        return np.stack([np.where(right, truth, 1 - truth) for right in (place <= half, place >= half)])
+
+    stored = store(tmp_path, "k-fold", guess, runs_of([1], 5))
+    text = report(tmp_path)
+    results, honest = ([result(stored, read_run(tmp_path / n), v) for n in stored.seeds()] for v in VIEWS[:2])
+    (pooled,), (fair,) = pool(stored, results).pooled, pool(stored, honest).pooled
+    assert pooled.scores.wa > fair.scores.wa
+    assert rows(text)["optimism, pooled"][0] == f"{pooled.scores.wa - fair.scores.wa:+.2f}"
+    assert "optimism: points" in text
+    for unseen in (report(tmp_path, "last"), report(tmp_path, seeds=[7])):
+        assert "optimism:" not in unseen
+
+
+def test_a_table_pools_the_folds_and_says_which_seed_lacks_some(tmp_path: Path) -> None:
+    override = [("split.protocol", "leave-scenarios-out")]
+    recipe = load_recipe("glam-released", [("corpus.style", "improvised"), *override])
+
+    def found(keys: Iterable[RunKey], guess: Guesses) -> TableReport:
+        folder = experiment_folder(tmp_path, "glam", "iemocap", "improvised", identity(recipe.scientific(), "0" * 64))
+        store(folder, "leave-scenarios-out", guess, keys, recipe)
+        return table_report(TABLES[2], "released", override, Stored(tmp_path, None), seeds()[:2])
+
+    first, second = seeds()[:2]
+    report = found([RunKey(first, 1), RunKey(first, 2)], always_sad)
+    assert "| GLAM              | no seed has all folds " in markdown(report)
+    assert report.rows[0].metrics["ua"].ours is None
+    report = found([RunKey(first, 3), *runs_of([second], 2)], always_sad)
+    row, text = report.rows[0], markdown(report)
+    assert report.view == "validation"
+    assert (len(row.results), len(row.scored), row.test_utterances) == (5, 1, (36,))
+    ours = row.metrics["ua"].ours
+    assert ours is not None
+    assert (ours.mean, ours.n) == (50.0, 1), "of single folds it would be 67"
+    assert "| seeds " in text
+    assert f"INCOMPLETE, not pooled: GLAM, seed {second} has 2 of 3 folds; missing: c" in text
+    assert "protocol, full, 36 utterances, 5 runs: leave one scenario out; test shares with training " in text
+    write_failure(row.found.experiment.folder / f"{second}-fold3", second, {}, "the loss is nan", fold=3)  # type: ignore[union-attr]
+    again = table_report(TABLES[2], "released", override, Stored(tmp_path, None), seeds()[:2])
+    assert f"FAILED, not averaged: GLAM, seed {second}, fold 3: the loss is nan" in markdown(again)
+    lines = list(csv.DictReader(io.StringIO(as_csv(again))))
+    assert (lines[0]["runs"], lines[0]["seeds"], lines[0]["mean"]) == ("5", "1", str(100 * 19 / 36))
+    content = json.loads(as_json(again))["rows"][0]
+    assert content["incomplete"] == {str(second): ["c"]}
+    assert [one["fold"] for one in content["runs"]] == [1, 2, 3, 1, 2]
+
+
+def test_figures_count_the_folds_of_a_seed_together(tmp_path: Path) -> None:
+    stored = store(tmp_path, "leave-scenarios-out", always_sad, [*runs_of([1, 2], 3), RunKey(3, 1)])
+    picture = confusion([stored], "last")
+    cells = [text.get_text() for text in picture.figure.axes[0].texts]
+    assert cells == ["0.0", "100.0", "0.0", "100.0"]
+    assert "2 seeds with 6 folds in all, 36 test utterances each" in picture.caption
+    assert "no true utterance" not in picture.caption
+    whole = learning_curves([read_run(tmp_path / run.name) for run in runs_of([1, 2], 3)])
+    assert whole["UA (%)"].mean.tolist() == [50.0, 50.0]
+    assert "2 seeds with 6 folds" in reliability([stored], "last").caption
+    single = store(tmp_path / "single", "leave-scenarios-out", always_sad, [RunKey(3, 1)])
+    with pytest.raises(GlamError, match="no seed has all its 3 folds"):
+        confusion([single], "last")
+
+
+def test_folds_are_paired_and_seeds_that_test_the_same_count_once(tmp_path: Path) -> None:
+    keys = runs_of([1, 2], 3)
+    a = store(tmp_path / "a", "leave-session-out", by_seed, keys)
+    b = store(tmp_path / "b", "leave-session-out", always_sad, keys[:5])
+    found = bring_together(*(_read(one.folder, "last") for one in (a, b)), common=False)
+    assert found.paired
+    assert len(found.first) == 5
+    assert found.sets == ((0, 1, 2, 0, 1),) * 2
+    one, two = found.values("wa")
+    assert len(one) == len(two) == 3
+    assert one[0] == pytest.approx(np.mean([100 * 10 / 12, 100 * 9 / 12]))
+    assert found.ratios == (12 / 18, 12 / 18)
+    assert found.compare("wa") == compare_paired(one, two, ratio=12 / 18)
+    text = compare(a.folder, b.folder, "last")
+    assert "paired: 5 pairs of runs that held out the same utterances" in text
+    assert "count once, with their mean" in text
+
+
+def test_scenarios_are_compared_by_wa_alone(tmp_path: Path) -> None:
+    keys = runs_of([1], 3)
+    for name in ("a", "b"):
+        store(tmp_path / name, "leave-scenarios-out", by_seed if name == "a" else always_sad, keys)
+    text = compare(tmp_path / "a", tmp_path / "b")
+    assert "UA is left out" in text
+    assert "| UA" not in text
+    store(tmp_path / "random", "random", always_sad, [RunKey(1), RunKey(2)])
+    unpaired = compare(tmp_path / "random", tmp_path / "a")
+    assert "no seed (and fold) in common; all 2 runs of A against all 3 of B" in unpaired
+    assert "| UA" not in unpaired
+
+
+def test_runs_of_one_test_set_are_no_comparison(tmp_path: Path) -> None:
+    keys = [RunKey(seed, 1) for seed in (1, 2, 3)]
+    for name in ("a", "b"):
+        store(tmp_path / name, "leave-session-out", always_sad, keys)
+    with pytest.raises(GlamError, match="all 3 runs test the same utterances"):
+        compare(tmp_path / "a", tmp_path / "b")
+
+
+def test_an_experiment_without_groups_says_where_to_look(
+    tmp_path: Path, without_hashes: Callable[[Path], None]
+) -> None:
+    store(tmp_path, "random", always_sad, [RunKey(1)])
+    without_hashes(tmp_path)
+    path = tmp_path / "utterances.csv"
+    path.write_text("\n".join(",".join(line.split(",")[:3]) for line in path.read_text().splitlines()) + "\n")
+    assert "glam audit says it" in report(tmp_path)
