@@ -9,6 +9,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -36,9 +37,9 @@ def replacing(path: Path) -> Iterator[Path]:
     temporary = _temporary(path)
     try:
         yield temporary
-        _flush_file(temporary)
+        _flush(temporary)
         temporary.replace(path)
-        _flush_folder(path.parent)
+        _flush(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -55,11 +56,10 @@ def new_folder(path: Path) -> Iterator[Path]:
     temporary.mkdir(parents=True)
     try:
         yield temporary
-        for inner in temporary.rglob("*"):
-            (_flush_folder if inner.is_dir() else _flush_file)(inner)
-        _flush_folder(temporary)
+        with ThreadPoolExecutor(16) as pool:  # a disk takes many at once
+            list(pool.map(_flush, [temporary, *temporary.rglob("*")]))
         temporary.replace(path)
-        _flush_folder(path.parent)
+        _flush(path.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -109,15 +109,11 @@ def _temporary(path: Path) -> Path:
     return path.with_name(f".{path.name}.tmp-{os.getpid()}-{token_hex(4)}")
 
 
-def _flush_file(path: Path) -> None:
-    with path.open("rb+") as file:
-        os.fsync(file.fileno())
-
-
-def _flush_folder(path: Path) -> None:
-    if os.name == "nt":
+def _flush(path: Path) -> None:
+    """Make sure that a file's content, or the names in a folder, are on the disk."""
+    if path.is_dir() and os.name == "nt":
         return  # Windows has no handle on a folder to flush; the rename itself is journalled there
-    descriptor = os.open(path, os.O_RDONLY)
+    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
     try:
         os.fsync(descriptor)
     finally:

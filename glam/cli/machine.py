@@ -74,6 +74,12 @@ def board(
         yield both
 
 
+def say_elsewhere(left: int) -> None:
+    """That so many of the runs asked for are not stored, as another process has them: none are lost in silence."""
+    if left:
+        say(f"{left} run{'s' * (left > 1)} of those asked for are not stored yet: another process has them")
+
+
 def computed(machine: "Resources", precision: str) -> str:
     """What runs are computed on, in words."""
     return (

@@ -15,6 +15,7 @@ from glam.cli.machine import (
     folders,
     place,
     resources,
+    say_elsewhere,
     say_problems,
 )
 from glam.cli.stored import USUALLY, add_select_flag
@@ -187,3 +188,4 @@ def _run_all(
                 Log(experiment.folder, piece.runs, epochs, where, heard) as listen,
             ):
                 run(experiment, missing[piece.label], machine, "none", listen)
+    say_elsewhere(sum(not one.finished(seed) for label, one in experiments.items() for seed in missing[label]))

@@ -5,7 +5,17 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from glam.cli.guard import guarded, say
-from glam.cli.machine import add_machine_flags, board, computed, corpus_folder, folders, place, resources, say_problems
+from glam.cli.machine import (
+    add_machine_flags,
+    board,
+    computed,
+    corpus_folder,
+    folders,
+    place,
+    resources,
+    say_elsewhere,
+    say_problems,
+)
 from glam.cli.release_flags import add_release_flags, notes, overrides, with_config
 from glam.cli.stored import add_select_flag
 from glam.errors import GlamError
@@ -105,11 +115,7 @@ def _train(args: argparse.Namespace) -> None:
             ) as listen,
         ):
             run(experiment, missing, machine, save, listen)
-        if left := [one for one in missing if not experiment.finished(one)]:
-            say(
-                f"{len(left)} of the {len(runs_asked)} runs are with another process and not in this report; the same "
-                "command, when that is done, reports on all"
-            )
+        say_elsewhere(sum(not experiment.finished(one) for one in missing))
     print(report_on(experiment.folder, args.select, None if args.next is not None else seeds))
     failed = [run.failed is not None for run in read_runs(experiment.stored, seeds)]
     refuse_if_all_failed(failed.count(False), failed.count(True))

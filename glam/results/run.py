@@ -196,7 +196,10 @@ def store_experiment(experiment: StoredExperiment) -> None:
             write_bytes(experiment.folder / UTTERANCES, table)
         write_text(path, hashed_json(content | {"files": files}, indent=1))
     except OSError as error:
-        raise GlamError(f"{experiment.folder}: cannot be written ({error}).") from None
+        raise GlamError(
+            f"{experiment.folder}: cannot be written ({error}). Make room or mend it, or choose another folder with "
+            "--runs-folder or GLAM_RUNS."
+        ) from None
     except ValueError as error:
         raise GlamError(f"{path}: {_damaged(error)} {_ANEW}") from None
 

@@ -1,5 +1,6 @@
 """Whatever else can disturb a command: others at the same work, a full disk, folders that cannot be written, clocks."""
 
+import ctypes
 import os
 import random
 import resource
@@ -232,26 +233,32 @@ def test_a_home_that_cannot_be_written(tiny_release: Path, tmp_path: Path) -> No
         assert (tmp_path / f"{kind}.png").is_file()
 
 
-@as_root
-def test_a_user_who_may_write_nowhere_but_into_his_own_folders(
+def without_power() -> None:
+    """In a process about to start: take from root what lets it write where permissions say no."""
+    if ROOT:
+        libc = ctypes.CDLL(None)
+        for capability in (1, 2, 3):  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER
+            libc.prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP
+
+
+def test_folders_that_permit_no_writing(
     undisturbed: tuple[str, dict[str, str]], tiny_release: Path, tmp_path: Path
 ) -> None:
+    """Neither the corpus nor what is above runs and data can be written."""
     report, expected = undisturbed
-
-    def nobody() -> None:
-        os.setgid(65534)
-        os.setuid(65534)
-
-    for path in [tiny_release, *tiny_release.rglob("*"), *tmp_path.parents]:
-        if not path.stat().st_mode & 0o005:
-            path.chmod(path.stat().st_mode | 0o555)
-    readable = subprocess.run([sys.executable, "-c", ""], preexec_fn=nobody, capture_output=True, check=False)
-    if readable.returncode:
-        pytest.skip("the environment cannot be read by others here")
-    words = command(tiny_release, tmp_path)
-    said = refused(start(words, env=environment(HOME="/proc/nowhere"), preexec_fn=nobody))
-    assert "Permission denied" in said
-    for name in ("runs", "data"):
-        (tmp_path / name).mkdir()
-        os.chown(tmp_path / name, 65534, 65534)
-    finish(Watch(tmp_path, expected), words, report, preexec_fn=nobody)
+    closed = tmp_path / "closed"
+    shutil.copytree(tiny_release, closed / "corpus")
+    for path in [closed, *closed.rglob("*")]:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    try:
+        words = command(closed / "corpus", closed)
+        said = refused(start(words, env=environment(), preexec_fn=without_power))
+        assert "Permission denied" in said
+        closed.chmod(0o755)
+        for name in ("runs", "data"):
+            (closed / name).mkdir()
+        closed.chmod(0o555)
+        finish(Watch(closed, expected), words, report, preexec_fn=without_power)
+    finally:
+        for path in [closed, *closed.rglob("*")]:
+            path.chmod(0o755)

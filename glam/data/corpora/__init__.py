@@ -13,6 +13,7 @@ from dataclasses import replace
 from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
+from stat import S_ISREG
 from typing import cast
 
 from glam.data.audio import RATE, AudioError, decode, read_bytes
@@ -91,6 +92,8 @@ def _measure(root: Path, utterance: Utterance, known: Utterance | None) -> Utter
     except OSError as error:
         detail = f"{utterance.audio} cannot be read: {error.strerror}"
         return Problem("unreadable audio", utterance.id, detail)
+    if not S_ISREG(status.st_mode):  # reading a pipe would wait for ever
+        return Problem("unreadable audio", utterance.id, f"{utterance.audio} is no file")
     if known and (known.size, known.mtime_ns) == (status.st_size, status.st_mtime_ns):
         return replace(
             utterance,

@@ -187,6 +187,9 @@ class _Findings:
     def _lines(self, path: Path) -> list[str]:
         name = self.relative(path)
         try:
+            if path.exists() and not path.is_file():
+                self.problem("unreadable file", name, "is no file")  # reading a pipe would wait for ever
+                return []
             content = path.read_bytes()
         except OSError as error:
             self.problem("unreadable file", name, str(error.strerror))

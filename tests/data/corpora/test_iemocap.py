@@ -356,6 +356,17 @@ def test_audio_that_cannot_be_read(release: Path, load: Load) -> None:
     assert load(release) == corpus
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes in the file system here")
+def test_pipes_are_not_waited_for(release: Path, load: Load) -> None:
+    for path in (audio_of(release, "Ses01F_impro01", "F000"), labels_of(release, "Ses02M_script01_1")):
+        path.unlink()
+        os.mkfifo(path)
+    corpus = load(release)
+    assert ("unreadable audio", "Ses01F_impro01_F000") in kinds(corpus)
+    assert ("unreadable file", "Session2/dialog/EmoEvaluation/Ses02M_script01_1.txt") in kinds(corpus)
+    assert len(corpus.utterances) == 7
+
+
 def test_other_rates_are_read_and_noted(release: Path, load: Load) -> None:
     audio = audio_of(release, "Ses01F_impro01", "F000")
     soundfile.write(audio, np.full((48_000, 2), 0.1), 48_000, subtype="PCM_24")
