@@ -58,8 +58,12 @@ class HeadFusion(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, channels, F, T) to (batch, hidden, heads*F, T)."""
-        attention = (self.query(x) * self.key(x)).unflatten(1, (self.heads, -1)).softmax(dim=2)
-        fused: Tensor = attention * self.value(x).unflatten(1, (self.heads, -1))
+        # Softmax leaves channels-last memory, and products of tensors that lie differently in it are slow.
+        query, key, value = (
+            convolution(x).contiguous().unflatten(1, (self.heads, -1))
+            for convolution in (self.query, self.key, self.value)
+        )
+        fused: Tensor = (query * key).softmax(dim=2) * value
         return fused.transpose(1, 2).flatten(2, 3)
 
 

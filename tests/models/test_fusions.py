@@ -139,7 +139,7 @@ def test_global_aware_block_is_the_library_s_gmlp():
         torch.testing.assert_close(ours, library, rtol=1e-10, atol=1e-12)
 
 
-@pytest.mark.parametrize("fusion", [GlobalAware(16, 12)], ids=["global-aware"])
+@pytest.mark.parametrize("fusion", [GlobalAware(16, 12), HeadFusion(16, 4, 8)], ids=["global-aware", "heads"])
 def test_no_fusion_passes_on_a_tensor_that_lies_badly_in_memory(fusion):
     # Elementwise operations on bfloat16 take many times as long where two tensors lie differently: what a fusion
     # computes between its matrix products lies as the others do, whatever the format of the map.
