@@ -32,7 +32,15 @@ class GlobalAware(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, channels, F, T) to (batch, channels, F*T)."""
-        y: Tensor = self.gmlp(x.flatten(2))
+        x = x.flatten(2)
+        layer = self.gmlp.layers[0].fn
+        block, gating = layer.fn.fn, layer.fn.fn.sgu
+        kept, gate = block.proj_in(layer.norm(x)).chunk(2, dim=-1)
+        # The library mixes by einsum, which leaves the gate transposed in memory: what follows, forward and backward,
+        # is slow on that, in bfloat16 on a CPU most of all.
+        mixing = gating.weight.expand(len(x), -1, -1)
+        gate = torch.baddbmm(gating.bias.unsqueeze(-1), mixing, gating.norm(gate))
+        y: Tensor = x + block.proj_out(gating.act(gate) * kept)
         return y
 
 
@@ -52,8 +60,12 @@ class HeadFusion(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, channels, F, T) to (batch, hidden, heads*F, T)."""
-        attention = (self.query(x) * self.key(x)).unflatten(1, (self.heads, -1)).softmax(dim=2)
-        fused: Tensor = attention * self.value(x).unflatten(1, (self.heads, -1))
+        # Softmax leaves channels-last memory, and products of tensors that lie differently in it are slow.
+        query, key, value = (
+            convolution(x).contiguous().unflatten(1, (self.heads, -1))
+            for convolution in (self.query, self.key, self.value)
+        )
+        fused: Tensor = (query * key).softmax(dim=2) * value
         return fused.transpose(1, 2).flatten(2, 3)
 
 
