@@ -25,7 +25,6 @@ from glam.training.engine import (
     new_learner,
 )
 from glam.training.feed import Feed
-from glam.training.memory import keep_freed_memory
 from glam.training.pack import Lane, Pack, together
 from glam.training.settings import Precision, TrainingSettings
 
@@ -111,9 +110,7 @@ class Workers:
 
     def __init__(self, processes: int) -> None:
         spawn = get_context("spawn")
-        self._pools = [
-            ProcessPoolExecutor(1, mp_context=spawn, initializer=keep_freed_memory) for _ in range(processes)
-        ]
+        self._pools = [ProcessPoolExecutor(1, mp_context=spawn) for _ in range(processes)]
 
     def __enter__(self) -> Self:
         return self

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import wave
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,6 +13,11 @@ os.environ["OMP_NUM_THREADS"] = "1"
 
 import numpy as np
 import pytest
+
+# A shell without job control, as CI has, starts what runs in its background deaf to Ctrl-C, and that is inherited by
+# the processes that tests interrupt. A handler is not: they start with the usual answer.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SHARED = Path(__file__).resolve().parent.parent.parent / "shared"
 

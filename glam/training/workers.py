@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 from glam.data.splits import RunKey
 from glam.errors import GlamError
 from glam.training.job import Job, open_feeds
-from glam.training.memory import keep_freed_memory
 from glam.training.message import Message
 from glam.training.one_run import run_one
 from glam.training.processes import deaf_to_interrupts
@@ -85,7 +84,6 @@ def _check(workers: Sequence[Any]) -> None:
 def _work(job: Job, waiting: Any, messages: Any, stop: Event) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the parent decides what that means, as with Ctrl-C
     threading.Thread(target=_die_with_parent, daemon=True).start()
-    keep_freed_memory()
     try:
         if job.resources.packed:
             _pack(job, waiting, messages.put, stop.is_set)
