@@ -84,6 +84,6 @@ def _scores(stored: StoredRun, again: StoredRun, n: int) -> list[str]:
 
 
 def environment_differences(stored: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """What a run was computed with that another was not, as `torch 2.11.0, now 2.12.0`."""
-    names = [name for name in {**stored, **now} if name not in CIRCUMSTANCES and stored.get(name) != now.get(name)]
-    return [f"{name} {stored.get(name)}, now {now.get(name)}" for name in names]
+    """What a run was computed with that another was not, as `torch 2.11.0, now 2.12.0`; of what is recorded."""
+    names = [name for name in stored if name not in CIRCUMSTANCES and stored[name] != now.get(name)]
+    return [f"{name} {stored[name]}, now {now.get(name)}" for name in names]

@@ -239,6 +239,7 @@ class _Run:
             "device_name": name,
             "precision": self.recipe.training.precision,
             "threads": torch.get_num_threads(),
+            "cpu_capability": torch.backends.cpu.get_cpu_capability(),  # the instructions that torch uses
             "runs_at_once": self.at_once,
             "resumed": self.notes["resumed"],
             "seconds": round(self.notes["elapsed"] + time.monotonic() - self.begun, 2),

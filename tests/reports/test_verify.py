@@ -96,6 +96,6 @@ def test_runs_that_failed_are_the_same_where_they_failed_alike(tmp_path: Path) -
 
 
 def test_what_the_environments_differ_in() -> None:
-    stored = {"torch": "2.11.0", "device": "cpu", "seconds": 3, "resumed": 1}
-    now = {"torch": "2.12.0", "device": "cpu", "seconds": 9, "resumed": 0, "threads": 2}
-    assert environment_differences(stored, now) == ["torch 2.11.0, now 2.12.0", "threads None, now 2"]
+    stored = {"torch": "2.11.0", "device": "cpu", "seconds": 3, "resumed": 1, "revision": "abc"}
+    now = {"torch": "2.12.0", "device": "cpu", "seconds": 9, "resumed": 0, "not recorded then": 2}
+    assert environment_differences(stored, now) == ["torch 2.11.0, now 2.12.0", "revision abc, now None"]
