@@ -25,6 +25,7 @@ from glam.training.engine import (
     new_learner,
 )
 from glam.training.feed import Feed
+from glam.training.memory import keep_freed_memory
 from glam.training.pack import Lane, Pack, together
 from glam.training.settings import Precision, TrainingSettings
 
@@ -106,11 +107,11 @@ def _epochs(
 
 
 class Workers:
-    """Runs side by side on a CPU: a process each, of one thread, with the one-run engine in it."""
+    """Runs on a CPU: a process each, with the one-run engine in it."""
 
     def __init__(self, processes: int) -> None:
         spawn = get_context("spawn")
-        self._pools = [ProcessPoolExecutor(1, mp_context=spawn) for _ in range(processes)]
+        self._pools = [ProcessPoolExecutor(1, spawn, keep_freed_memory) for _ in range(processes)]
 
     def __enter__(self) -> Self:
         return self
@@ -121,23 +122,23 @@ class Workers:
         for pool in self._pools:
             pool.shutdown()
 
-    def epochs(self, problem: Problem, precision: Precision, runs: int) -> Iterator[Seconds]:
-        """One run in each of the first `runs` processes; the seconds of the slowest."""
+    def epochs(self, problem: Problem, precision: Precision, runs: int, threads: int) -> Iterator[Seconds]:
+        """One run in each of the first `runs` processes, of so many threads; the seconds of the slowest."""
         while True:
-            parts = [pool.submit(_epoch_here, problem, precision) for pool in self._pools[:runs]]
+            parts = [pool.submit(_epoch_here, problem, precision, threads) for pool in self._pools[:runs]]
             seconds = [part.result() for part in parts]
             yield Seconds(max(s.training for s in seconds), max(s.evaluation for s in seconds))
 
 
-_here: dict[tuple[str, int, Precision], Iterator[Seconds]] = {}  # a worker's runs, which go on from call to call
+_here: dict[tuple[str, int, Precision, int], Iterator[Seconds]] = {}  # a worker's runs, which go on from call to call
 
 
-def _epoch_here(problem: Problem, precision: Precision) -> Seconds:
-    key = (str(problem.features), problem.steps, precision)
+def _epoch_here(problem: Problem, precision: Precision, threads: int) -> Seconds:
+    key = (str(problem.features), problem.steps, precision, threads)
     if key not in _here:
         for old in [old for old in _here if old[:2] != key[:2]]:
             del _here[old]
-        _here[key] = one_run(problem, precision, threads=1)
+        _here[key] = one_run(problem, precision, threads)
     return next(_here[key])
 
 

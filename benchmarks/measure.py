@@ -157,7 +157,12 @@ def measure(
         plain: _plain_epochs(problem),
         step: memory_epochs(problem, bare=False),
         bare: memory_epochs(problem, bare=True),
-        **{Contender("one run", p, 1, threads): one_run(problem, p, CORES) for p in PRECISIONS},
+        **{
+            Contender("one run", p, 1, threads): workers.epochs(problem, p, 1, CORES)
+            if options.cpu
+            else one_run(problem, p, CORES)
+            for p in PRECISIONS
+        },
     }
     times = interleaved(contenders, options.rounds)
     rows = [make.training(engine, seconds, times[plain]) for engine, seconds in times.items()]
@@ -196,7 +201,7 @@ def _side_by_side(
     engines: dict[Contender, Iterator[Seconds]] = {}
     for precision in PRECISIONS:
         engine = Contender("side by side", precision, runs, 1 if options.cpu else 0)
-        epochs = workers.epochs(problem, precision, runs) if options.cpu else packed_steps(problem, precision, runs)
+        epochs = workers.epochs(problem, precision, runs, 1) if options.cpu else packed_steps(problem, precision, runs)
         if epochs is not None:
             engines[engine] = epochs
     if not engines:

@@ -28,8 +28,6 @@ from glam.training.mixup import EpochDraws, draw_epoch, mix, shares
 from glam.training.schedule import learning_rates
 from glam.training.settings import EvaluationSettings, Precision, TrainingSettings
 
-EVALUATION_BATCH = 256  # fixed: rounding may depend on it
-
 
 class NotFinite(Exception):
     """The training loss of a run is not a finite number."""
@@ -123,8 +121,8 @@ class Learner:
 
     def __init__(self, model: nn.Module, settings: TrainingSettings, loss: Loss, device: torch.device) -> None:
         self.precision = settings.precision
-        # Convolutions in bfloat16 are 2-3 times as fast with channels last; float32 keeps the default format,
-        # in which it agrees with the release to the bit.
+        # Convolutions in bfloat16 are 2-3 times as fast with channels last. float32 would gain a tenth on a CPU, but
+        # batch norm then sums a channel one value after another: its gradients are 10 to 300 times less exact.
         self.format = torch.channels_last if self.precision == "bf16" else torch.contiguous_format
         self.device = device
         self.model = model.to(device).to(memory_format=self.format)  # type: ignore[call-overload]
@@ -151,7 +149,7 @@ class Learner:
         self.model.eval()
         parts = []
         with torch.inference_mode():
-            for number, batch in enumerate(feed.batches(feed.rows(rows).split(EVALUATION_BATCH))):
+            for number, batch in enumerate(feed.batches(feed.rows(rows).split(evaluation_batch(self.device)))):
                 self._draw_from(seed + number)
                 parts.append(self._forward(batch))
             result: NDArray[np.float32] = torch.cat(parts).cpu().numpy()
@@ -195,6 +193,14 @@ def noise(size: int, shape: tuple[int, int], classes: int, mixed: bool, device: 
     place = torch.arange(size, device=device)
     mixing = (place.flip(0), torch.tensor([0.5, 0.5], device=device)) if mixed else (None, None)
     return Batch(torch.randn(size, 1, *shape, device=device), place % classes, place, 1e-4, 0, *mixing)
+
+
+def evaluation_batch(device: torch.device) -> int:
+    """How many segments are evaluated at once: fixed, as rounding may depend on it.
+
+    What lies in a processor's cache is evaluated up to twice as fast as what does not.
+    """
+    return 32 if device.type == "cpu" else 256
 
 
 def at_least_float32(logits: Tensor) -> Tensor:

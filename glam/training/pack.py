@@ -19,11 +19,11 @@ from torch.func import functional_call, grad_and_value, vmap
 
 from glam.models.dropout import is_seed
 from glam.training.engine import (
-    EVALUATION_BATCH,
     Batch,
     Steps,
     arithmetic,
     at_least_float32,
+    evaluation_batch,
     generators_kept,
     objective,
 )
@@ -218,7 +218,7 @@ class Lane:
 
     def logits(self, feed: Feed, rows: Tensor, seed: int) -> NDArray[np.float32]:
         """See Learns."""
-        batches = feed.batches(feed.rows(rows).split(EVALUATION_BATCH))
+        batches = feed.batches(feed.rows(rows).split(evaluation_batch(self.device)))
         parts = [self.pack.logits(self.slot, batch, seed + number) for number, batch in enumerate(batches)]
         result: NDArray[np.float32] = torch.cat(parts).cpu().numpy()
         return result
