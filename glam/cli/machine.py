@@ -121,14 +121,16 @@ def corpus_folder(name: str, datadir: Path | None, data: Path) -> Path:
 def resources(args: argparse.Namespace, precision: str) -> "Resources":
     """Device, threads and runs at once, as the flags say; GlamError where that does not exist here."""
     from glam.training.job import Resources
+    from glam.training.processes import expect_torch
 
-    where = device(args.gpu)
-    if precision == "tf32" and not where.startswith("cuda"):
-        raise GlamError(f"precision tf32 exists on NVIDIA GPUs only; this is {where}. Use fp32 or bf16.")
     if not 0 <= args.checkpoint_every < float("inf"):
         raise GlamError(f"--checkpoint-every {args.checkpoint_every}: expected seconds, 0 or more")
     if args.threads < 1:
         raise GlamError(f"--threads {args.threads}: at least one is needed")
+    expect_torch()  # mistakes are found by now, and the corpus is still to be read
+    where = device(args.gpu)
+    if precision == "tf32" and not where.startswith("cuda"):
+        raise GlamError(f"precision tf32 exists on NVIDIA GPUs only; this is {where}. Use fp32 or bf16.")
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if args.runs_at_once == "auto":
         at_once = {"cpu": max(1, cores // args.threads), "mps": 1}.get(where, 0)
@@ -143,6 +145,12 @@ def device(gpu: int | None) -> str:
     """The device of that number, -1 the CPU, None the first GPU or else the CPU; GlamError where it is not there."""
     if gpu is not None and gpu < 0:
         return "cpu"
+    from glam.training.processes import with_torch
+
+    return with_torch(_device, gpu)
+
+
+def _device(gpu: int | None) -> str:
     import torch
 
     if torch.cuda.is_available():

@@ -1,7 +1,7 @@
 """The verb `glam train`, which is also train.py."""
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from glam.cli.guard import guarded, say
@@ -88,13 +88,14 @@ def _train(args: argparse.Namespace) -> None:
         fields.append(("split.protocol", args.protocol))
     fields += [parse_override(text) for text in args.set]
     recipe = load_recipe(args.recipe, fields)
+    asked = _seeds(args)
     runs, data = folders(args)
     places = Places(corpus_folder(recipe.corpus.name, args.datadir, data), data, runs)
     machine = resources(args, recipe.training.precision)
     for line in notes(args):
         say(line)
     experiment = prepare(recipe, places, verify=args.verify_corpus)
-    seeds = _seeds(args, lambda seed: all(map(experiment.finished, experiment.runs([seed]))))
+    seeds = asked if args.next is None else _next(args.next, asked, experiment)
     runs_asked = experiment.runs(seeds)
     missing = [one for one in runs_asked if not experiment.finished(one)]
     _banner(experiment, machine, runs_asked, missing)
@@ -134,7 +135,8 @@ def live(experiment: "Experiment", runs: "Sequence[RunKey]") -> "Live":
     return Live(len(runs), recipe.training.epochs, share)
 
 
-def _seeds(args: argparse.Namespace, finished: Callable[[int], bool]) -> list[int]:
+def _seeds(args: argparse.Namespace) -> list[int]:
+    """The seeds asked for, as far as the flags tell: with --next, all of which those without a result come next."""
     from glam.data.splits import read_seeds, seeds
 
     given = [flag for flag in ("seed", "runs", "next") if getattr(args, flag) is not None]
@@ -150,11 +152,14 @@ def _seeds(args: argparse.Namespace, finished: Callable[[int], bool]) -> list[in
     count = args.next if args.next is not None else args.runs if args.runs is not None else 1
     if not 1 <= count <= len(known):
         raise GlamError(f"--{given[0] if given else 'runs'} {count}: expected 1 to {len(known)}, the number of seeds")
-    if args.next is not None:
-        known = [seed for seed in known if not finished(seed)]
-        if not known:
-            say("every seed has its result; nothing is left to train")
-    return known[:count]
+    return known if args.next is not None else known[:count]
+
+
+def _next(count: int, known: "Sequence[int]", experiment: "Experiment") -> list[int]:
+    left = [seed for seed in known if not all(map(experiment.finished, experiment.runs([seed])))]
+    if not left:
+        say("every seed has its result; nothing is left to train")
+    return left[:count]
 
 
 def _banner(

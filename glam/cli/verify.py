@@ -40,6 +40,7 @@ def _verify(args: argparse.Namespace) -> int:
     from glam.reports.verify import compare_runs, environment_differences
     from glam.results.run import experiment_of, read_run
     from glam.training.experiment import Places
+    from glam.training.processes import expect_torch
 
     folder = find(args.run, args.runs_folder)
     stored, there = read_run(folder), experiment_of(folder)
@@ -51,6 +52,7 @@ def _verify(args: argparse.Namespace) -> int:
         stored.predictions()  # damage is said before anything long
     data = args.data_folder or data_folder()
     corpus = corpus_folder(there.composition.corpus, args.datadir, data)
+    expect_torch()
     with TemporaryDirectory(prefix="glam-verify-") as temporary:
         experiment = _experiment(there, Places(corpus, data, Path(temporary)), args.epochs)
         again = _train(experiment, stored, args.gpu)

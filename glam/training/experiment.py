@@ -21,6 +21,7 @@ from glam.results.identity import digest, identity
 from glam.results.run import RUN, StoredExperiment, experiment_folder, store_experiment
 from glam.training.job import Job, Resources, SaveModel
 from glam.training.message import Message
+from glam.training.processes import with_torch
 from glam.training.recipe import Recipe
 from glam.training.workers import run_jobs
 
@@ -73,7 +74,7 @@ def experiment_on(corpus: Corpus, recipe: Recipe, places: Places) -> Experiment:
     """The experiment of a recipe on a corpus that has been read."""
     people = population(corpus, recipe.corpus, recipe.segments)
     folds = people.folds(recipe.split)
-    check_shape(recipe.model, len(recipe.corpus.classes), recipe.features.shape(recipe.segments.samples))
+    with_torch(check_shape, recipe.model, len(recipe.corpus.classes), recipe.features.shape(recipe.segments.samples))
     settings = recipe.scientific()
     who = identity(settings, people.digest)
     stored = StoredExperiment(

@@ -4,7 +4,6 @@ A run that is stored on this machine says so itself. For the others a throw-away
 the right shape, in as many processes at once as runs will be; nothing of the corpus is extracted for it.
 """
 
-import multiprocessing
 import time
 from collections.abc import Callable, Sequence
 from math import ceil
@@ -19,7 +18,7 @@ from glam.results.identity import canonical_json
 from glam.results.run import StoredExperiment, StoredRun, read_run
 from glam.training.experiment import Experiment
 from glam.training.job import Resources
-from glam.training.processes import deaf_to_interrupts
+from glam.training.processes import context, deaf_to_interrupts
 from glam.training.recipe import Recipe
 
 SECONDS = 1.5  # of measuring, at least one step
@@ -125,12 +124,12 @@ def _measure(recipes: Sequence[Recipe], resources: Resources) -> list[float]:
     """Seconds of a step of each recipe, the mean over as many processes as there will be, measuring side by side."""
     if not recipes:
         return []
-    context = multiprocessing.get_context("spawn")
+    started = context()
     processes, ends = [], []
     try:
         for _ in range(1 if resources.packed else resources.at_once):
-            here, there = context.Pipe(duplex=False)
-            process = context.Process(target=_tell, args=(recipes, resources, there), daemon=True)
+            here, there = started.Pipe(duplex=False)
+            process = started.Process(target=_tell, args=(recipes, resources, there), daemon=True)
             with deaf_to_interrupts():
                 process.start()
             there.close()  # so that the end of the process is the end of the pipe

@@ -20,7 +20,7 @@ from glam.training.job import Job, open_feeds
 from glam.training.memory import keep_freed_memory
 from glam.training.message import Message
 from glam.training.one_run import run_one
-from glam.training.processes import deaf_to_interrupts
+from glam.training.processes import context, deaf_to_interrupts
 
 if TYPE_CHECKING:
     from glam.training.engine import Steps
@@ -34,16 +34,16 @@ def run_jobs(job: Job, runs: Sequence[RunKey]) -> Iterator[Message]:
     Closing the iterator, or an exception in its consumer (Ctrl-C), asks the workers to checkpoint and stop.
     Raises GlamError where a worker ended unexpectedly.
     """
-    context = multiprocessing.get_context("spawn")
-    messages = context.Queue()
-    waiting = context.Queue()
-    stop = context.Event()
+    processes = context()
+    messages = processes.Queue()
+    waiting = processes.Queue()
+    stop = processes.Event()
     for run in runs:
         waiting.put(run)
     count = 1 if job.resources.packed else min(job.resources.at_once, len(runs))
     for _ in range(count):
         waiting.put(None)
-    workers = [context.Process(target=_work, args=(job, waiting, messages, stop), daemon=True) for _ in range(count)]
+    workers = [processes.Process(target=_work, args=(job, waiting, messages, stop), daemon=True) for _ in range(count)]
     try:
         with deaf_to_interrupts():
             for worker in workers:

@@ -11,7 +11,6 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -93,12 +92,8 @@ def to_all(process: "subprocess.Popen[str]", number: signal.Signals, rng: random
 
 
 def to_worker(process: "subprocess.Popen[str]", number: signal.Signals, rng: random.Random) -> None:
-    """Not to Python's own helper beside them, whose end Python itself answers with a traceback."""
-    workers = []
-    for pid in members(process.pid):
-        with suppress(OSError):  # it has just ended
-            if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes():
-                workers.append(pid)
+    """Not to Python's own helpers beside them: the tracker of resources, and what the workers are forked off."""
+    workers = [pid for pid, parent in members(process.pid).items() if parent not in (process.pid, os.getpid())]
     os.kill(rng.choice(workers) if workers else process.pid, number)
 
 
