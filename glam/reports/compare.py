@@ -292,5 +292,6 @@ def _explained(contest: Contest) -> list[str]:
         "corrected: does the difference hold beyond this corpus? For training sets that overlap (Nadeau and Bengio), "
         f"with test / training utterances {ratio}",
         "naive: takes the runs as independent; beyond this corpus it finds differences that are not there",
-        f"effect size: in standard deviations {unit}; number of runs: at 80 % power, 5 % level, this spread",
+        f"effect size: in standard deviations {unit}; number of runs: at 80 % power, 5 % level, this spread; no number "
+        "where it would take less overlap of the training sets, not more runs",
     ]
