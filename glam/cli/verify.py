@@ -108,4 +108,6 @@ def _train(experiment: "Experiment", stored: "StoredRun", gpu: int | None) -> "S
 
 def _computed(recorded: dict[str, object]) -> str:
     found = {name: recorded.get(name) for name in ("device", "precision", "threads", "torch", "glam", "revision")}
-    return "{device}, {precision}, {threads} CPU threads a run, torch {torch}, glam {glam} ({revision})".format(**found)
+    several = "s" * (found["threads"] != 1)
+    text = "{device}, {precision}, {threads} CPU thread{several} a run, torch {torch}, glam {glam} ({revision})"
+    return text.format(**found, several=several)

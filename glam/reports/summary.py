@@ -232,8 +232,9 @@ def _computed(runs: Sequence[StoredRun]) -> list[str]:
 
     if not runs:
         return []
+    threads = kinds("threads")
     return [
-        f"computed: {kinds('device')}, {kinds('precision')}, {kinds('threads')} CPU threads a run, "
+        f"computed: {kinds('device')}, {kinds('precision')}, {threads} CPU thread{'s' * (threads != '1')} a run, "
         f"torch {kinds('torch')}, glam {kinds('glam')} ({kinds('revision')})"
     ]
 
