@@ -143,7 +143,7 @@ def _measure(recipes: Sequence[Recipe], resources: Resources) -> list[float]:
         ) from None
     finally:
         for process in processes:
-            process.terminate()
+            process.kill()  # it is deaf to anything milder
             process.join()
     return [mean(same) for same in zip(*paces, strict=True)]
 

@@ -7,14 +7,20 @@ beside whatever is read meanwhile, and the others are forked off that one; elsew
 import multiprocessing
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeVar
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING, TypeVar, cast
+
+from glam.errors import GlamError
 
 if TYPE_CHECKING:
     from multiprocessing.context import ForkServerContext, SpawnContext
 
 Result = TypeVar("Result")
+
+ENDINGS = (signal.SIGINT, signal.SIGTERM)
 
 # What the process imports that others are forked off. An optimiser wants torch's compiler.
 TAKEN_ALONG = ["glam.training.origin", "torch", "torch._dynamo", "g_mlp_pytorch", "glam.training.engine"]
@@ -41,22 +47,43 @@ def expect_torch() -> None:
 def with_torch(function: Callable[..., Result], *arguments: object) -> Result:
     """What a function gives that needs torch: called here if torch is imported here, else in a process that has it.
 
-    Raises what the function raises.
+    Raises GlamError where the function does, or where that process ended unexpectedly.
     """
     if "torch" in sys.modules:
         return function(*arguments)
-    with deaf_to_interrupts():
-        pool = context().Pool(1)
-    with pool:
-        return pool.apply(function, arguments)
+    started = context()
+    here, there = started.Pipe(duplex=False)
+    process = started.Process(target=_answer, args=(there, function, arguments), daemon=True)
+    try:
+        with deaf_to_interrupts():
+            process.start()
+        there.close()  # so that the end of the process is the end of the pipe
+        result, error = here.recv()
+    except EOFError:
+        raise GlamError("a process that imports torch ended unexpectedly; usually memory ran out") from None
+    finally:
+        if process.pid is not None:
+            process.kill()
+            process.join()
+    if error is not None:
+        raise error
+    return cast(Result, result)
+
+
+def _answer(there: Connection, function: Callable[..., object], arguments: tuple[object, ...]) -> None:
+    try:
+        there.send((function(*arguments), None))
+    except GlamError as error:
+        there.send((None, error))
 
 
 @contextmanager
 def deaf_to_interrupts() -> Iterator[None]:
-    """Processes that are started within the block never see Ctrl-C, from their first instruction on.
+    """Processes that are started within the block never see Ctrl-C or SIGTERM, from their first instruction on.
 
-    A terminal sends it to all of them, but what it means is for this process to decide. Python answers it with a
-    traceback in a process that is still importing.
+    A terminal or a scheduler sends it to all of them, but what it means is for this process to decide, and not before
+    the block ends: a process that is half started would be lost. Python answers Ctrl-C with a traceback in a process
+    that is still importing.
     """
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
@@ -64,8 +91,26 @@ def deaf_to_interrupts() -> Iterator[None]:
     from multiprocessing.resource_tracker import ensure_running
 
     ensure_running()  # starting it later would lift the mask within the block
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # inherited
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, ENDINGS)  # inherited
+    try:
+        with _put_off():
+            yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+@contextmanager
+def _put_off() -> Iterator[None]:
+    """Answer signals when the block ends; the mask of one thread does not keep them from those of libraries."""
+    if threading.current_thread() is not threading.main_thread():  # only the main thread answers signals
+        yield
+        return
+    came: list[int] = []
+    handlers = {one: signal.signal(one, lambda number, _: came.append(number)) for one in ENDINGS}
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for one, handler in handlers.items():
+            signal.signal(one, signal.SIG_DFL if handler is None else handler)
+    if came:
+        signal.raise_signal(signal.Signals(came[0]))

@@ -2,6 +2,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from glam.errors import GlamError
 from glam.training.processes import deaf_to_interrupts, with_torch
 
-ASK = "import signal; print(signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, []))"
+ASK = "import signal; print({signal.SIGINT, signal.SIGTERM} <= signal.pthread_sigmask(signal.SIG_BLOCK, []))"
 
 WITHOUT_TORCH = """
 import os, sys
@@ -39,6 +40,35 @@ def test_processes_started_within_never_see_ctrl_c() -> None:
     with deaf_to_interrupts():
         assert is_deaf()
     assert not is_deaf()
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="there are no signal masks here")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_waits_until_processes_are_started(number: signal.Signals) -> None:
+    reached = []
+
+    def answer(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    def interrupt() -> None:  # a thread of its own: the mask is the main thread's alone
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
+        os.kill(os.getpid(), number)
+
+    def be_interrupted() -> None:
+        with deaf_to_interrupts():
+            thread = threading.Thread(target=interrupt)
+            thread.start()
+            thread.join()
+            reached.append("the end of the block")
+
+    before = signal.signal(number, answer)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            be_interrupted()
+        assert signal.getsignal(number) is answer
+    finally:
+        signal.signal(number, before)
+    assert reached == ["the end of the block"]
 
 
 def refuse(text: str) -> None:
