@@ -76,16 +76,17 @@ def board(
 
 def say_elsewhere(left: int) -> None:
     """That so many of the runs asked for are not stored, as another process has them: none are lost in silence."""
+    from glam.reports.words import counted
+
     if left:
-        say(f"{left} run{'s' * (left > 1)} of those asked for are not stored yet: another process has them")
+        say(f"{counted(left, 'run')} of those asked for are not stored yet: another process has them")
 
 
 def computed(machine: "Resources", precision: str) -> str:
     """What runs are computed on, in words."""
-    return (
-        f"{machine.device}, {precision}, {machine.threads} CPU thread{'s' * (machine.threads > 1)} a run, "
-        f"{machine.described()}"
-    )
+    from glam.reports.words import counted
+
+    return f"{machine.device}, {precision}, {counted(machine.threads, 'CPU thread')} a run, {machine.described()}"
 
 
 def folders(args: argparse.Namespace) -> tuple[Path, Path]:

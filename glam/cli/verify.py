@@ -90,6 +90,8 @@ def _experiment(there: "StoredExperiment", places: "Places", epochs: int | None)
 
 def _train(experiment: "Experiment", stored: "StoredRun", gpu: int | None) -> "StoredRun":
     from glam.cli.train import live
+    from glam.reports.summary import computed_on
+    from glam.reports.words import counted
     from glam.results.run import read_run
     from glam.training.experiment import run
     from glam.training.job import Resources
@@ -98,16 +100,9 @@ def _train(experiment: "Experiment", stored: "StoredRun", gpu: int | None) -> "S
     where = device(-1 if gpu is None and recorded.get("device") == "cpu" else gpu)
     machine = Resources(where, int(recorded.get("threads", 1)), 1, inf)
     epochs = experiment.recipe.training.epochs
-    say(f"run        {stored.folder}: {experiment.recipe.model.name}, {epochs} epoch{'s' * (epochs > 1)} again")
+    say(f"run        {stored.folder}: {experiment.recipe.model.name}, {counted(epochs, 'epoch')} again")
     say(f"corpus     {experiment.corpus.root}, as recorded")
-    say(f"recorded   {_computed(recorded)}")
+    say(f"recorded   {computed_on([stored])}")
     with live(experiment, [stored.key]) as listen:
         run(experiment, [stored.key], machine, "none", listen)
     return read_run(experiment.folder / stored.folder.absolute().name)
-
-
-def _computed(recorded: dict[str, object]) -> str:
-    found = {name: recorded.get(name) for name in ("device", "precision", "threads", "torch", "glam", "revision")}
-    several = "s" * (found["threads"] != 1)
-    text = "{device}, {precision}, {threads} CPU thread{several} a run, torch {torch}, glam {glam} ({revision})"
-    return text.format(**found, several=several)

@@ -17,6 +17,7 @@ from glam.data.splits import Split, runs_of
 from glam.data.utterances import Corpus
 from glam.reports.sharing import EVERYTHING, Overlap, Reference, audit_line, look_through
 from glam.reports.summary import SYNTHETIC, mean_std
+from glam.reports.words import counted
 from glam.training.recipe import Recipe
 
 Ints = NDArray[np.int64]
@@ -107,10 +108,7 @@ def audit_text(found: Audit) -> str:
 def _protocol(found: Audit) -> str:
     """The protocol's name, how many splits were looked through, and how many utterances their parts have."""
     seeds = len(found.splits) // max(found.folds, 1)
-    if found.folds:
-        splits = f"{seeds} seed{'s' * (seeds > 1)} of {found.folds} folds"
-    else:
-        splits = f"{seeds} split{'s' * (seeds > 1)}"
+    splits = f"{counted(seeds, 'seed')} of {found.folds} folds" if found.folds else counted(seeds, "split")
     parts = {
         "training": [len(one.train) for one in found.splits],
         "validation": [one.validation_only for one in found.splits],

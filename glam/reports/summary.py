@@ -105,7 +105,7 @@ def report(folder: Path, view: View | None = None, seeds: Sequence[int] | None =
         f"corpus: {composition_line(experiment.composition)}",
     ]
     lines += absences(experiment, results)
-    lines += _computed(runs)
+    lines += [f"computed: {computed_on(runs)}"] if runs else []
     lines += [f"results: {folder}"]
     return "\n".join(lines)
 
@@ -226,17 +226,17 @@ def _per_run(results: Sequence[Result]) -> str:
     return f" (mean ± sample standard deviation), {held_out} each"
 
 
-def _computed(runs: Sequence[StoredRun]) -> list[str]:
+def computed_on(runs: Sequence[StoredRun]) -> str:
+    """What stored runs say that they were computed on: device, precision, threads, versions."""
+
     def kinds(key: str) -> str:
         return ", ".join(sorted({str(run.environment.get(key)) for run in runs}))
 
-    if not runs:
-        return []
     threads = kinds("threads")
-    return [
-        f"computed: {kinds('device')}, {kinds('precision')}, {threads} CPU thread{'s' * (threads != '1')} a run, "
+    return (
+        f"{kinds('device')}, {kinds('precision')}, {threads} CPU thread{'s' * (threads != '1')} a run, "
         f"torch {kinds('torch')}, glam {kinds('glam')} ({kinds('revision')})"
-    ]
+    )
 
 
 def _fold_tables(
@@ -294,7 +294,7 @@ def _about_folds(experiment: StoredExperiment, results: Sequence[Result]) -> lis
     found = pool(experiment, results)
     folds, seeds = len(experiment.folds), len(found.pooled)
     lines = [
-        f"folds: {folds}, all of them of {seeds} seed{'s' * (seeds != 1)}. Pooled: the predictions of a seed's folds "
+        f"folds: {folds}, all of them of {counted(seeds, 'seed')}. Pooled: the predictions of a seed's folds "
         "together; mean ± sample standard deviation over seeds. Over folds: mean ± sample standard deviation"
         + (" of the folds, each its mean over the seeds" if experiment.split.protocol in LEFT_OUT else "")
         + "; the interval is of that mean, corrected for training sets that overlap (Nadeau and Bengio)"

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from glam.evaluation.metrics import scores_of_all
 from glam.reports.views import best
+from glam.reports.words import counted
 from glam.results.run import StoredRun
 
 # What is recorded of a run's environment but says nothing about how its numbers were computed.
@@ -53,7 +54,7 @@ def compare_runs(stored: StoredRun, again: StoredRun) -> Outcome:
         differs |= (parts != 0).reshape(n, -1).any(axis=1)
     if not differs.any():
         what = "loss, learning rate, logits, segment classes and confusion"
-        return Outcome(True, (f"SAME, bit for bit: {what} of {n} epoch{'s' * (n > 1)}",))
+        return Outcome(True, (f"SAME, bit for bit: {what} of {counted(n, 'epoch')}",))
     of_epoch = np.abs(logits).max(axis=(1, 2))
     lines = (
         f"DIFFERENT from epoch {differs.argmax() + 1} of {n} on",

@@ -7,7 +7,6 @@ the right shape, in as many processes at once as runs will be; nothing of the co
 import time
 from collections.abc import Callable, Sequence
 from math import ceil
-from multiprocessing.connection import Connection
 from statistics import mean, median
 
 from glam.data.segments import padded_length
@@ -18,7 +17,7 @@ from glam.results.identity import canonical_json
 from glam.results.run import StoredExperiment, StoredRun, read_run
 from glam.training.experiment import Experiment
 from glam.training.job import Resources
-from glam.training.processes import context, deaf_to_interrupts
+from glam.training.processes import answers
 from glam.training.recipe import Recipe
 
 SECONDS = 1.5  # of measuring, at least one step
@@ -124,35 +123,20 @@ def _measure(recipes: Sequence[Recipe], resources: Resources) -> list[float]:
     """Seconds of a step of each recipe, the mean over as many processes as there will be, measuring side by side."""
     if not recipes:
         return []
-    started = context()
-    processes, ends = [], []
     try:
-        for _ in range(1 if resources.packed else resources.at_once):
-            here, there = started.Pipe(duplex=False)
-            process = started.Process(target=_tell, args=(recipes, resources, there), daemon=True)
-            with deaf_to_interrupts():
-                process.start()
-            there.close()  # so that the end of the process is the end of the pipe
-            processes.append(process)
-            ends.append(here)
-        paces = [end.recv() for end in ends]
+        paces = answers(_paces, recipes, resources, processes=1 if resources.packed else resources.at_once)
     except EOFError:
         raise GlamError(
             "a process that measured how long runs take ended unexpectedly, which usually means that memory ran out. "
             "Use --runs-at-once 1."
         ) from None
-    finally:
-        for process in processes:
-            process.kill()  # it is deaf to anything milder
-            process.join()
     return [mean(same) for same in zip(*paces, strict=True)]
 
 
-def _tell(recipes: Sequence[Recipe], resources: Resources, answer: Connection) -> None:
+def _paces(recipes: Sequence[Recipe], resources: Resources) -> list[float]:
     if resources.packed:
-        answer.send([share_of_a_step(recipe, resources) for recipe in recipes])
-    else:
-        answer.send([seconds_a_step(recipe, resources.device, resources.threads) for recipe in recipes])
+        return [share_of_a_step(recipe, resources) for recipe in recipes]
+    return [seconds_a_step(recipe, resources.device, resources.threads) for recipe in recipes]
 
 
 def _cost(recipe: Recipe) -> str:

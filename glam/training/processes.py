@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar
 
 from glam.errors import GlamError
 
@@ -51,23 +51,39 @@ def with_torch(function: Callable[..., Result], *arguments: object) -> Result:
     """
     if "torch" in sys.modules:
         return function(*arguments)
-    started = context()
-    here, there = started.Pipe(duplex=False)
-    process = started.Process(target=_answer, args=(there, function, arguments), daemon=True)
     try:
-        with deaf_to_interrupts():
-            process.start()
-        there.close()  # so that the end of the process is the end of the pipe
-        result, error = here.recv()
+        (result,) = answers(function, *arguments)
     except EOFError:
         raise GlamError("a process that imports torch ended unexpectedly; usually memory ran out") from None
+    return result
+
+
+def answers(function: Callable[..., Result], *arguments: object, processes: int = 1) -> list[Result]:
+    """What a function gives in so many processes that call it side by side.
+
+    Raises GlamError where the function does, EOFError where a process ended unexpectedly.
+    """
+    started = context()
+    begun, ends = [], []
+    try:
+        for _ in range(processes):
+            here, there = started.Pipe(duplex=False)
+            process = started.Process(target=_answer, args=(there, function, arguments), daemon=True)
+            begun.append(process)  # before an interrupt is answered: it is to be ended in any case
+            ends.append(here)
+            with deaf_to_interrupts():
+                process.start()
+            there.close()  # so that the end of the process is the end of the pipe
+        found = [end.recv() for end in ends]
     finally:
-        if process.pid is not None:
-            process.kill()
-            process.join()
-    if error is not None:
-        raise error
-    return cast(Result, result)
+        for process in begun:
+            if process.pid is not None:
+                process.kill()  # it is deaf to anything milder
+                process.join()
+    for _, error in found:
+        if error is not None:
+            raise error
+    return [result for result, _ in found]
 
 
 def _answer(there: Connection, function: Callable[..., object], arguments: tuple[object, ...]) -> None:

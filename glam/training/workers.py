@@ -8,7 +8,6 @@ import multiprocessing
 import multiprocessing.connection
 import os
 import queue
-import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.synchronize import Event
@@ -83,7 +82,6 @@ def _check(workers: Sequence[Any]) -> None:
 
 
 def _work(job: Job, waiting: Any, messages: Any, stop: Event) -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the parent decides what that means, as with Ctrl-C
     threading.Thread(target=_die_with_parent, daemon=True).start()
     try:
         if job.resources.packed:

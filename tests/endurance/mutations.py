@@ -674,6 +674,11 @@ TARGETS_TABLE = (
 )
 
 
+def numbers(target: Target, trials: int) -> range:
+    """The trials of a target, of so many of all together."""
+    return range(-(-trials * target.share // sum(one.share for one in TARGETS_TABLE)))
+
+
 # --- a trial -----------------------------------------------------------------------------------------------------
 
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from endurance.trials import PROJECT, Watch, command, environment, gone, start, table, to_all, trainings
+from endurance.trials import PROJECT, Watch, command, completed, environment, gone, start, table, to_all, trainings
 
 ROOT = os.geteuid() == 0
 as_root = pytest.mark.skipif(not ROOT, reason="mounting takes root")
@@ -74,9 +74,7 @@ def test_two_processes_on_one_table(tiny_release: Path, tmp_path: Path) -> None:
         small = ["--set=segments={length: 0.5, train_overlap: 0.3, test_overlap: 0.2}", "--set=training.epochs=1"]
         return [sys.executable, "-m", "glam", "table", "2", "--runs=2", "--gpu=-1", *small, *places]
 
-    alone = subprocess.run(
-        words(tmp_path / "alone"), capture_output=True, text=True, env=environment(), cwd=PROJECT, check=False
-    )
+    alone = completed(words(tmp_path / "alone"), timeout=None, env=environment(), cwd=PROJECT)
     assert alone.returncode == 0, alone.stderr
     folder = tmp_path / "together"
     together = [start(words(folder), env=environment(), cwd=PROJECT) for _ in range(2)]
@@ -84,7 +82,7 @@ def test_two_processes_on_one_table(tiny_release: Path, tmp_path: Path) -> None:
         _, err = process.communicate(timeout=600)
         assert process.returncode == 0, err
         assert "Traceback" not in err
-    again = subprocess.run(words(folder), capture_output=True, text=True, env=environment(), cwd=PROJECT, check=False)
+    again = completed(words(folder), timeout=None, env=environment(), cwd=PROJECT)
     assert again.stdout == alone.stdout
     assert "12, of which 12 are stored already" in again.stderr
     logs = list(folder.glob("runs/*/log.txt"))
@@ -197,7 +195,7 @@ def test_clocks_that_jump(undisturbed: tuple[str, dict[str, str]], tiny_release:
     process.communicate(timeout=60)
     assert gone(process.pid)
     watch.check()
-    done = subprocess.run(words, capture_output=True, text=True, env=jumping, timeout=300, check=False)
+    done = completed(words, env=jumping)
     assert done.returncode == 0, done.stderr
     assert table(done.stdout) == report
     watch.at_the_end()
@@ -206,28 +204,13 @@ def test_clocks_that_jump(undisturbed: tuple[str, dict[str, str]], tiny_release:
 def test_a_home_that_cannot_be_written(tiny_release: Path, tmp_path: Path) -> None:
     """Nor any other place where libraries keep what they like to keep."""
     nowhere = environment(HOME="/proc/nowhere", XDG_CACHE_HOME="/proc/nowhere", XDG_CONFIG_HOME="/proc/nowhere")
-    done = subprocess.run(
-        command(tiny_release, tmp_path, "--runs=1"),
-        capture_output=True,
-        text=True,
-        env=nowhere,
-        timeout=300,
-        check=False,
-    )
+    done = completed(command(tiny_release, tmp_path, "--runs=1"), env=nowhere)
     assert done.returncode == 0, done.stderr
     (experiment,) = tmp_path.glob("runs/*")
     words = [sys.executable, "-m", "glam", "figure"]
     for kind in ("confusion", "curves", "tsne"):
         more = ["-d", str(tiny_release), f"--data-folder={tmp_path / 'data'}"] if kind == "tsne" else []
-        done = subprocess.run(
-            [*words, kind, str(experiment), *more, "-o", str(tmp_path / kind)],
-            capture_output=True,
-            text=True,
-            env=nowhere,
-            cwd=PROJECT,
-            timeout=300,
-            check=False,
-        )
+        done = completed([*words, kind, str(experiment), *more, "-o", str(tmp_path / kind)], env=nowhere, cwd=PROJECT)
         assert done.returncode == 0, done.stderr
         assert "Traceback" not in done.stderr
         assert (tmp_path / f"{kind}.png").is_file()

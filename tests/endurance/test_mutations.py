@@ -4,10 +4,9 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from endurance.mutations import TARGETS_TABLE, Target, describe, trial
+from endurance.mutations import TARGETS_TABLE, Target, describe, numbers, trial
 
 TRIALS = 10_000
-SHARES = sum(target.share for target in TARGETS_TABLE)
 
 
 @pytest.mark.parametrize("target", TARGETS_TABLE, ids=lambda target: target.name)
@@ -16,7 +15,7 @@ def test_damaged_files(target: Target, tmp_path: Path) -> None:
     target.read(tmp_path)  # the undamaged one
     outcomes: Counter[str] = Counter()
     failures = []
-    for number in range(-(-TRIALS * target.share // SHARES)):
+    for number in numbers(target, TRIALS):
         try:
             outcomes[trial(target, number, tmp_path)] += 1
         except Exception as error:  # all of them are told at once

@@ -60,6 +60,11 @@ def start(words: list[str], **options: object) -> "subprocess.Popen[str]":
     )  # type: ignore[call-overload, no-any-return]
 
 
+def completed(words: list[str], timeout: float | None = 300, **options: object) -> "subprocess.CompletedProcess[str]":
+    """A command at its end."""
+    return subprocess.run(words, capture_output=True, text=True, timeout=timeout, check=False, **options)  # type: ignore[call-overload, no-any-return]
+
+
 def members(session: int) -> dict[int, int]:
     """Processes of a session that are alive, and their parents."""
     found = {}
