@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from glam.models import build
-from glam.training.engine import arithmetic
+from glam.training.arithmetic import arithmetic
 from glam.training.recipe import Recipe, load_recipe
 from glam.training.settings import Precision
 

@@ -22,11 +22,12 @@ from glam.evaluation.metrics import utterance_logits
 from glam.models import ModelSettings, build
 from glam.models.dropout import seeds as dropout_seeds
 from glam.results.run import Epoch
+from glam.training.arithmetic import arithmetic
 from glam.training.feed import Feed
 from glam.training.losses import Loss, cross_entropy, share_weights
 from glam.training.mixup import EpochDraws, draw_epoch, mix, shares
 from glam.training.schedule import learning_rates
-from glam.training.settings import EvaluationSettings, Precision, TrainingSettings
+from glam.training.settings import EvaluationSettings, TrainingSettings
 
 
 class NotFinite(Exception):
@@ -351,17 +352,6 @@ def _optimiser(model: nn.Module, settings: TrainingSettings) -> torch.optim.Opti
         nesterov=settings.momentum > 0,
         weight_decay=settings.weight_decay,
     )
-
-
-@contextmanager
-def arithmetic(precision: Precision, device: torch.device) -> Iterator[None]:
-    """The precision of matrix products and convolutions within the block."""
-    torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
-    torch.backends.cudnn.allow_tf32 = precision == "tf32"
-    torch.backends.cudnn.deterministic = True
-    # No cache of cast weights: it must not outlive a step that is captured or mapped over stacked weights.
-    with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16", cache_enabled=False):
-        yield
 
 
 @contextmanager

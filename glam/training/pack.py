@@ -18,10 +18,10 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad_and_value, vmap
 
 from glam.models.dropout import is_seed
+from glam.training.arithmetic import arithmetic
 from glam.training.engine import (
     Batch,
     Steps,
-    arithmetic,
     at_least_float32,
     evaluation_batch,
     generators_kept,
