@@ -25,7 +25,7 @@ from glam.training.engine import (
     new_learner,
 )
 from glam.training.feed import Feed
-from glam.training.memory import keep_freed_memory
+from glam.training.memory import spare_new_pages
 from glam.training.pack import Lane, Pack, together
 from glam.training.settings import Precision, TrainingSettings
 
@@ -111,7 +111,7 @@ class Workers:
 
     def __init__(self, processes: int) -> None:
         spawn = get_context("spawn")
-        self._pools = [ProcessPoolExecutor(1, spawn, keep_freed_memory) for _ in range(processes)]
+        self._pools = [ProcessPoolExecutor(1, spawn, spare_new_pages) for _ in range(processes)]
 
     def __enter__(self) -> Self:
         return self

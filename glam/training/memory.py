@@ -1,6 +1,11 @@
-"""What a process that trains on a CPU asks of the C library's memory."""
+"""What a process that trains on a CPU asks of its memory.
+
+Every step frees its activations and allocates the same again. What the system hands out anew is zeroed first, page by
+page of 4 kB, which takes more time than many a layer (docs/speed.md).
+"""
 
 import ctypes
+import os
 import sys
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
@@ -9,14 +14,14 @@ KEPT = 64 << 20  # bytes: the largest piece that is kept
 KEPT_BEFORE_2_35 = 32 << 20  # what older versions allow
 
 
-def keep_freed_memory() -> None:
-    """Keep what a step frees for the next one, instead of giving it back to the system.
+def spare_new_pages() -> None:
+    """Keep what a step frees for the next one, and have the rest in pages of 2 MB. To be called before torch allocates.
 
-    Every step frees its activations and allocates the same again. glibc returns the large ones to the system each
-    time, and what the system hands out anew is zeroed first, page by page: 3 to 10 % of a step (docs/speed.md).
-    Pieces above KEPT still go back: gaps between them would cost models of larger activations several GB. Without
-    glibc nothing happens, and nothing but time depends on it.
+    glibc returns large pieces to the system by itself. Those above KEPT still go back: gaps between them would cost
+    models of larger activations several GB. They are what the large pages are for, which torch asks Linux for. Without
+    glibc or Linux nothing happens, and nothing but time depends on it.
     """
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt is None:
         return

@@ -17,6 +17,7 @@ from glam.results.identity import canonical_json
 from glam.results.run import StoredExperiment, StoredRun, read_run
 from glam.training.experiment import Experiment
 from glam.training.job import Resources
+from glam.training.memory import spare_new_pages
 from glam.training.processes import answers
 from glam.training.recipe import Recipe
 
@@ -136,6 +137,7 @@ def _measure(recipes: Sequence[Recipe], resources: Resources) -> list[float]:
 def _paces(recipes: Sequence[Recipe], resources: Resources) -> list[float]:
     if resources.packed:
         return [share_of_a_step(recipe, resources) for recipe in recipes]
+    spare_new_pages()  # as a worker does
     return [seconds_a_step(recipe, resources.device, resources.threads) for recipe in recipes]
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from glam.data.splits import RunKey
 from glam.errors import GlamError
 from glam.training.job import Job, open_feeds
-from glam.training.memory import keep_freed_memory
+from glam.training.memory import spare_new_pages
 from glam.training.message import Message
 from glam.training.one_run import run_one
 from glam.training.processes import context, deaf_to_interrupts
@@ -87,7 +87,7 @@ def _work(job: Job, waiting: Any, messages: Any, stop: Event) -> None:
         if job.resources.packed:
             _pack(job, waiting, messages.put, stop.is_set)
             return
-        keep_freed_memory()
+        spare_new_pages()
         while not stop.is_set() and (run := waiting.get()) is not None:
             run_alone(job, run, messages.put, stop.is_set)
     except GlamError as error:
