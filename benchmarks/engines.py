@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from itertools import count
 from multiprocessing import get_context
@@ -13,6 +14,7 @@ import numpy as np
 import torch
 
 from benchmarks.problem import CORES, Problem, Seconds
+from glam.errors import GlamError
 from glam.training.engine import (
     Learns,
     RunData,
@@ -123,10 +125,19 @@ class Workers:
             pool.shutdown()
 
     def epochs(self, problem: Problem, precision: Precision, runs: int, threads: int) -> Iterator[Seconds]:
-        """One run in each of the first `runs` processes, of so many threads; the seconds of the slowest."""
+        """One run in each of the first `runs` processes, of so many threads; the seconds of the slowest.
+
+        Raises GlamError where a process ended unexpectedly.
+        """
         while True:
-            parts = [pool.submit(_epoch_here, problem, precision, threads) for pool in self._pools[:runs]]
-            seconds = [part.result() for part in parts]
+            try:
+                parts = [pool.submit(_epoch_here, problem, precision, threads) for pool in self._pools[:runs]]
+                seconds = [part.result() for part in parts]
+            except BrokenProcessPool:
+                raise GlamError(
+                    f"{problem.recipe.model.name}, {precision}, {runs} at once: a process ended unexpectedly, which "
+                    "usually means that memory ran out. Leave that model out (--models), or run one at once (--runs 1)."
+                ) from None
             yield Seconds(max(s.training for s in seconds), max(s.evaluation for s in seconds))
 
 

@@ -1,6 +1,7 @@
 """The benchmark runs, writes what it should, and times a plain loop that does the same work. No time is tested."""
 
 import json
+import os
 import subprocess
 import sys
 import wave
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.engines import SEED, _packed_epochs, packed_steps
+from benchmarks.engines import SEED, Workers, _packed_epochs, packed_steps
 from benchmarks.plain import Plain, plain_feature
 from benchmarks.problem import counts, interleaved, make_problem, recipe_shape, released
 from benchmarks.report import Spread
@@ -147,3 +148,11 @@ def test_a_pack_of_runs_is_timed_epoch_by_epoch(tmp_path: Path, monkeypatch: pyt
         seconds = next(epochs)
         assert seconds.training > 0
         assert seconds.evaluation > 0
+
+
+def test_a_process_that_ends_unexpectedly_is_named(tmp_path: Path) -> None:
+    with Workers(1) as workers:
+        epochs = workers.epochs(make_problem("mhcnn", "cpu", tmp_path), "fp32", 1, 1)
+        workers._pools[0].submit(os.abort).exception()  # a system without memory is no kinder
+        with pytest.raises(GlamError, match=r"mhcnn, fp32, 1 at once: .*memory ran out.*--runs 1"):
+            next(epochs)
