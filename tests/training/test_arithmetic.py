@@ -48,6 +48,20 @@ def test_only_exact_products_are_left_to_onednn(monkeypatch: pytest.MonkeyPatch,
     assert torch.get_float32_matmul_precision() == "high"
 
 
+def test_who_asks_makes_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
+    is_a(monkeypatch, "AMD EPYC")
+    expected = left_to_onednn()
+    left_to_onednn.cache_clear()
+
+    def ask(x: torch.Tensor) -> torch.Tensor:
+        with torch.autocast("cpu", torch.bfloat16):
+            assert left_to_onednn() is expected
+        return x.sum()
+
+    torch.func.vmap(torch.func.grad(ask))(torch.zeros(2, 3))
+    assert left_to_onednn.cache_info().misses == 1
+
+
 def test_rounding_to_bfloat16_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     assert max(module._errors()) < EXACT
     draw = torch.randn
