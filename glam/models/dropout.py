@@ -47,7 +47,8 @@ def kept(shape: Sequence[int], dropout: float, seed: Tensor, stream: int) -> Ten
 
 
 def _words(seed: Tensor, stream: int) -> tuple[Tensor, Tensor]:
-    """Two words that identify seed and stream, () int32."""
+    """Two words that identify seed and stream, (1,) int32."""
+    seed = seed.reshape(1)  # mapped and compiled, a constant beside a tensor without dimensions is rounded to float32
     low, high = seed.to(torch.int32), (seed >> 32).to(torch.int32)
     first = _mixed(_mixed(low ^ -1640531527) + stream)
     return first, _mixed(_mixed(first ^ high) + 2135587861)

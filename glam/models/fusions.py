@@ -110,6 +110,8 @@ def area_attention(x: Tensor, widest: int, dropout: float, seed: Tensor) -> Tens
     scores between positions; its value is a sum, so its weight counts for each of its positions, and all runs
     together come down to one matrix of weights between positions. seed: () int64, of dropout's masks.
     """
+    if torch.compiler.is_compiling():  # which finds out by itself what to compute again
+        return _AreaAttention.forward(x, widest, dropout, seed)[0]
     outputs: tuple[Tensor, ...] = _AreaAttention.apply(x, widest, dropout, seed)  # type: ignore[no-untyped-call]
     return outputs[0]
 

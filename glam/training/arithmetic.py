@@ -17,12 +17,26 @@ EXACT = 1e-6
 @contextmanager
 def arithmetic(precision: Precision, device: torch.device) -> Iterator[None]:
     """The precision of matrix products and convolutions within the block."""
+    settle(precision, device)
+    with autocast(precision, device):
+        yield
+
+
+def settle(precision: Precision, device: torch.device, by_trial: bool = False) -> None:
+    """Have float32 products computed so from now on in this process, and convolutions by deterministic algorithms.
+
+    by_trial: cuDNN tries its algorithms at every new shape and takes the fastest, which takes a while.
+    """
     torch.set_float32_matmul_precision(_of_products(precision, device))
     torch.backends.cudnn.allow_tf32 = precision == "tf32"
     torch.backends.cudnn.deterministic = True
+    torch.backends.cudnn.benchmark = by_trial
+
+
+def autocast(precision: Precision, device: torch.device) -> torch.autocast:
+    """A block in which products and convolutions are computed in bfloat16, if that is the precision."""
     # No cache of cast weights: it must not outlive a step that is captured or mapped over stacked weights.
-    with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16", cache_enabled=False):
-        yield
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16", cache_enabled=False)
 
 
 def _of_products(precision: Precision, device: torch.device) -> str:

@@ -8,8 +8,8 @@ are taken in another order.
     courses of the runs (engine.py) -> a batch of each -> one step of all -> a loss to each
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad_and_value, vmap
 
 from glam.models.dropout import is_seed
-from glam.training.arithmetic import arithmetic
+from glam.training.arithmetic import autocast, settle
 from glam.training.engine import (
     Batch,
     Steps,
@@ -28,12 +28,15 @@ from glam.training.engine import (
     objective,
 )
 from glam.training.feed import Feed
+from glam.training.graphs import Graphs
 from glam.training.losses import cross_entropy
+from glam.training.norms import in_float32
+from glam.training.row_optimisers import ROW_OPTIMISERS
 from glam.training.settings import TrainingSettings
 
-BETAS, EPS = (0.9, 0.999), 1e-8  # of Adam: torch's defaults, as in the release
 MEMORY_SHARE = 0.8  # of what is free, for the slots; kernels want workspace besides
-WARM_UP = 3  # steps before one is captured: libraries allocate and choose their kernels
+# Of a compiled step: maps with the channels last, as tensor cores want them, though convolutions are grouped.
+INDUCTOR: dict[str, Any] = {"force_layout_optimization": True}
 
 
 class Inputs(NamedTuple):
@@ -46,7 +49,6 @@ class Inputs(NamedTuple):
     share: Tensor | None
     rate: Tensor  # (slots,) float64
     seed: Tensor  # (slots,) int64
-    class_weights: Tensor | None  # (slots, C)
 
 
 class Pack:
@@ -58,15 +60,25 @@ class Pack:
         slots: how many runs.
         classes: number of classes.
         device: where.
+        compiled: whether the step is compiled, which takes a minute and makes it two to three times as fast on a GPU.
     """
 
     def __init__(
-        self, model: nn.Module, settings: TrainingSettings, slots: int, classes: int, device: torch.device
+        self,
+        model: nn.Module,
+        settings: TrainingSettings,
+        slots: int,
+        classes: int,
+        device: torch.device,
+        compiled: bool = False,
     ) -> None:
-        if device.type == "cuda":
-            torch.cuda.set_device(device)  # graphs and memory are the current device's
-        self.model, self.settings, self.device = model.to(device), settings, device
-        self.slots = slots
+        self.device = torch.zeros(0, device=device).device  # "cuda" is a device with a number now
+        if self.device.type == "cuda":
+            torch.cuda.set_device(self.device)  # graphs and memory are the current device's
+        self.model, self.settings = model.to(device), settings
+        if settings.precision == "bf16":
+            in_float32(self.model)
+        self.slots, self.classes = slots, classes
         self.shapes = {name: tuple(one.shape) for name, one in model.named_parameters()}
         sizes = [one.numel() for one in model.parameters()]
         ends = np.cumsum(sizes)
@@ -81,8 +93,18 @@ class Pack:
         self.class_weights = (
             torch.ones(slots, classes, dtype=kind, device=device) if settings.class_weights == "share" else None
         )
-        self.optimiser: Adam | Sgd = (Adam if settings.optimizer == "adam" else Sgd)(self.matrix, settings)
-        self._captured: _Captured | None = None
+        self.optimiser = ROW_OPTIMISERS[settings.optimizer](self.matrix, settings)
+        self.compiled = compiled
+        self._take: Callable[..., Tensor] = self._step
+        self._judge: Callable[..., Tensor] = self._logits
+        if compiled:
+            torch.compiler.reset()  # what is left of packs before this one counts against a limit
+            self._take = torch.compile(self._step, dynamic=False, options=INDUCTOR)
+            self._judge = torch.compile(self._logits, dynamic=False, options=INDUCTOR)
+        self.tell: Callable[[str], None] = lambda _: None  # what to know of how it goes
+        self._graphs = Graphs() if self.device.type == "cuda" else None
+        self._spare: Pack | None = None
+        self._alone = {name: tensor.clone() for name, tensor in self.weights(0).items()}
 
     def lanes(self) -> "list[Lane]":
         """The slots, each as something that learns."""
@@ -94,46 +116,90 @@ class Pack:
         A slot without a batch is free: it computes something that nobody looks at.
         """
         filler = next(batch for batch in batches if batch is not None)
-        inputs = self._stacked([batch or filler for batch in batches], slice(None))
-        if self.device.type != "cuda":
-            return self._step(slice(None), inputs)
-        if self._captured is None or not self._captured.takes(inputs):
-            self._captured = None  # gives its memory back first
-            self._captured = _Captured(lambda static: self._step(slice(None), static), inputs, self._state())
-        return self._captured(inputs)
+        inputs = self._stacked([batch or filler for batch in batches])
+        settle(self.settings.precision, self.device, self.compiled)
+        try:
+            return self._taken(inputs)
+        except torch.OutOfMemoryError:
+            raise
+        except Exception as error:
+            if not self.compiled:
+                raise
+            # A machine without a C compiler, a model that the compiler cannot take: it goes on without.
+            reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+            self.tell(f"the steps could not be compiled, and take about twice as long: {reason}")
+            self.compiled, self._take, self._judge = False, self._step, self._logits
+            return self._taken(inputs)
+
+    def _taken(self, inputs: Inputs) -> Tensor:
+        return self._take(*inputs) if self._graphs is None else self._graphs.call(self._take, inputs, self._state())
+
+    def step_of(self, slot: int, batch: Batch) -> Tensor:
+        """One step of a single slot, on a batch of another size than the pack's steps; returns its loss."""
+        if self._spare is None:
+            self._spare = Pack(self.model, self.settings, 1, self.classes, self.device)
+        spare = self._spare
+        for here, there in zip(spare._state(), self._state(), strict=True):
+            here[0].copy_(there[slot])
+        loss = spare.step([batch])[0]
+        for here, there in zip(spare._state(), self._state(), strict=True):
+            there[slot].copy_(here[0])
+        return loss
 
     def gradients(self, batches: Sequence[Batch]) -> tuple[Tensor, Tensor]:
         """The gradients (slots, parameters) of a batch of each slot, and the losses (slots,), without a step."""
-        return self._gradient(slice(None), self._stacked(batches, slice(None)))
+        settle(self.settings.precision, self.device, self.compiled)
+        return self._gradient(self._stacked(batches))
 
-    def step_of(self, slot: int, batch: Batch) -> Tensor:
-        """One step of a single slot; returns its loss."""
-        rows = slice(slot, slot + 1)
-        return self._step(rows, self._stacked([batch], rows))[0]
+    def logits(self, slot: int, batches: Iterable[Tensor], seed: int) -> Tensor:
+        """Logits (segments, C) float32 of one slot's model on batches of features, in evaluation mode.
 
-    def logits(self, slot: int, features: Tensor, seed: int) -> Tensor:
-        """Logits (batch, C) float32 of one slot's model, in evaluation mode."""
-        weights = self.weights(slot)
-        for name in self.buffers:
-            if is_seed(name):
-                weights[name] = torch.full((), seed, dtype=torch.int64, device=self.device)
-        torch.manual_seed(seed)
+        seed: of what draws even then; that of the first batch.
+        """
+        settle(self.settings.precision, self.device, self.compiled)
+        for name, tensor in self.weights(slot).items():
+            self._alone[name].copy_(tensor)
         self.model.eval()
-        with torch.inference_mode(), arithmetic(self.settings.precision, self.device):
-            logits: Tensor = functional_call(self.model, weights, (features,))
-        return at_least_float32(logits)
+        parts = []
+        with torch.inference_mode():
+            for number, batch in enumerate(batches):
+                torch.manual_seed(seed + number)
+                parts.append(self._logits_of(batch, seed + number))
+        self.model.train()
+        return torch.cat(parts)
 
     def weights(self, slot: int) -> dict[str, Tensor]:
         """Views of a slot's parameters and buffers, by name."""
         parameters = {name: self.matrix[slot, part].view(self.shapes[name]) for name, part in self.columns.items()}
         return parameters | {name: buffer[slot] for name, buffer in self.buffers.items()}
 
-    def _state(self) -> list[Tensor]:
-        """Everything that a step changes."""
-        return [self.matrix, *self.buffers.values(), *self.optimiser.tensors.values(), self.optimiser.steps]
+    def _logits_of(self, features: Tensor, seed: int) -> Tensor:
+        seeds = self._sent([seed], torch.int64)
+        if self._graphs is None:
+            return self._judge(features, seeds)
+        missing = evaluation_batch(self.device) - len(features)
+        whole = torch.cat((features, features[:1].expand(missing, *features.shape[1:]))) if missing else features
+        return self._graphs.call(self._judge, (whole, seeds))[: len(features)]
 
-    def _stacked(self, batches: Sequence[Batch], rows: slice) -> Inputs:
-        """The batches of some slots, stacked."""
+    def _logits(self, features: Tensor, seed: Tensor) -> Tensor:
+        weights = {name: seed[0] if is_seed(name) else tensor for name, tensor in self._alone.items()}
+        with autocast(self.settings.precision, self.device):
+            logits: Tensor = functional_call(self.model, weights, (features,))
+        return at_least_float32(logits)
+
+    def _state(self) -> list[Tensor]:
+        """Everything that belongs to the slots, (slots, ...) each."""
+        weights = [] if self.class_weights is None else [self.class_weights]
+        return [
+            self.matrix,
+            *self.buffers.values(),
+            *self.optimiser.tensors.values(),
+            self.optimiser.steps,
+            *weights,
+        ]
+
+    def _stacked(self, batches: Sequence[Batch]) -> Inputs:
+        """The batches of all slots, stacked."""
         partners = [batch.partner for batch in batches if batch.partner is not None]
         share = [batch.share for batch in batches if batch.share is not None]
         return Inputs(
@@ -144,7 +210,6 @@ class Pack:
             torch.stack(share) if share else None,
             self._sent([batch.rate for batch in batches], torch.float64),
             self._sent([batch.seed for batch in batches], torch.int64),
-            None if self.class_weights is None else self.class_weights[rows],
         )
 
     def _sent(self, values: Sequence[float], kind: torch.dtype) -> Tensor:
@@ -153,30 +218,28 @@ class Pack:
             host = host.pin_memory()  # from pageable memory the copy would wait for the device
         return host.to(self.device, non_blocking=True)
 
-    def _step(self, rows: slice, inputs: Inputs) -> Tensor:
-        """A step of some slots; returns their losses."""
-        gradient, losses = self._gradient(rows, inputs)
-        self.optimiser.step(rows, gradient, inputs.rate)
+    def _step(self, *inputs: Tensor | None) -> Tensor:
+        """A step of all slots on these Inputs; returns their losses."""
+        given = Inputs(*inputs)  # type: ignore[arg-type]
+        gradient, losses = self._gradient(given)
+        self.optimiser.step(gradient, given.rate)
         return losses
 
-    def _gradient(self, rows: slice, inputs: Inputs) -> tuple[Tensor, Tensor]:
-        """The gradient (rows, parameters) of some slots, and their losses (rows,); moves their running statistics."""
-        parameters = {
-            name: self.matrix[rows, part].unflatten(1, self.shapes[name]) for name, part in self.columns.items()
-        }
-        buffers = {name: buffer[rows] for name, buffer in self.buffers.items()}
-        for name, buffer in buffers.items():
+    def _gradient(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
+        """The gradient (slots, parameters), and the losses (slots,); moves the running statistics."""
+        parameters = {name: self.matrix[:, part].unflatten(1, self.shapes[name]) for name, part in self.columns.items()}
+        for name, buffer in self.buffers.items():
             if is_seed(name):
                 buffer.copy_(inputs.seed)
-        self.model.train()
-        features, target, group, partner, share, _, _, weights = inputs
+        features, target, group, partner, share, _, _ = inputs
         mixed = None if partner is None else 0
+        weights = self.class_weights
         gradients, (losses, after) = vmap(
             grad_and_value(self._loss, has_aux=True),
             in_dims=(0, 0, 0, 0, 0, mixed, mixed, None if weights is None else 0),
             randomness="different",  # of a model that draws from torch's own generator
-        )(parameters, buffers, features, target, group, partner, share, weights)
-        for name, buffer in buffers.items():
+        )(parameters, self.buffers, features, target, group, partner, share, weights)
+        for name, buffer in self.buffers.items():
             buffer.copy_(after[name])
         return torch.cat([gradients[name].flatten(1) for name in self.columns], dim=1), losses.detach()
 
@@ -194,7 +257,7 @@ class Pack:
         """The loss of one slot as a function of its parameters, and its buffers after the step."""
 
         def forward(x: Tensor) -> Tensor:
-            with arithmetic(self.settings.precision, self.device):
+            with autocast(self.settings.precision, self.device):
                 return at_least_float32(functional_call(self.model, (parameters, buffers), (x,)))
 
         return objective(forward, cross_entropy(weights), features, target, group, partner, share), buffers
@@ -219,8 +282,7 @@ class Lane:
     def logits(self, feed: Feed, rows: Tensor, seed: int) -> NDArray[np.float32]:
         """See Learns."""
         batches = feed.batches(feed.rows(rows).split(evaluation_batch(self.device)))
-        parts = [self.pack.logits(self.slot, batch, seed + number) for number, batch in enumerate(batches)]
-        result: NDArray[np.float32] = torch.cat(parts).cpu().numpy()
+        result: NDArray[np.float32] = self.pack.logits(self.slot, batches, seed).cpu().numpy()
         return result
 
     def weights(self) -> dict[str, Tensor]:
@@ -250,51 +312,6 @@ class Lane:
             for entry, matrix in self.pack.optimiser.tensors.items():
                 there = optimiser.get(f"{i}/{entry}")
                 matrix[self.slot, part] = 0 if there is None else there.flatten().to(matrix)
-
-
-class Adam:
-    """Adam with coupled weight decay for each row of a matrix of parameters, as torch.optim.Adam does it for one."""
-
-    counts = True
-
-    def __init__(self, matrix: Tensor, settings: TrainingSettings) -> None:
-        self.matrix, self.weight_decay = matrix, settings.weight_decay
-        self.steps = torch.zeros(len(matrix), dtype=torch.float64, device=matrix.device)
-        self.tensors = {"exp_avg": torch.zeros_like(matrix), "exp_avg_sq": torch.zeros_like(matrix)}
-
-    def step(self, rows: slice, gradient: Tensor, rate: Tensor) -> None:
-        """One step of these rows; gradient (rows, parameters), rate (rows,) float64."""
-        weights, steps = self.matrix[rows], self.steps[rows]
-        first, second = (self.tensors[name][rows] for name in ("exp_avg", "exp_avg_sq"))
-        steps += 1
-        gradient = gradient.add(weights, alpha=self.weight_decay)
-        first.lerp_(gradient, 1 - BETAS[0])
-        second.mul_(BETAS[1]).addcmul_(gradient, gradient, value=1 - BETAS[1])
-        size = (rate / (1 - BETAS[0] ** steps)).to(weights.dtype)
-        root = (1 - BETAS[1] ** steps).sqrt().to(weights.dtype)
-        weights.sub_(size[:, None] * first / (second.sqrt() / root[:, None] + EPS))
-
-
-class Sgd:
-    """Stochastic gradient descent with Nesterov momentum for each row of a matrix, as torch.optim.SGD for one."""
-
-    counts = False
-
-    def __init__(self, matrix: Tensor, settings: TrainingSettings) -> None:
-        self.matrix, self.weight_decay, self.momentum = matrix, settings.weight_decay, settings.momentum
-        self.steps = torch.zeros(len(matrix), dtype=torch.float64, device=matrix.device)
-        self.tensors = {"momentum_buffer": torch.zeros_like(matrix)} if settings.momentum else {}
-
-    def step(self, rows: slice, gradient: Tensor, rate: Tensor) -> None:
-        """One step of these rows; gradient (rows, parameters), rate (rows,) float64."""
-        weights = self.matrix[rows]
-        self.steps[rows] += 1
-        gradient = gradient.add(weights, alpha=self.weight_decay)
-        if self.momentum:
-            buffer = self.tensors["momentum_buffer"][rows]
-            buffer.mul_(self.momentum).add_(gradient)
-            gradient = gradient.add(buffer, alpha=self.momentum)
-        weights.sub_(rate.to(weights.dtype)[:, None] * gradient)
 
 
 def together(pack: Pack, begin: Callable[[Lane], Steps | None]) -> None:
@@ -359,42 +376,3 @@ def fitting(pack_of: Callable[[int], Pack], batch: Batch, most: int) -> int:
     each = max(peaks[1] - peaks[0], 1)
     room = MEMORY_SHARE * torch.cuda.mem_get_info()[0] - (peaks[0] - each)
     return max(1, min(most, int(room / each)))
-
-
-class _Captured:
-    """A step recorded as a CUDA graph: replayed without the cost of launching its kernels one by one.
-
-    function: the step, which reads `inputs` and changes `state`.
-    """
-
-    def __init__(self, function: Callable[[Inputs], Tensor], inputs: Inputs, state: Sequence[Tensor]) -> None:
-        self.inputs = Inputs(*(None if one is None else one.clone() for one in inputs))  # type: ignore[arg-type]
-        before = [tensor.clone() for tensor in state]
-        stream = torch.cuda.Stream()
-        stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(stream):
-            for _ in range(WARM_UP):
-                function(self.inputs)
-        torch.cuda.current_stream().wait_stream(stream)
-        for tensor, old in zip(state, before, strict=True):
-            tensor.copy_(old)  # warming up was no training
-        del before
-        torch.cuda.empty_cache()  # the graph has memory of its own, and warming up left as much behind
-        self.graph = torch.cuda.CUDAGraph()
-        # Another thread may be gathering a batch meanwhile, which is no business of the graph's.
-        with torch.cuda.graph(self.graph, capture_error_mode="thread_local"):
-            self.losses = function(self.inputs)
-
-    def takes(self, inputs: Inputs) -> bool:
-        """Whether it was recorded for inputs of these shapes."""
-        return [None if one is None else one.shape for one in inputs] == [
-            None if one is None else one.shape for one in self.inputs
-        ]
-
-    def __call__(self, inputs: Inputs) -> Tensor:
-        """One step on these inputs; returns the losses."""
-        for static, one in zip(self.inputs, inputs, strict=True):
-            if static is not None and one is not None:
-                static.copy_(one, non_blocking=True)
-        self.graph.replay()
-        return self.losses.clone()

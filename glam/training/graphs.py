@@ -1,0 +1,62 @@
+"""Functions of tensors on a CUDA device, recorded as graphs: replayed without the cost of launching each kernel."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+WARM_UP = 3  # calls before one is recorded: libraries allocate and choose their kernels
+
+Inputs = Sequence[Tensor | None]
+Function = Callable[..., Tensor]
+
+
+class Graphs:
+    """The recorded functions of one owner, each for every shape of inputs that it was called with.
+
+    Their memory is one pool, as no two of them are ever replayed at the same time.
+    """
+
+    def __init__(self) -> None:
+        self._pool = torch.cuda.graph_pool_handle()
+        self._recorded: dict[tuple[object, ...], _Recorded] = {}
+
+    def call(self, function: Function, inputs: Inputs, state: Sequence[Tensor] = ()) -> Tensor:
+        """What the function gives for these inputs: a tensor of its own.
+
+        state: what the function changes besides, whose values the calls before a recording leave as they were.
+        """
+        key = (function, *(None if tensor is None else tensor.shape for tensor in inputs))
+        if key not in self._recorded:
+            self._recorded[key] = _Recorded(function, inputs, state, self._pool)
+        return self._recorded[key](inputs)
+
+
+class _Recorded:
+    def __init__(self, function: Function, inputs: Inputs, state: Sequence[Tensor], pool: Any) -> None:
+        self.inputs = [None if tensor is None else tensor.clone() for tensor in inputs]
+        before = [tensor.clone() for tensor in state]
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        try:
+            with torch.cuda.stream(stream):
+                for _ in range(WARM_UP):
+                    function(*self.inputs)
+        finally:
+            torch.cuda.current_stream().wait_stream(stream)
+            for tensor, old in zip(state, before, strict=True):
+                tensor.copy_(old)  # warming up was no training
+            del before
+        torch.cuda.empty_cache()  # the graph has memory of its own, and warming up left as much behind
+        self.graph = torch.cuda.CUDAGraph()
+        # Another thread may be gathering a batch meanwhile, which is no business of the graph's.
+        with torch.cuda.graph(self.graph, pool=pool, capture_error_mode="thread_local"):
+            self.result = function(*self.inputs)
+
+    def __call__(self, inputs: Inputs) -> Tensor:
+        for static, tensor in zip(self.inputs, inputs, strict=True):
+            if static is not None and tensor is not None:
+                static.copy_(tensor, non_blocking=True)
+        self.graph.replay()
+        return self.result.clone()
