@@ -1,5 +1,6 @@
 """Functions of tensors on a CUDA device, recorded as graphs: replayed without the cost of launching each kernel."""
 
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -40,7 +41,8 @@ class _Recorded:
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
         try:
-            with torch.cuda.stream(stream):
+            with torch.cuda.stream(stream), warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # the compiler's, about how it goes about it
                 for _ in range(WARM_UP):
                     function(*self.inputs)
         finally:

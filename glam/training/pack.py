@@ -8,6 +8,8 @@ are taken in another order.
     courses of the runs (engine.py) -> a batch of each -> one step of all -> a loss to each
 """
 
+import time
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -34,6 +36,7 @@ from glam.training.norms import in_float32
 from glam.training.row_optimisers import ROW_OPTIMISERS
 from glam.training.settings import TrainingSettings
 
+AHEAD = 2  # steps
 MEMORY_SHARE = 0.8  # of what is free, for the slots; kernels want workspace besides
 # Of a compiled step: maps with the channels last, as tensor cores want them, though convolutions are grouped.
 INDUCTOR: dict[str, Any] = {"force_layout_optimization": True}
@@ -318,13 +321,15 @@ def together(pack: Pack, begin: Callable[[Lane], Steps | None]) -> None:
     """Take the steps of many runs, a step of all of them at a time.
 
     begin: gives the course of the next run, which learns in this lane, or None when there is none left. A run that
-    ends makes room for the next. Returns when all have ended, or when half of the slots are free for good: the courses
-    that are left are closed then, as they are where an exception goes through, and may go on in a smaller pack.
+    ends makes room for the next. Returns when all have ended, or when half of the slots have been free for so long that
+    a smaller pack would have been worth making: the courses that are left are closed then, as they are where an
+    exception goes through, and may go on in one.
     """
     size = pack.settings.batch_size
     lanes, left = pack.lanes(), True
     courses: dict[int, Steps] = {}
     batches: list[Batch | None] = [None] * pack.slots
+    pace = _Pace(pack.device)
     with generators_kept(pack.device):
         try:
             while True:
@@ -335,9 +340,10 @@ def together(pack: Pack, begin: Callable[[Lane], Steps | None]) -> None:
                             left = False
                         elif (batch := _next(steps, None, size)) is not None:
                             courses[slot], batches[slot] = steps, batch
-                if not courses or (not left and 1 < pack.slots >= 2 * len(courses)):
+                if not courses or (not left and 1 < pack.slots >= 2 * len(courses) and pace.long_enough()):
                     return
                 losses = pack.step(batches).unbind()
+                pace.stepped()
                 for slot, steps in list(courses.items()):
                     batches[slot] = _next(steps, losses[slot], size)
                     if batches[slot] is None:
@@ -345,6 +351,33 @@ def together(pack: Pack, begin: Callable[[Lane], Steps | None]) -> None:
         finally:
             for steps in courses.values():
                 steps.close()
+
+
+class _Pace:
+    """How the steps of a pack go by: never more than AHEAD of them are asked of a GPU before it has done them."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._cuda = device.type == "cuda"
+        self._asked: deque[torch.cuda.Event] = deque()
+        self._begun = time.monotonic()
+        self._first = 0.0  # seconds until the first step was done: what making a pack takes
+        self._half_empty: float | None = None
+
+    def stepped(self) -> None:
+        """A step was asked for. Waits for an earlier one, so that times are true and an interrupt is answered soon."""
+        if self._cuda:
+            self._asked.append(torch.cuda.Event())
+            self._asked[-1].record()
+            if len(self._asked) > AHEAD or not self._first:
+                self._asked.popleft().synchronize()
+        self._first = self._first or time.monotonic() - self._begun
+
+    def long_enough(self) -> bool:
+        """Whether half of the slots have been free for as long as making another pack takes."""
+        now = time.monotonic()
+        if self._half_empty is None:
+            self._half_empty = now
+        return now - self._half_empty >= self._first
 
 
 def _next(steps: Steps, loss: Tensor | None, size: int) -> Batch | None:
