@@ -33,9 +33,9 @@ def main() -> int:
 
 def index(args: argparse.Namespace) -> None:
     """Read the corpus, leave its index, print the inventory."""
-    from glam.data.corpora import load_corpus  # here, so that --help is immediate
-    from glam.data.corpora.inventory import inventory
-    from glam.data.places import corpus_root, data_folder, index_folder
+    from glam.corpora import load_corpus  # here, so that --help is immediate
+    from glam.corpora.inventory import inventory
+    from glam.places import corpus_root, data_folder, index_folder
 
     for stream in (sys.stdout, sys.stderr):  # a terminal may be unable to show a file's name
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]

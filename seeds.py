@@ -19,8 +19,8 @@ def main() -> int:
 
 def write(path: Path) -> None:
     """Write the seeds to a file, in one piece."""
-    from glam.data.splits import seeds
     from glam.files import write_text
+    from glam.splits.splits import seeds
 
     write_text(path, "".join(f"{seed}\n" for seed in seeds()))
     print(f"{len(seeds())} seeds in {path}")

@@ -15,7 +15,8 @@ import torch
 
 from benchmarks.problem import CORES, Problem, Seconds
 from glam.errors import GlamError
-from glam.training.engine import (
+from glam.learning.column import Feed
+from glam.learning.engine import (
     Learns,
     RunData,
     RunState,
@@ -26,10 +27,9 @@ from glam.training.engine import (
     initial_model,
     new_learner,
 )
-from glam.training.feed import Feed
-from glam.training.memory import spare_new_pages
-from glam.training.pack import Lane, Pack, together
-from glam.training.settings import Precision, TrainingSettings
+from glam.learning.pack import Lane, Pack, together
+from glam.learning.settings import Precision, TrainingSettings
+from glam.running.memory import spare_new_pages
 
 SEED = 1
 

@@ -20,10 +20,10 @@ from benchmarks.recordings import (
 )
 from benchmarks.report import Row, Spread, Whole
 from glam.cli.guard import say
-from glam.data.utterances import Corpus
-from glam.training.job import Resources
-from glam.training.recipe import Recipe
-from glam.training.settings import Precision
+from glam.corpora.utterances import Corpus
+from glam.learning.settings import Precision
+from glam.recipe import Recipe
+from glam.running.job import Resources
 
 PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16")
 LIBROSA_RATE = 400  # segments a second, roughly: chooses how many are extracted

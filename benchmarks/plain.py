@@ -20,11 +20,11 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 
 from benchmarks.problem import CORES, Problem, Seconds, wait_for
-from glam.data.audio import RATE, read_audio
-from glam.data.features import FeatureSettings
-from glam.data.segments import segment_starts
+from glam.corpora.audio import RATE, read_audio
+from glam.inputs.cut import segment_starts
+from glam.inputs.spectral import FeatureSettings
 from glam.models import build
-from glam.training.recipe import Recipe
+from glam.recipe import Recipe
 
 Batch = tuple[Tensor, Tensor]
 

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
+from glam.learning.arithmetic import arithmetic
+from glam.learning.settings import Precision
 from glam.models import build
-from glam.training.arithmetic import arithmetic
-from glam.training.recipe import Recipe, load_recipe
-from glam.training.settings import Precision
+from glam.recipe import Recipe, load_recipe
 
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 FEATURE_BYTES = 2**28  # of made-up segments; an epoch uses them several times if it needs more

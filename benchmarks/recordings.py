@@ -10,16 +10,16 @@ import numpy as np
 import torch
 
 from benchmarks.plain import Data, Segments, plain_epochs, plain_features
-from glam.data.corpora import load_corpus
-from glam.data.corpora.synthetic import make_corpus
-from glam.data.population import population
-from glam.data.segments import segment_starts
-from glam.data.splits import random_split, seeds
-from glam.data.store import open_store
-from glam.data.utterances import Corpus, Utterance
-from glam.training.experiment import Places, experiment_on, run
-from glam.training.job import Resources
-from glam.training.recipe import Recipe
+from glam.corpora import load_corpus
+from glam.corpora.synthetic import make_corpus
+from glam.corpora.utterances import Corpus, Utterance
+from glam.inputs.cut import segment_starts
+from glam.inputs.store import open_store
+from glam.recipe import Recipe
+from glam.running.experiment import Places, experiment_on, run
+from glam.running.job import Resources
+from glam.splits.population import population
+from glam.splits.splits import random_split, seeds
 
 
 def read_corpus(folder: Path | None, made_in: Path) -> Corpus:

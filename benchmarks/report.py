@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 from tabulate import tabulate
 
+from glam.learning.settings import Precision
 from glam.reports.figures import COLOURS, PAGE, STYLE, TITLES
-from glam.training.settings import Precision
 
 if TYPE_CHECKING:
     from benchmarks.measure import ModelResult

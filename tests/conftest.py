@@ -49,12 +49,12 @@ def without_hashes() -> Callable[[Path], None]:
 @pytest.fixture
 def training_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Commands train in this process instead of in workers, which take seconds to start; otherwise for real."""
-    from glam.data.splits import RunKey
     from glam.results.run import store_experiment
-    from glam.training.experiment import Experiment, job
-    from glam.training.job import Resources, SaveModel
-    from glam.training.message import Message
-    from glam.training.workers import run_alone
+    from glam.running.experiment import Experiment, job
+    from glam.running.job import Resources, SaveModel
+    from glam.running.message import Message
+    from glam.running.workers import run_alone
+    from glam.splits.splits import RunKey
 
     def run(
         experiment: Experiment,
@@ -68,8 +68,8 @@ def training_here(monkeypatch: pytest.MonkeyPatch) -> None:
         for one in runs:
             run_alone(work, one, listen, lambda: False)
 
-    monkeypatch.setattr("glam.training.experiment.run", run)
-    monkeypatch.setattr("glam.training.pace.run_seconds", lambda experiments, resources: [1.0] * len(experiments))
+    monkeypatch.setattr("glam.running.experiment.run", run)
+    monkeypatch.setattr("glam.running.pace.run_seconds", lambda experiments, resources: [1.0] * len(experiments))
 
 
 @pytest.fixture(scope="session")
@@ -103,10 +103,10 @@ def tiny_release(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def store() -> Callable[..., Path]:
     """Stores an experiment of that folder's name: 40 utterances, runs that were never trained."""
-    from glam.data.population import Composition
-    from glam.data.splits import random_split
     from glam.results.identity import identity
     from glam.results.run import Epoch, Predictions, StoredExperiment, store_experiment, write_run
+    from glam.splits.population import Composition
+    from glam.splits.splits import random_split
 
     classes, targets = ("neutral", "sad", "angry", "happy"), np.arange(40) % 4
 

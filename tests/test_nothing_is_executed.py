@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from endurance.mutations import in_results, make_results, make_store, opened, said
 
-from glam.data import places
+from glam import places
 from glam.errors import GlamError
+from glam.recipe import load_recipe, parse_override
 from glam.results.run import read_run
-from glam.training.recipe import load_recipe, parse_override
 
 
 class Evil:

@@ -9,16 +9,16 @@ import torch
 from torch import Tensor
 
 from glam.cli.tables import table
-from glam.data.splits import RunKey
-from glam.reports import tables
+from glam.learning import engine
+from glam.recipe import load_recipe
+from glam.papers import tables
 from glam.reports.summary import report
 from glam.results.run import read_run
-from glam.training import engine
-from glam.training import experiment as module
-from glam.training.experiment import Places, prepare
-from glam.training.job import Resources
-from glam.training.message import Message
-from glam.training.recipe import load_recipe
+from glam.running import experiment as module
+from glam.running.experiment import Places, prepare
+from glam.running.job import Resources
+from glam.running.message import Message
+from glam.splits.splits import RunKey
 
 SHORT = {"length": 0.5, "train_overlap": 0.1, "test_overlap": 0.1}
 CPU = Resources("cpu", 1, 1, 60)

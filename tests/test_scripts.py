@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from glam.training.recipe import load_recipe
+from glam.recipe import load_recipe
 
 SCRIPTS = Path(__file__).resolve().parent.parent / "scripts"
 NAMES = ("GLAM", "MHCNN", "MACNN", "attnpooling", "ResMultiConv3", "MHResMultiConv3", "MAResMultiConv3")

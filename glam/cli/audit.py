@@ -33,12 +33,12 @@ def audit(argv: Sequence[str] | None = None) -> int:
 
 
 def _audit(args: argparse.Namespace) -> None:
-    from glam.data.corpora import load_corpus
-    from glam.data.places import data_folder, index_folder
-    from glam.data.splits import seeds
+    from glam.corpora import load_corpus
+    from glam.places import data_folder, index_folder
+    from glam.recipe import load_recipe, parse_override
     from glam.reports.audit import audit as look_through
     from glam.reports.audit import audit_text
-    from glam.training.recipe import load_recipe, parse_override
+    from glam.splits.splits import seeds
 
     fields = [("split.protocol", args.protocol)] if args.protocol is not None else []
     recipe = load_recipe(args.recipe, [*fields, *(parse_override(text) for text in args.set)])

@@ -73,7 +73,7 @@ def _draw(args: argparse.Namespace, experiments: "Sequence[StoredExperiment]") -
     if args.kind in ("confusion", "reliability"):
         draw = figures.confusion if args.kind == "confusion" else figures.reliability
         return draw(experiments, args.select or default_view(experiments[0]))
-    from glam.data.places import data_folder
+    from glam.places import data_folder
     from glam.reports.embedding import embed, first_saved
 
     figures.names(experiments)

@@ -11,9 +11,9 @@ from glam.cli.guard import say
 from glam.errors import GlamError
 
 if TYPE_CHECKING:
-    from glam.data.utterances import Corpus
-    from glam.training.job import Resources
-    from glam.training.message import Message
+    from glam.corpora.utterances import Corpus
+    from glam.running.job import Resources
+    from glam.running.message import Message
 
 
 def place(text: str) -> Path:
@@ -68,7 +68,7 @@ def board(
     if folder is None:
         yield listen
         return
-    from glam.reports.board import Board
+    from glam.running.board import Board
 
     with Board(folder / experiment, listen) as both:
         yield both
@@ -76,7 +76,7 @@ def board(
 
 def say_elsewhere(left: int) -> None:
     """That so many of the runs asked for are not stored, as another process has them: none are lost in silence."""
-    from glam.reports.words import counted
+    from glam.words import counted
 
     if left:
         say(f"{counted(left, 'run')} of those asked for are not stored yet: another process has them")
@@ -84,14 +84,14 @@ def say_elsewhere(left: int) -> None:
 
 def computed(machine: "Resources", precision: str) -> str:
     """What runs are computed on, in words."""
-    from glam.reports.words import counted
+    from glam.words import counted
 
     return f"{machine.device}, {precision}, {counted(machine.threads, 'CPU thread')} a run, {machine.described()}"
 
 
 def folders(args: argparse.Namespace) -> tuple[Path, Path]:
     """The folders of runs and of data."""
-    from glam.data.places import data_folder, runs_folder
+    from glam.places import data_folder, runs_folder
 
     return args.runs_folder or runs_folder(), args.data_folder or data_folder()
 
@@ -100,10 +100,10 @@ def corpus_folder(name: str, datadir: Path | None, data: Path) -> Path:
     """Where the corpus of that name lies; makes the synthetic one if it is not there yet."""
     if datadir is not None:
         return datadir
-    from glam.data.places import corpus_root
+    from glam.places import corpus_root
 
     if name == "synthetic":
-        from glam.data.corpora.synthetic import make_corpus
+        from glam.corpora.synthetic import make_corpus
 
         root = data / "synthetic"
         if not root.is_dir():
@@ -121,8 +121,8 @@ def corpus_folder(name: str, datadir: Path | None, data: Path) -> Path:
 
 def resources(args: argparse.Namespace, precision: str) -> "Resources":
     """Device, threads and runs at once, as the flags say; GlamError where that does not exist here."""
-    from glam.training.job import Resources
-    from glam.training.processes import expect_torch
+    from glam.running.job import Resources
+    from glam.running.processes import expect_torch
 
     if not 0 <= args.checkpoint_every < float("inf"):
         raise GlamError(f"--checkpoint-every {args.checkpoint_every}: expected seconds, 0 or more")
@@ -146,7 +146,7 @@ def device(gpu: int | None) -> str:
     """The device of that number, -1 the CPU, None the first GPU or else the CPU; GlamError where it is not there."""
     if gpu is not None and gpu < 0:
         return "cpu"
-    from glam.training.processes import with_torch
+    from glam.running.processes import with_torch
 
     return with_torch(_device, gpu)
 

@@ -27,7 +27,7 @@ def report(argv: Sequence[str] | None = None) -> int:
 
 def _report(args: argparse.Namespace) -> None:
     """Whatever can be read is reported on, and what cannot is named; an error where that is what was asked for."""
-    from glam.data.places import runs_folder
+    from glam.places import runs_folder
     from glam.reports.summary import report as report_on
     from glam.results.run import EXPERIMENT
 

@@ -34,7 +34,7 @@ def find(given: Path, runs_folder: Path | None) -> Path:
     """
     if given.is_dir():
         return given
-    from glam.data.places import runs_folder as usual
+    from glam.places import runs_folder as usual
 
     runs = runs_folder or usual()
     if (runs / given).is_dir():

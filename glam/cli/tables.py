@@ -22,12 +22,12 @@ from glam.cli.stored import USUALLY, add_select_flag
 from glam.errors import GlamError
 
 if TYPE_CHECKING:
-    from glam.data.splits import RunKey
-    from glam.data.utterances import Corpus
-    from glam.reports.tables import Setting, Table
-    from glam.training.experiment import Experiment
-    from glam.training.job import Resources
-    from glam.training.recipe import Recipe
+    from glam.corpora.utterances import Corpus
+    from glam.papers.tables import Setting, Table
+    from glam.recipe import Recipe
+    from glam.running.experiment import Experiment
+    from glam.running.job import Resources
+    from glam.splits.splits import RunKey
 
 
 def table(argv: Sequence[str] | None = None) -> int:
@@ -75,11 +75,11 @@ def list_all(argv: Sequence[str] | None = None) -> int:
 
 
 def _table(args: argparse.Namespace) -> None:
-    from glam.data.splits import seeds
+    from glam.papers.table_files import markdown, write_files
+    from glam.papers.tables import TABLES, Stored, recipes, table_report
+    from glam.recipe import parse_override
     from glam.reports.summary import refuse_if_all_failed
-    from glam.reports.table_files import markdown, write_files
-    from glam.reports.tables import TABLES, Stored, recipes, table_report
-    from glam.training.recipe import parse_override
+    from glam.splits.splits import seeds
 
     wanted, setting = TABLES[args.number], args.setting
     fields: list[tuple[str, Any]] = []
@@ -111,8 +111,8 @@ def _table(args: argparse.Namespace) -> None:
 
 def _indexed(name: str, datadir: Path | None, data: Path) -> "Corpus | None":
     """The corpus as the index has it, so that nothing of it need be there."""
-    from glam.data.places import corpus_root, index_folder
-    from glam.data.utterances import read_index
+    from glam.corpora.utterances import read_index
+    from glam.places import corpus_root, index_folder
 
     corpus = read_index(index_folder(data, name))
     try:
@@ -131,10 +131,10 @@ def _train(
     args: argparse.Namespace, wanted: "Table", setting: "Setting", asked: "list[Recipe]", seeds: Sequence[int]
 ) -> "Corpus":
     """Train the runs of the table's experiments that are missing; returns the corpus."""
-    from glam.data.corpora import load_corpus
-    from glam.data.places import index_folder
-    from glam.reports.tables import distinct
-    from glam.training.experiment import Places, experiment_on
+    from glam.corpora import load_corpus
+    from glam.papers.tables import distinct
+    from glam.places import index_folder
+    from glam.running.experiment import Places, experiment_on
 
     runs, data = folders(args)
     name = asked[0].corpus.name
@@ -167,10 +167,10 @@ def _run_all(
     machine: "Resources",
     follow: Path | None,
 ) -> None:
-    from glam.reports.log import Log
-    from glam.reports.table_progress import Piece, TableProgress, estimate
-    from glam.training.experiment import run
-    from glam.training.pace import run_seconds
+    from glam.running.experiment import run
+    from glam.running.log import Log
+    from glam.running.pace import run_seconds
+    from glam.running.table_progress import Piece, TableProgress, estimate
 
     say("           finding out how long a run takes")
     seconds = run_seconds(list(experiments.values()), machine)

@@ -21,10 +21,10 @@ from glam.cli.stored import add_select_flag
 from glam.errors import GlamError
 
 if TYPE_CHECKING:
-    from glam.data.splits import RunKey
-    from glam.reports.live import Live
-    from glam.training.experiment import Experiment
-    from glam.training.job import Resources, SaveModel
+    from glam.running.experiment import Experiment
+    from glam.running.job import Resources, SaveModel
+    from glam.running.live import Live
+    from glam.splits.splits import RunKey
 
 
 def train(argv: Sequence[str] | None = None, prog: str = "glam train") -> int:
@@ -75,11 +75,11 @@ def train(argv: Sequence[str] | None = None, prog: str = "glam train") -> int:
 
 
 def _train(args: argparse.Namespace) -> None:
-    from glam.reports.log import Log
+    from glam.recipe import load_recipe, parse_override
     from glam.reports.summary import read_runs, refuse_if_all_failed
     from glam.reports.summary import report as report_on
-    from glam.training.experiment import Places, prepare, run, verify_stores
-    from glam.training.recipe import load_recipe, parse_override
+    from glam.running.experiment import Places, prepare, run, verify_stores
+    from glam.running.log import Log
 
     fields: list[tuple[str, Any]] = overrides(args)
     if args.precision is not None:
@@ -124,8 +124,8 @@ def _train(args: argparse.Namespace) -> None:
 
 def live(experiment: "Experiment", runs: "Sequence[RunKey]") -> "Live":
     """What shows the progress of these runs of an experiment."""
-    from glam.data.splits import split
-    from glam.reports.live import Live
+    from glam.running.live import Live
+    from glam.splits.splits import split
 
     recipe = experiment.recipe
     divided = split(recipe.split, experiment.population.groups, runs[0])
@@ -137,7 +137,7 @@ def live(experiment: "Experiment", runs: "Sequence[RunKey]") -> "Live":
 
 def _seeds(args: argparse.Namespace) -> list[int]:
     """The seeds asked for, as far as the flags tell: with --next, all of which those without a result come next."""
-    from glam.data.splits import read_seeds, seeds
+    from glam.splits.splits import read_seeds, seeds
 
     given = [flag for flag in ("seed", "runs", "next") if getattr(args, flag) is not None]
     if len(given) > 1:

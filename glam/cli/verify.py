@@ -14,7 +14,7 @@ from glam.errors import GlamError
 
 if TYPE_CHECKING:
     from glam.results.run import StoredExperiment, StoredRun
-    from glam.training.experiment import Experiment, Places
+    from glam.running.experiment import Experiment, Places
 
 
 def verify(argv: Sequence[str] | None = None) -> int:
@@ -36,11 +36,11 @@ def verify(argv: Sequence[str] | None = None) -> int:
 
 
 def _verify(args: argparse.Namespace) -> int:
-    from glam.data.places import data_folder
+    from glam.places import data_folder
     from glam.reports.verify import compare_runs, environment_differences
     from glam.results.run import experiment_of, read_run
-    from glam.training.experiment import Places
-    from glam.training.processes import expect_torch
+    from glam.running.experiment import Places
+    from glam.running.processes import expect_torch
 
     folder = find(args.run, args.runs_folder)
     stored, there = read_run(folder), experiment_of(folder)
@@ -65,8 +65,8 @@ def _verify(args: argparse.Namespace) -> int:
 
 def _experiment(there: "StoredExperiment", places: "Places", epochs: int | None) -> "Experiment":
     """The experiment as it was recorded, to be trained at `places`; GlamError where the corpus is another."""
-    from glam.training.experiment import experiment_on, prepare
-    from glam.training.recipe import checked
+    from glam.recipe import checked
+    from glam.running.experiment import experiment_on, prepare
 
     recipe = checked(there.recipe, f"{there.folder}: the recorded recipe")
     experiment = prepare(recipe, places)
@@ -91,10 +91,10 @@ def _experiment(there: "StoredExperiment", places: "Places", epochs: int | None)
 def _train(experiment: "Experiment", stored: "StoredRun", gpu: int | None) -> "StoredRun":
     from glam.cli.train import live
     from glam.reports.summary import computed_on
-    from glam.reports.words import counted
     from glam.results.run import read_run
-    from glam.training.experiment import run
-    from glam.training.job import Resources
+    from glam.running.experiment import run
+    from glam.running.job import Resources
+    from glam.words import counted
 
     recorded = stored.environment
     where = device(-1 if gpu is None and recorded.get("device") == "cpu" else gpu)

@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 from tabulate import tabulate
 
-from glam.data.population import Population, population
-from glam.data.splits import Split, runs_of
-from glam.data.utterances import Corpus
+from glam.corpora.utterances import Corpus
+from glam.recipe import Recipe
 from glam.reports.sharing import EVERYTHING, Overlap, Reference, audit_line, look_through
 from glam.reports.summary import SYNTHETIC, mean_std
-from glam.reports.words import counted
-from glam.training.recipe import Recipe
+from glam.splits.population import Population, population
+from glam.splits.splits import Split, runs_of
+from glam.words import counted
 
 Ints = NDArray[np.int64]
 

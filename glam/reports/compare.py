@@ -13,15 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 from tabulate import tabulate
 
-from glam.data.population import composition_line
 from glam.errors import GlamError
 from glam.evaluation.metrics import Scores, confusion_matrix, scores_of
 from glam.evaluation.statistics import Comparison, compare_paired, compare_unpaired
 from glam.progress import bar
 from glam.reports.summary import heading, mean_std, read_runs
 from glam.reports.views import SELECTION, View, default_view, parts, take
-from glam.reports.words import counted
 from glam.results.run import StoredExperiment, StoredRun, read_experiment
+from glam.splits.population import composition_line
+from glam.words import counted
 
 METRICS = {"WA": "wa", "UA": "ua"}
 TO_SHOW = 1.0  # points: the difference for which the number of runs is given

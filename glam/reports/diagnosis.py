@@ -11,9 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tabulate import tabulate
 
-from glam.data.audio import RATE
-from glam.data.population import composition_line
-from glam.data.segments import SegmentSettings
+from glam.corpora.audio import RATE
 from glam.errors import GlamError
 from glam.evaluation.calibration import BINS, Calibration, calibration
 from glam.evaluation.metrics import Scores, confusion_matrix, scores_of, softmax
@@ -26,11 +24,13 @@ from glam.evaluation.segments import (
     segment_agreement,
     votes,
 )
+from glam.inputs.cut import SegmentSettings
 from glam.progress import bar
 from glam.reports.summary import heading, mean_std, read_runs, signed
 from glam.reports.views import SELECTION, VIEWS, Scored, View, default_view, parts, possible_views, take
-from glam.reports.words import counted
 from glam.results.run import RUN, StoredExperiment, StoredRun, experiment_of, read_experiment, read_run
+from glam.splits.population import composition_line
+from glam.words import counted
 
 LENGTHS = 4  # groups of utterances by their number of segments
 EVERYONE = "all"

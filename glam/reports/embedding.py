@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from glam.data.splits import RunKey, seeds
 from glam.errors import GlamError
 from glam.evaluation.metrics import scores_of
-from glam.reports.words import counted
 from glam.results.identity import canonical_json
 from glam.results.run import MODEL, StoredExperiment, StoredRun, read_run
+from glam.splits.splits import RunKey, seeds
+from glam.words import counted
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from glam.training.engine import RunData
-    from glam.training.recipe import Recipe
+    from glam.learning.engine import RunData
+    from glam.recipe import Recipe
 
 BATCH = 256
 COMPONENTS = 50  # of PCA before t-SNE, as its authors do with long vectors
@@ -146,7 +146,7 @@ def _read_model(run: StoredRun) -> "tuple[Recipe, tuple[int, int], int, dict[str
     """Recipe, shape (F, T) of the features, epoch (1-based) and weights of a run's saved model."""
     from safetensors import SafetensorError, safe_open
 
-    from glam.training.recipe import checked
+    from glam.recipe import checked
 
     path = run.folder / MODEL
     run.read(MODEL)  # refuses what is not what was written
@@ -168,8 +168,8 @@ def _read_model(run: StoredRun) -> "tuple[Recipe, tuple[int, int], int, dict[str
 
 def _run_data(experiment: StoredExperiment, recipe: "Recipe", run: RunKey, corpus: Path, data: Path) -> "RunData":
     """The segments of one run, on the CPU, from the corpus its experiment was trained on."""
-    from glam.training.experiment import Places, job, prepare
-    from glam.training.job import Resources, run_data
+    from glam.running.experiment import Places, job, prepare
+    from glam.running.job import Resources, run_data
 
     found = prepare(recipe, Places(corpus, data, experiment.folder.parent))
     if canonical_json(found.stored.identity) != canonical_json(experiment.identity):

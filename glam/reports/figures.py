@@ -22,7 +22,6 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
-from glam.data.population import composition_line
 from glam.errors import GlamError
 from glam.evaluation.calibration import BINS, Bins
 from glam.evaluation.metrics import scores_of_all
@@ -32,8 +31,9 @@ from glam.reports.embedding import Embedding
 from glam.reports.folds import outcomes
 from glam.reports.summary import mean_std, read_runs
 from glam.reports.views import SELECTION, View, result, scored
-from glam.reports.words import counted
 from glam.results.run import StoredExperiment, StoredRun
+from glam.splits.population import composition_line
+from glam.words import counted
 
 COLUMN, PAGE = 3.35, 7.0  # inches
 SMALL, LARGE = 7.0, 8.0  # points

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from glam.data.splits import LEFT_OUT
 from glam.evaluation.metrics import Scores, scores_of
 from glam.reports.views import Outcome, Result
 from glam.results.run import StoredExperiment
+from glam.splits.splits import LEFT_OUT
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,15 +5,15 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from glam.data.corpora import CORPORA
-from glam.data.places import index_folder
-from glam.data.splits import seeds
-from glam.data.utterances import Corpus, read_index
+from glam.corpora import CORPORA
+from glam.corpora.utterances import Corpus, read_index
 from glam.models import MODELS, OPTIONS
-from glam.reports.tables import SETTINGS, TABLES, Setting, Stored, Table, distinct, recipes
-from glam.reports.words import counted
+from glam.papers.tables import SETTINGS, TABLES, Setting, Stored, Table, distinct, recipes
+from glam.places import index_folder
+from glam.recipe import Recipe, load_recipe, recipe_names
 from glam.results.run import EXPERIMENT
-from glam.training.recipe import Recipe, load_recipe, recipe_names
+from glam.splits.splits import seeds
+from glam.words import counted
 
 
 def listing(runs: Path, data: Path) -> str:

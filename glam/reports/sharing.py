@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from glam.data.groups import Groups
-from glam.data.splits import RunKey, Split, SplitSettings, split
 from glam.evaluation.baselines import majority_of_group
 from glam.evaluation.metrics import Scores, confusion_matrix, scores_of
 from glam.results.run import StoredExperiment
+from glam.splits.groups import Groups
+from glam.splits.splits import RunKey, Split, SplitSettings, split
 
 Ints = NDArray[np.int64]
 

@@ -10,12 +10,11 @@ from typing import Any
 
 from tabulate import tabulate
 
-from glam.data.population import composition_line
-from glam.data.splits import LEFT_OUT, runs_of
 from glam.errors import GlamError
 from glam.evaluation.metrics import Scores
 from glam.evaluation.statistics import interval_of_mean
 from glam.evaluation.statistics import summary as summarise
+from glam.recipe import load_recipe, recipe_names
 from glam.reports.folds import fold_values, outcomes, pool
 from glam.reports.sharing import protocol_line
 from glam.reports.views import (
@@ -29,9 +28,10 @@ from glam.reports.views import (
     optimism,
     result,
 )
-from glam.reports.words import counted
 from glam.results.run import StoredExperiment, StoredRun, read_experiment, read_run
-from glam.training.recipe import load_recipe, recipe_names
+from glam.splits.population import composition_line
+from glam.splits.splits import LEFT_OUT, runs_of
+from glam.words import counted
 
 COLUMNS = {
     "WA": "wa",

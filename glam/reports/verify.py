@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from glam.evaluation.metrics import scores_of_all
 from glam.reports.views import best
-from glam.reports.words import counted
 from glam.results.run import StoredRun
+from glam.words import counted
 
 # What is recorded of a run's environment but says nothing about how its numbers were computed.
 CIRCUMSTANCES = ("seconds", "resumed")

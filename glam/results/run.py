@@ -36,13 +36,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from glam.data.groups import GROUPINGS, Grouping
-from glam.data.population import Composition
-from glam.data.splits import RunKey, SplitSettings
 from glam.errors import GlamError
 from glam.evaluation.metrics import Scores, confusion_matrix, scores_of
 from glam.files import hashed_json, new_folder, read_hashed, write_bytes, write_text
 from glam.results.identity import canonical_json, digest
+from glam.splits.groups import GROUPINGS, Grouping
+from glam.splits.population import Composition
+from glam.splits.splits import RunKey, SplitSettings
 
 EXPERIMENT = "experiment.json"
 UTTERANCES = "utterances.csv"

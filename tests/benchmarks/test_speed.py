@@ -20,11 +20,11 @@ from benchmarks.plain import Plain, plain_feature
 from benchmarks.problem import counts, interleaved, make_problem, recipe_shape, released
 from benchmarks.report import Spread
 from benchmarks.speed import main, refuse_straw_men
-from glam.data.features import Extractor, FeatureSettings
 from glam.errors import GlamError
+from glam.inputs.spectral import Extractor, FeatureSettings
+from glam.learning.engine import Batch, Learner, initial_model
+from glam.learning.losses import cross_entropy
 from glam.models import MODELS
-from glam.training.engine import Batch, Learner, initial_model
-from glam.training.losses import cross_entropy
 
 SPEED = Path(__file__).resolve().parents[2] / "benchmarks" / "speed.py"
 

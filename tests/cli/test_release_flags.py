@@ -6,7 +6,7 @@ import pytest
 
 from glam.cli.release_flags import RELEASED_MODELS, add_release_flags, boolean, notes, overrides, with_config
 from glam.errors import GlamError
-from glam.training.recipe import Recipe, load_recipe
+from glam.recipe import Recipe, load_recipe
 
 
 def parsed(*words: str) -> argparse.Namespace:

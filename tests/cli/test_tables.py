@@ -6,11 +6,11 @@ import pytest
 
 from glam.cli.tables import list_all, table
 from glam.cli.train import train
-from glam.data.splits import RunKey, random_split
 from glam.results.run import Epoch, Predictions, store_experiment, write_failure, write_run
-from glam.training.experiment import Experiment
-from glam.training.job import Resources
-from glam.training.message import Message
+from glam.running.experiment import Experiment
+from glam.running.job import Resources
+from glam.running.message import Message
+from glam.splits.splits import RunKey, random_split
 
 SHORT = ["--set", "segments={length: 0.5, train_overlap: 0.25, test_overlap: 0.25}"]
 
@@ -85,8 +85,8 @@ def command(tiny_release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     folders = ["--runs-folder", str(tmp_path / "runs"), "--data-folder", str(tmp_path / "data")]
 
     def run(training: FakeTraining, *words: str, datadir: bool = True) -> int:
-        monkeypatch.setattr("glam.training.experiment.run", training)
-        monkeypatch.setattr("glam.training.pace.run_seconds", lambda experiments, resources: [90.0] * len(experiments))
+        monkeypatch.setattr("glam.running.experiment.run", training)
+        monkeypatch.setattr("glam.running.pace.run_seconds", lambda experiments, resources: [90.0] * len(experiments))
         place = ["-d", str(tiny_release), "-g", "-1", "--runs-at-once", "2"] if datadir else []
         return table([*words, *SHORT, *folders, *place])
 
@@ -139,7 +139,7 @@ def test_training_of_which_every_run_failed_is_no_success(
     training: FailingTraining,
     status: int,
 ) -> None:
-    monkeypatch.setattr("glam.training.experiment.run", training)
+    monkeypatch.setattr("glam.running.experiment.run", training)
     folders = ["--runs-folder", str(tmp_path / "runs"), "--data-folder", str(tmp_path / "data")]
     words = [*SHORT, *folders, "-d", str(tiny_release), "--gpu", "-1", "--runs", "1"]
     assert train(words) == status

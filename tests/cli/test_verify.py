@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from glam.cli.verify import verify
-from glam.data.splits import RunKey, random_split
+from glam.recipe import load_recipe
 from glam.results.run import Epoch, Predictions, store_experiment, write_failure, write_run
-from glam.training.experiment import Experiment, Places, prepare
-from glam.training.job import Resources
-from glam.training.message import Message
-from glam.training.recipe import load_recipe
+from glam.running.experiment import Experiment, Places, prepare
+from glam.running.job import Resources
+from glam.running.message import Message
+from glam.splits.splits import RunKey, random_split
 
 SHORT = [("segments.length", 0.5), ("segments.train_overlap", 0.25), ("training.epochs", 3)]
 SEED = 5
@@ -63,7 +63,7 @@ def stored(tiny_release: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def command(tiny_release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
     def run(*words: object, loss: float = 1.0) -> int:
-        monkeypatch.setattr("glam.training.experiment.run", fake(loss))
+        monkeypatch.setattr("glam.running.experiment.run", fake(loss))
         corpus = [] if "-d" in words else ["-d", tiny_release]
         return verify([str(word) for word in (*words, *corpus, "--data-folder", tmp_path / "data")])
 

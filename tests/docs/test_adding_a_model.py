@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 import glam.models
-from glam.data.splits import RunKey
-from glam.training.experiment import Places, job, prepare
-from glam.training.job import Resources
-from glam.training.message import Message
-from glam.training.recipe import load_recipe
-from glam.training.workers import run_alone
+from glam.recipe import load_recipe
+from glam.running.experiment import Places, job, prepare
+from glam.running.job import Resources
+from glam.running.message import Message
+from glam.running.workers import run_alone
+from glam.splits.splits import RunKey
 
 DOCS = Path(__file__).resolve().parent.parent.parent / "docs" / "adding-a-model.md"
 

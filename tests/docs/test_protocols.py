@@ -8,7 +8,7 @@ import pytest
 
 from glam.cli.audit import audit
 from glam.cli.train import train
-from glam.data.splits import Protocol
+from glam.splits.splits import Protocol
 
 DOCS = Path(__file__).resolve().parent.parent.parent / "docs" / "protocols.md"
 

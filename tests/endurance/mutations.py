@@ -25,29 +25,29 @@ import soundfile
 import torch
 import yaml
 
+from glam import places
 from glam.cli.release_flags import add_release_flags, with_config
-from glam.data import places
-from glam.data.audio import RATE, decode
-from glam.data.corpora import load_corpus
-from glam.data.corpora.iemocap import LABELS, read
-from glam.data.features import FeatureSettings
-from glam.data.population import Composition
-from glam.data.splits import read_seeds
-from glam.data.store import open_store
-from glam.data.utterances import Corpus, Utterance, read_index
+from glam.corpora import load_corpus
+from glam.corpora.audio import RATE, decode
+from glam.corpora.iemocap import LABELS, read
+from glam.corpora.utterances import Corpus, Utterance, read_index
 from glam.errors import GlamError
+from glam.inputs.spectral import FeatureSettings
+from glam.inputs.store import open_store
+from glam.learning.checkpoint import load_checkpoint, save_checkpoint
+from glam.learning.engine import Batch, Learner, RunState, initial_model
+from glam.learning.losses import cross_entropy
+from glam.learning.settings import TrainingSettings
 from glam.models import ModelSettings
 from glam.models.checkpoints import load_released
+from glam.recipe import Recipe, configs_folder, load_recipe, parse_override
 from glam.reports.embedding import _read_model
 from glam.reports.export import export
 from glam.reports.summary import report
 from glam.results.identity import identity
 from glam.results.run import Epoch, Predictions, StoredExperiment, read_run, store_experiment, write_run
-from glam.training.checkpoint import load_checkpoint, save_checkpoint
-from glam.training.engine import Batch, Learner, RunState, initial_model
-from glam.training.losses import cross_entropy
-from glam.training.recipe import Recipe, configs_folder, load_recipe, parse_override
-from glam.training.settings import TrainingSettings
+from glam.splits.population import Composition
+from glam.splits.splits import read_seeds
 
 SECONDS = 20  # more is a hang
 CPU = torch.device("cpu")

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from glam.data.population import population
-from glam.data.splits import random_split, seeds
-from glam.data.utterances import Corpus, Problem, Utterance
+from glam.corpora.utterances import Corpus, Problem, Utterance
 from glam.errors import GlamError
+from glam.recipe import load_recipe
 from glam.reports.audit import Audit, audit, audit_text
-from glam.training.recipe import load_recipe
+from glam.splits.population import population
+from glam.splits.splits import random_split, seeds
 
 SHORT = ("segments", {"length": 0.5, "train_overlap": 0.25, "test_overlap": 0.25})
 

@@ -6,8 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from glam.data.population import Composition
-from glam.data.splits import random_split
 from glam.errors import GlamError
 from glam.evaluation.statistics import compare_paired, compare_unpaired
 from glam.reports.compare import Contest, _read, bring_together, compare
@@ -20,6 +18,8 @@ from glam.results.run import (
     write_failure,
     write_run,
 )
+from glam.splits.population import Composition
+from glam.splits.splits import random_split
 
 CLASSES = ("neutral", "sad", "angry", "happy")
 SEEDS = range(6)

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from glam.cli.diagnose import diagnose as verb
-from glam.data.population import Composition
 from glam.errors import GlamError
 from glam.evaluation.calibration import calibration
 from glam.evaluation.metrics import softmax
@@ -23,6 +22,7 @@ from glam.results.run import (
     write_failure,
     write_run,
 )
+from glam.splits.population import Composition
 
 CLASSES = ("neutral", "sad", "angry")
 TARGETS = np.array([0, 0, 0, 0, 1, 1, 1, 1, 0, 1])

@@ -7,13 +7,13 @@ import pytest
 import torch
 from safetensors.torch import save
 
-from glam.data.splits import random_split
 from glam.errors import GlamError
+from glam.learning.engine import initial_model
+from glam.recipe import Recipe, checked
 from glam.reports.embedding import embed
 from glam.results.run import MODEL, Epoch, Predictions, StoredExperiment, store_experiment, write_run
-from glam.training.engine import initial_model
-from glam.training.experiment import Experiment, Places, open_stores, prepare
-from glam.training.recipe import Recipe, checked
+from glam.running.experiment import Experiment, Places, open_stores, prepare
+from glam.splits.splits import random_split
 
 SEED = 2602656884
 SETTINGS: dict[str, Any] = {

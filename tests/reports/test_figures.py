@@ -7,7 +7,6 @@ import pytest
 from matplotlib.figure import Figure
 
 from glam.cli.figures import figure as verb
-from glam.data.population import Composition
 from glam.errors import GlamError
 from glam.evaluation.calibration import Bins
 from glam.reports.diagnosis import calibrated
@@ -42,6 +41,7 @@ from glam.results.run import (
     write_failure,
     write_run,
 )
+from glam.splits.population import Composition
 
 CLASSES = ("neutral", "sad", "angry", "happy")
 TARGETS = np.arange(60) % 4

@@ -10,18 +10,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from glam.data.groups import Grouping
-from glam.data.population import Composition
-from glam.data.splits import Protocol, RunKey, SplitSettings, fold_names, runs_of, seeds, split
 from glam.errors import GlamError
 from glam.evaluation.statistics import compare_paired, interval_of_mean
+from glam.papers.table_files import as_csv, as_json, markdown
+from glam.papers.tables import TABLES, Stored, TableReport, table_report
+from glam.recipe import Recipe, load_recipe
 from glam.reports.compare import _read, bring_together, compare
 from glam.reports.export import export
 from glam.reports.figures import confusion, learning_curves, reliability
 from glam.reports.folds import fold_values, pool
 from glam.reports.summary import report
-from glam.reports.table_files import as_csv, as_json, markdown
-from glam.reports.tables import TABLES, Stored, TableReport, table_report
 from glam.reports.views import VIEWS, default_view, possible_views, result, scored
 from glam.results.identity import identity
 from glam.results.run import (
@@ -36,7 +34,9 @@ from glam.results.run import (
     write_failure,
     write_run,
 )
-from glam.training.recipe import Recipe, load_recipe
+from glam.splits.groups import Grouping
+from glam.splits.population import Composition
+from glam.splits.splits import Protocol, RunKey, SplitSettings, fold_names, runs_of, seeds, split
 
 CLASSES = ("neutral", "sad")
 SPEAKERS = [f"Ses0{session}{letter}" for session in (1, 2, 3) for letter in "FM"]

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
-from glam.data.population import Composition
 from glam.evaluation.statistics import interval_of_mean
 from glam.reports.summary import report
 from glam.results.identity import identity
 from glam.results.run import Epoch, Predictions, StoredExperiment, store_experiment, write_run
+from glam.splits.population import Composition
 
 TARGETS = np.array([0, 1] * 20 + [2])  # one utterance of the third class, held out in the first run only
 CLASSES = ("neutral", "sad", "angry")

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from numpy.typing import ArrayLike
 
 from glam.cli.stored import VIEWS as NAMED
-from glam.data.population import Composition
 from glam.errors import GlamError
 from glam.evaluation.metrics import best_epoch, confusion_matrices, confusion_matrix, scores_of
 from glam.reports.views import VIEWS, View, honest_results, optimism, parts, result, scored
 from glam.results.run import Epoch, Predictions, StoredExperiment, StoredRun
+from glam.splits.population import Composition
 
 CLASSES = ("neutral", "sad", "angry")
 

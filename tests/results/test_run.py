@@ -7,9 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from glam.data.groups import Grouping
-from glam.data.population import Composition
-from glam.data.splits import RunKey
 from glam.errors import GlamError
 from glam.results.identity import canonical_json, digest, identity
 from glam.results.run import (
@@ -24,6 +21,9 @@ from glam.results.run import (
     write_failure,
     write_run,
 )
+from glam.splits.groups import Grouping
+from glam.splits.population import Composition
+from glam.splits.splits import RunKey
 
 CLASSES = ("neutral", "sad")
 IDS = ("Ses01F_impro01_F000", "Ses01F_impro01_M001", "Ses02F_impro01_F000", "Ses02F_impro01_F001")

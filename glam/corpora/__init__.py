@@ -1,0 +1,141 @@
+"""The corpora. A corpus is one module with a function that reads its annotations, and one line in CORPORA.
+
+Reading a corpus happens in two steps. Its own function (name, root) -> Corpus reads the annotations and lists
+the audio, which is quick. What is common to all corpora then opens the audio files, which is slow, and so is
+remembered in the index: a file whose size and time of change are those in the index is not opened again.
+"""
+
+import os
+from collections import Counter
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from hashlib import sha256
+from importlib import import_module
+from pathlib import Path
+from stat import S_ISREG
+from typing import cast
+
+from glam.corpora.audio import RATE, AudioError, decode, read_bytes
+from glam.corpora.utterances import Corpus, Problem, Utterance, read_index, write_index
+from glam.errors import GlamError
+from glam.progress import bar
+
+CORPORA = {
+    "iemocap": "glam.corpora.iemocap:read",
+    "synthetic": "glam.corpora.iemocap:read",  # is made in IEMOCAP's layout
+}
+"""Name of a corpus -> the function that reads its annotations, as module:function."""
+
+
+def load_corpus(name: str, root: Path, index_folder: Path, *, verify: bool = False) -> Corpus:
+    """Read a corpus and bring its index in `index_folder` up to date.
+
+    Annotations are read every time. Audio is opened where the index does not know it with this size and time
+    of change, with `verify` in any case. The index is written where anything differs, never under `root`.
+    Raises GlamError for an unknown name, a `root` that is no such corpus, and a corpus without a usable
+    utterance.
+    """
+    if name not in CORPORA:
+        raise GlamError(f"corpus {name!r} is unknown; there are {', '.join(CORPORA)}.")
+    module, function = CORPORA[name].split(":")
+    read = cast(Callable[[str, Path], Corpus], getattr(import_module(module), function))
+    listed = read(name, root)
+    if index_folder.resolve().is_relative_to(listed.root.resolve()):
+        raise GlamError(
+            f"the index would lie in {index_folder}, within the corpus at {listed.root}, where nothing is "
+            "ever written. Set the environment variable GLAM_DATA to a folder outside it."
+        )
+    indexed = read_index(index_folder)
+    known = indexed.utterances if indexed and indexed.root == listed.root and not verify else ()
+    corpus = _open_audio(listed, {one.audio: one for one in known})
+    if corpus != indexed:
+        write_index(corpus, index_folder)
+    if not corpus.utterances:
+        raise GlamError(_nothing_usable(corpus, index_folder))
+    return corpus
+
+
+def _open_audio(corpus: Corpus, known: Mapping[str, Utterance]) -> Corpus:
+    """Fill in what the audio files hold; utterances whose file cannot be used become problems."""
+
+    def measure(utterance: Utterance) -> Utterance | Problem:
+        return _measure(corpus.root, utterance, known.get(utterance.audio))
+
+    measured: list[Utterance | Problem] = []
+    with (
+        bar(len(corpus.utterances), f"reading {corpus.name}", "file") as progress,
+        ThreadPoolExecutor(min(16, 2 * (os.cpu_count() or 1))) as pool,
+    ):
+        try:
+            for result in pool.map(measure, corpus.utterances):
+                measured.append(result)
+                progress.update()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)  # whoever interrupts does not wait for the rest of the corpus
+            raise
+    utterances = tuple(one for one in measured if isinstance(one, Utterance))
+    problems = [one for one in measured if isinstance(one, Problem)]
+    return replace(
+        corpus,
+        utterances=utterances,
+        problems=tuple(sorted([*corpus.problems, *problems])),
+        notes=corpus.notes + _conversions(utterances),
+    )
+
+
+def _measure(root: Path, utterance: Utterance, known: Utterance | None) -> Utterance | Problem:
+    path = root / utterance.audio
+    try:
+        # before reading: a file that changes meanwhile then differs from its entry in the index
+        status = path.stat()
+    except OSError as error:
+        detail = f"{utterance.audio} cannot be read: {error.strerror}"
+        return Problem("unreadable audio", utterance.id, detail)
+    if not S_ISREG(status.st_mode):  # reading a pipe would wait for ever
+        return Problem("unreadable audio", utterance.id, f"{utterance.audio} is no file")
+    if known and (known.size, known.mtime_ns) == (status.st_size, status.st_mtime_ns):
+        return replace(
+            utterance,
+            samples=known.samples,
+            size=known.size,
+            mtime_ns=known.mtime_ns,
+            sha256=known.sha256,
+            rate=known.rate,
+            channels=known.channels,
+        )
+    try:
+        content = read_bytes(path)
+        recording = decode(content, path)
+    except AudioError as error:
+        kind = "unreadable audio" if status.st_size else "empty file"
+        return Problem(kind, utterance.id, f"{utterance.audio} {error.reason}")
+    return replace(
+        utterance,
+        samples=len(recording.samples),
+        size=len(content),
+        mtime_ns=status.st_mtime_ns,
+        sha256=sha256(content).hexdigest(),
+        rate=recording.rate,
+        channels=recording.channels,
+    )
+
+
+def _conversions(utterances: tuple[Utterance, ...]) -> tuple[str, ...]:
+    others = Counter((one.rate, one.channels) for one in utterances)
+    del others[RATE, 1]
+    return tuple(
+        f"{count} audio files have {rate} Hz and {channels} channel{'s' * (channels > 1)}; they are read as 16 kHz mono"
+        for (rate, channels), count in sorted(others.items())
+    )
+
+
+def _nothing_usable(corpus: Corpus, index_folder: Path) -> str:
+    lines = [f"{corpus.root} has no usable utterance, that is, one with a label and a readable audio file."]
+    first: dict[str, Problem] = {}
+    for problem in corpus.problems:
+        first.setdefault(problem.kind, problem)
+    counts = Counter(problem.kind for problem in corpus.problems)
+    for kind, count in counts.items():
+        lines.append(f"  {kind}: {count}, the first is {first[kind].subject}: {first[kind].detail}")
+    return "\n".join([*lines, f"All problems are listed in {index_folder / 'index.json'}."])

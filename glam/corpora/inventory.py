@@ -1,0 +1,94 @@
+"""What a corpus was found to hold, for a person to read: counts beside the known ones, problems, lengths."""
+
+from collections import Counter
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
+
+from glam.corpora.audio import RATE
+from glam.corpora.iemocap import KNOWN_COUNTS, LABELS
+from glam.corpora.utterances import Corpus
+
+LISTED = 10  # problems of a kind; the index has them all
+SEGMENTS = ((1.8, "the released setting"), (2.0, "the paper's"))  # seconds
+
+
+def inventory(corpus: Corpus, index: Path) -> str:
+    """The text that handleIEMOCAP.py prints on a corpus whose index is the file `index`."""
+    blocks = [_head(corpus), _table(corpus), *_differences(corpus), *_problems(corpus, index)]
+    blocks += ["\n".join(f"note: {note}" for note in corpus.notes)] if corpus.notes else []
+    return "\n\n".join([*blocks, _lengths(corpus), f"index: {index}"])
+
+
+def compared(corpus: Corpus) -> bool:
+    """Whether there are known counts to compare with: for a real corpus in the place of IEMOCAP."""
+    return corpus.name == "iemocap" and not corpus.synthetic
+
+
+def _head(corpus: Corpus) -> str:
+    speakers = len({one.speaker for one in corpus.utterances})
+    dialogues = len({one.dialogue for one in corpus.utterances})
+    hours = sum(one.samples for one in corpus.utterances) / RATE / 3600
+    kind = "SYNTHETIC corpus, not IEMOCAP" if corpus.synthetic else corpus.name
+    return (
+        f"{kind}: {corpus.root}\n{len(corpus.utterances)} usable utterances of {speakers} speakers "
+        f"in {dialogues} dialogues, {hours:.1f} hours"
+    )
+
+
+def _counts(corpus: Corpus) -> dict[str, Counter[str]]:
+    return {style: Counter(one.label for one in corpus.utterances if one.style == style) for style in KNOWN_COUNTS}
+
+
+def _table(corpus: Corpus) -> str:
+    counts = _counts(corpus)
+    known = {style: Counter(numbers) for style, numbers in KNOWN_COUNTS.items()}
+    for by_style in (counts, known):
+        by_style["full"] = by_style["improvised"] + by_style["scripted"]
+    columns = [["label", *LABELS]]
+    for style, found in counts.items():
+        columns.append([f"{style} found", *(str(found[label]) for label in LABELS)])
+        if compared(corpus):
+            columns.append(["known", *(str(known[style][label] or "-") for label in LABELS)])
+    padded = [[cell.rjust(max(map(len, column))) for cell in column] for column in columns]
+    return "\n".join("  ".join(row) for row in zip(*padded, strict=True))
+
+
+def _differences(corpus: Corpus) -> Iterator[str]:
+    if not compared(corpus):
+        return
+    counts = _counts(corpus)
+    lines = [
+        f"  {style} {label}: found {counts[style][label]}, known {number}"
+        for style, known in KNOWN_COUNTS.items()
+        for label, number in known.items()
+        if counts[style][label] != number
+    ]
+    if lines:
+        yield "\n".join(["WARNING: this is not the complete release, or not IEMOCAP; counts differ:", *lines])
+    else:
+        yield "The counts of the five labels are those of the complete release."
+
+
+def _problems(corpus: Corpus, index: Path) -> Iterator[str]:
+    for kind, group in groupby(corpus.problems, key=lambda problem: problem.kind):
+        problems = list(group)
+        lines = [f"problem: {kind}: {len(problems)}"]
+        lines += [f"  {problem.subject}: {problem.detail}" for problem in problems[:LISTED]]
+        if len(problems) > LISTED:
+            rest = index.with_suffix(".json")
+            lines.append(f"  ... and {len(problems) - LISTED} more, all in {rest}")
+        yield "\n".join(lines)
+
+
+def _lengths(corpus: Corpus) -> str:
+    labels = set(KNOWN_COUNTS["improvised"])
+    lines = ["shorter than one segment, and so left out unless padded:"]
+    for seconds, whose in SEGMENTS:
+        short = [one for one in corpus.utterances if one.samples < int(seconds * RATE)]
+        of_labels = sum(one.label in labels for one in short)
+        lines.append(
+            f"  {seconds} s ({whose}): {len(short)} of {len(corpus.utterances)} utterances, "
+            f"{of_labels} of them {' '.join(label for label in LABELS if label in labels)}"
+        )
+    return "\n".join(lines)

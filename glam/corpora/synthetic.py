@@ -1,0 +1,528 @@
+"""A corpus the project makes itself, so that everything can be tried without IEMOCAP. It is nobody's speech.
+
+It lies on disk as an IEMOCAP release does: ten speakers in five sessions, improvised and scripted dialogues,
+all labels, raters' votes, words. Its utterances are speech-like: glottal pulses and breath noise through the
+formants of the words' syllables. An emotion moves pitch, intonation, tempo, pauses, loudness and voice quality;
+utterances of one emotion show it to different degrees, and speakers and single utterances differ in all of these
+anyway, so that the classes overlap. Lengths, background noise, and who speaks when have nothing to do with it.
+
+The same corpus comes out everywhere. Whatever decides something (labels, lengths, where a syllable begins) is made
+of integers and of single additions, multiplications and divisions, which round alike on all machines. Sines,
+powers and Fourier transforms, whose last digit may differ, only shape the sound, continuously and without
+feedback, so that a sample may differ by one step of 16 bits. Random numbers come from NumPy's legacy generator,
+whose streams are frozen, seeded by the name of what they are for.
+"""
+
+import hashlib
+import wave
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from glam.corpora.audio import RATE
+from glam.corpora.iemocap import SYNTHETIC_MARK
+from glam.errors import GlamError
+from glam.files import new_folder, only_one
+from glam.progress import bar
+
+Floats = NDArray[np.float64]
+
+NOTE = """This corpus is synthetic: version 1, made by GLAM's glam/corpora/synthetic.py.
+
+Nobody speaks here, and nothing measured on it says anything about speech. It has the layout of an IEMOCAP
+release, so that the whole way from a corpus to a table of results can be walked without IEMOCAP, which is
+licensed.
+"""
+
+
+class Manner(NamedTuple):
+    """How an utterance is spoken, as differences from a neutral utterance of an average speaker."""
+
+    pitch: float = 0.0  # semitones
+    intonation: float = 0.0  # range of the pitch, semitones
+    tempo: float = 0.0  # share by which syllables come faster
+    loudness: float = 0.0  # dB
+    tilt: float = 0.0  # of the glottal spectrum, dB an octave: pressed voice > 0, lax < 0
+    breath: float = 0.0  # of the breath noise, dB
+    rough: float = 0.0  # cycle-to-cycle irregularity, share of its usual amount
+    pause: float = 0.0  # share by which pauses are longer
+
+    def plus(self, other: "Manner", scale: float = 1.0) -> "Manner":
+        """This manner with `scale` times the other one on top."""
+        return Manner(*(a + scale * b for a, b in zip(self, other, strict=True)))
+
+
+class Emotion(NamedTuple):
+    """What a label stands for: the raters' word and scores (1 to 5), how it sounds, words that suit it."""
+
+    vote: str
+    valence: int
+    arousal: int
+    dominance: int
+    manner: Manner
+    words: str
+
+
+EMOTIONS = {
+    "neu": Emotion("Neutral", 3, 2, 3, Manner(), "fine okay maybe right"),
+    "hap": Emotion("Happiness", 4, 3, 3, Manner(3.5, 2.4, 0.05, 1.2, 0.8, -1.8, 0.0, -0.2), "love happy good"),
+    "exc": Emotion("Excited", 4, 4, 3, Manner(7.2, 5.4, 0.25, 4.2, 1.4, -1.8, 0.1, -0.5), "wow really amazing"),
+    "sad": Emotion("Sadness", 2, 2, 2, Manner(-2.6, -1.7, -0.30, -6.6, -4.0, 8.4, 0.5, 1.2), "sorry miss alone"),
+    "ang": Emotion("Anger", 2, 4, 4, Manner(2.2, 2.4, 0.18, 6.6, 5.0, -4.8, 1.8, -0.4), "hate never stop"),
+    "fru": Emotion("Frustration", 2, 3, 3, Manner(1.2, 1.2, 0.04, 3.0, 2.4, -1.8, 1.0, 0.2), "again why enough"),
+    "fea": Emotion("Fear", 2, 4, 2, Manner(6.0, 0.6, 0.30, -1.2, -1.4, 7.2, 0.8, 0.4), "afraid help please"),
+    "sur": Emotion("Surprise", 3, 4, 3, Manner(6.0, 7.2, 0.04, 2.4, 0.8, 0.0, 0.0, 0.0), "what really oh"),
+    "dis": Emotion("Disgust", 2, 3, 3, Manner(-1.8, 0.8, -0.14, 0.6, 1.4, 3.6, 1.4, 0.4), "awful no ugly"),
+    "oth": Emotion("Other", 3, 3, 3, Manner(0.8, 0.8, 0.0, 0.0, 0.0, 1.8, 0.5, 0.1), "well maybe so"),
+    "xxx": Emotion("", 3, 3, 3, Manner(1.2, 1.1, 0.04, 0.6, 0.4, 0.0, 0.4, 0.1), "well maybe okay"),
+}
+# How much single utterances differ, whatever their emotion (standard deviations).
+VARIATION = Manner(1.3, 0.7, 0.07, 2.1, 0.75, 1.9, 0.2, 0.2)
+# How much speakers differ.
+SPEAKERS = Manner(1.4, 0.6, 0.05, 1.8, 0.8, 2.2, 0.25, 0.2)
+
+# How often each label comes, out of their sum; twice as often in the scenarios that are about it, as a scenario
+# of IEMOCAP gives some of the emotion away, too.
+MIX = {
+    "neu": 24, "exc": 18, "sad": 18, "ang": 16, "fru": 10, "hap": 6, "xxx": 6, "sur": 3, "fea": 2, "dis": 2, "oth": 2,
+}  # fmt: skip
+THEMES = {
+    "impro01": "ang",
+    "impro02": "sad",
+    "impro03": "exc",
+    "impro05a": "neu",
+    "impro05b": "fru",
+    "script01_1": "sad",
+    "script01_1b": "sad",
+    "script02_2": "ang",
+    "script03_2": "exc",
+}
+TURNS = {"improvised": 20, "scripted": 10}  # utterances of a dialogue
+
+# The words as syllables of two letters, onset and vowel. Onsets: m nasal, l glide, t stop, s and f fricatives, h
+# breath, a dot for none.
+COMMON = {
+    "I": ".a", "you": "lu", "we": "li", "they": "fe", "it": ".i", "that": "fa", "this": "fi", "and": ".a",
+    "to": "tu", "the": "f@", "a": ".@", "of": ".o", "not": "mo", "know": "mo", "think": "si", "want": "lo",
+    "tell": "te", "going": "to.i", "see": "si", "come": "ta", "time": "ta", "people": "tit@", "money": "mami",
+    "water": "lot@", "mother": "maf@", "father": "faf@", "about": ".@ta", "because": "tito", "little": "lit@",
+    "nobody": "motati", "remember": "limem@", "tomorrow": "tumolo", "something": "sasi", "here": "hi",
+    "home": "ho", "letter": "let@", "flowers": "fa.@", "married": "meli", "waiting": "leti", "talk": "to",
+}  # fmt: skip
+SUITED = {
+    "fine": "fa", "okay": ".ote", "maybe": "meti", "right": "la", "love": "la", "happy": "hati", "good": "tu",
+    "wow": "la", "really": "lili", "amazing": ".@mesi", "sorry": "soli", "miss": "mi", "alone": ".@lo",
+    "hate": "he", "never": "mef@", "stop": "so", "again": ".@te", "why": "la", "enough": ".ima",
+    "afraid": ".@fe", "help": "he", "please": "ti", "what": "lo", "oh": ".o", "awful": ".of@", "no": "mo",
+    "ugly": ".ali", "well": "le", "so": "so",
+}  # fmt: skip
+LEXICON = COMMON | SUITED
+
+# The first formants (Hz) of an average man's vowels, of a nasal and of a glide, then those they share.
+FORMANTS = {
+    "a": (700, 1220, 2600),
+    "e": (530, 1840, 2480),
+    "i": (300, 2200, 2960),
+    "o": (500, 900, 2500),
+    "u": (320, 850, 2250),
+    "@": (500, 1500, 2500),
+    "m": (260, 1100, 2200),
+    "l": (360, 1100, 2700),
+}
+UPPER_FORMANTS = (3500, 4500, 5500, 6500, 7500)
+# Where the noise of a fricative or stop lies: centre and width (Hz), and how strong it is beside the voice.
+HISSES = {"s": (5800, 1800, 2.0), "f": (4800, 3500, 0.6), "t": (4000, 2000, 1.5), "h": (1500, 1500, 0.3)}
+
+HARMONICS = 96
+CYCLE = 1024  # points of one glottal cycle
+FRAME = 512  # samples of the frames that are filtered, half overlapping
+HOP = FRAME // 2
+FFT = 2 * FRAME
+RING = (FFT - FRAME) // 2  # samples for which a filter rings on either side of a frame
+
+
+class Syllable(NamedTuple):
+    """Where a syllable lies in its utterance, and what it is made of."""
+
+    first: int  # sample
+    samples: int
+    onset: str
+    vowel: str
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """An utterance before it is spoken."""
+
+    id: str
+    dialogue: str
+    speaker: str
+    label: str
+    samples: int
+    begin: int  # sample of the dialogue at which it begins
+    manner: Manner
+    syllables: tuple[Syllable, ...]
+    words: str
+    votes: tuple[str, ...]  # of three raters, and the actor's own
+    scores: tuple[tuple[int, int, int], ...]  # valence, arousal, dominance of two raters
+
+
+def make_corpus(root: Path) -> None:
+    """Make the synthetic corpus in the folder `root`; nothing is done where it already lies complete.
+
+    800 utterances, 80 MB. It is made under another name beside `root` and renamed in the end, so that `root` is
+    complete or absent. Raises GlamError where `root` is something else: a file, a folder with other content, or
+    the synthetic corpus of another version.
+    """
+    root = root.resolve()
+    with only_one(root.with_name(f".{root.name}.lock"), f"{root}: another process is making the corpus; waiting"):
+        if _is_complete(root):
+            return
+        turns = list(plan())
+        with new_folder(root) as making:
+            with bar(len(turns), "Making the synthetic corpus", "utterance") as progress:
+                for turn in turns:
+                    _write_audio(making, turn)
+                    progress.update()
+            _write_texts(making, turns)
+            (making / SYNTHETIC_MARK).write_text(NOTE, encoding="utf-8", newline="\n")
+
+
+def _is_complete(root: Path) -> bool:
+    if not root.exists():
+        return False
+    if not root.is_dir():
+        raise GlamError(f"{root} is a file; the synthetic corpus needs a folder of its own. Name another one.")
+    mark = root / SYNTHETIC_MARK
+    if mark.is_file() and mark.read_text(encoding="utf-8") == NOTE:
+        return True
+    if mark.is_file():
+        found = f"holds a synthetic corpus of another version (see {SYNTHETIC_MARK} in it)"
+    elif any(root.iterdir()):
+        found = f"holds files, but no {SYNTHETIC_MARK} as the synthetic corpus does"
+    else:
+        return False
+    raise GlamError(f"{root} {found}. It is left as it is: move or delete it, or name another folder.")
+
+
+def dialogues() -> Iterator[tuple[str, str]]:
+    """(name, scenario) of every dialogue: `Ses01F_impro01`, the F being who wears the markers."""
+    for session in range(1, 6):
+        part = "script01_1b" if session == 5 else "script01_1"  # IEMOCAP has such a name there, too
+        worn = {
+            "F": ("impro01", "impro03", "impro05a", "script01_1", "script02_2"),
+            "M": ("impro02", "impro03", "impro05b", part, "script03_2"),
+        }
+        for wearer, scenarios in worn.items():
+            for scenario in scenarios:
+                yield f"Ses0{session}{wearer}_{scenario}", scenario
+
+
+def plan() -> Iterator[Turn]:
+    """Every utterance of the corpus, in order of dialogue and time; nothing here depends on the machine."""
+    for dialogue, scenario in dialogues():
+        rng = _random(dialogue)
+        scripted = scenario.startswith("script")
+        labels = [label for label, n in MIX.items() for _ in range(n * (2 if label == THEMES[scenario] else 1))]
+        actor, begin, count = "FM"[rng.randint(2)], RATE, {"F": 0, "M": 0}
+        for k in range(TURNS["scripted" if scripted else "improvised"]):
+            if rng.randint(4):
+                actor = "M" if actor == "F" else "F"
+            name = f"{dialogue}_{actor}{count[actor]:03d}"
+            count[actor] += 1
+            samples = _length(rng)
+            label = labels[rng.randint(len(labels))]
+            # A script's line is the same whoever speaks it.
+            line = _random(f"{scenario} {k}" if scripted else name)
+            yield _turn(name, label, samples, begin, line)
+            begin += samples + 4000 + rng.randint(16000)
+
+
+def _turn(name: str, label: str, samples: int, begin: int, line: np.random.RandomState) -> Turn:
+    rng = _random(f"{name} manner")
+    dialogue, suffix = name.rsplit("_", 1)
+    speaker = dialogue[:5] + suffix[0]
+    strength = 0.45 + 0.75 * rng.random_sample()  # some hardly show what they feel
+    manner = (
+        _speaker(speaker)
+        .plus(EMOTIONS[label].manner, strength * _expressiveness(speaker))
+        .plus(Manner(*(sd * _normal(rng) for sd in VARIATION)))
+    )
+    syllables, words = _speak(samples, manner, EMOTIONS[label].words.split(), rng, line)
+    votes, scores = _rate(label, _random(f"{name} votes"))
+    return Turn(
+        id=name,
+        dialogue=dialogue,
+        speaker=speaker,
+        label=label,
+        samples=samples,
+        begin=begin,
+        manner=manner,
+        syllables=syllables,
+        words=words,
+        votes=votes,
+        scores=scores,
+    )
+
+
+def _speak(
+    samples: int, manner: Manner, suited: list[str], rng: np.random.RandomState, line: np.random.RandomState
+) -> tuple[tuple[Syllable, ...], str]:
+    """Fill `samples` samples with words: their syllables, and the words. `line` draws what would be said."""
+    now, end = 1600 + rng.randint(3200), samples - 1600 - rng.randint(3200)
+    rhythm = RATE / (4.6 * max(0.5, 1 + manner.tempo))
+    common = list(COMMON)
+    syllables: list[Syllable] = []
+    words: list[str] = []
+    phrase = 0  # words until the next pause
+    while True:
+        word = common[line.randint(len(common))]
+        if rng.randint(8) == 0:
+            word = suited[rng.randint(len(suited))]
+        if phrase == 0 and words:
+            now += int((1600 + rng.randint(4800)) * max(0.3, 1 + manner.pause))
+        phrase = (phrase or 2 + rng.randint(4)) - 1
+        spoken = []
+        for onset, vowel in zip(LEXICON[word][::2], LEXICON[word][1::2], strict=True):
+            length = int(rhythm * (0.65 + 0.6 * rng.random_sample()))
+            spoken.append(Syllable(now, length, onset, vowel))
+            now += length
+        if now > end and words:
+            text = " ".join(words)
+            return tuple(syllables), f"{text[0].upper()}{text[1:]}."
+        syllables += spoken
+        words.append(word)
+
+
+def _rate(label: str, rng: np.random.RandomState) -> tuple[tuple[str, ...], tuple[tuple[int, int, int], ...]]:
+    """Votes of three raters and the actor, and two raters' scores. Two raters agree at least; for xxx, none do."""
+    emotion = EMOTIONS[label]
+    known = [other.vote for other in EMOTIONS.values() if other.vote]
+    others = [known[k] for k in rng.permutation(len(known))]
+    if label == "xxx":
+        raters, own = others[:3], others[3]
+    else:
+        raters, own = [emotion.vote] * 3, emotion.vote
+        if rng.randint(2):
+            raters[rng.randint(3)] = others[0]
+        if rng.randint(4) == 0:
+            own = others[1]
+
+    def score(mean: int) -> int:
+        return min(5, max(1, mean + (rng.randint(5) - 2) // 2))
+
+    scores = [(score(emotion.valence), score(emotion.arousal), score(emotion.dominance)) for _ in range(2)]
+    return (*raters, own), tuple(scores)
+
+
+def _length(rng: np.random.RandomState) -> int:
+    """Samples of an utterance: from 0.9 to 8 s, half of them over 3 s, one in eight under 1.8 s."""
+    quantiles = (14400, 28800, 35000, 40000, 46000, 52000, 60000, 76000, 128000)
+    step, fraction = divmod(int(rng.randint(8 * 4096)), 4096)
+    return quantiles[step] + (quantiles[step + 1] - quantiles[step]) * fraction // 4096
+
+
+def _random(name: str) -> np.random.RandomState:
+    return np.random.RandomState(int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big"))
+
+
+def _normal(rng: np.random.RandomState) -> float:
+    """Nearly normal, within 3 of 0. A sum, as the usual ways take logarithms, which machines round differently."""
+    return 2.0 * (rng.random_sample() + rng.random_sample() + rng.random_sample() - 1.5)
+
+
+@cache
+def _speaker(speaker: str) -> Manner:
+    rng = _random(speaker)
+    sex = Manner(pitch=9.5 if speaker[-1] == "F" else 0.0, breath=2.0 if speaker[-1] == "F" else 0.0)
+    return sex.plus(Manner(*(sd * _normal(rng) for sd in SPEAKERS)))
+
+
+@cache
+def _expressiveness(speaker: str) -> float:
+    return 0.8 + 0.4 * float(_random(f"{speaker} expressiveness").random_sample())
+
+
+def sound(turn: Turn) -> NDArray[np.int16]:
+    """The utterance as 16-bit samples (turn.samples,) at 16 kHz, mono."""
+    rng = _random(f"{turn.id} sound")
+    n, manner = turn.samples, turn.manner
+    time = np.arange(n, dtype=np.float64)
+    course = _course(turn.syllables, n, rng)
+
+    fundamental = 105 * np.exp2(np.interp(time, *_pitch(turn, rng)) / 12)
+    phase = np.cumsum(fundamental) / RATE  # in cycles
+    irregular = max(0.2, 1 + manner.rough)
+    cycles = np.arange(n // 16)
+    jitter, shimmer = rng.random_sample((2, len(cycles))) - 0.5
+    phase += 0.03 * irregular * np.interp(phase, cycles, jitter)
+    glottis = np.interp(phase % 1, np.linspace(0, 1, CYCLE), _cycle(manner.tilt, float(fundamental.max())))
+    glottis *= 1 + 0.4 * irregular * np.interp(phase, cycles, shimmer)
+
+    breath, hiss, room = 2 * rng.random_sample((3, n)) - 1
+    breath *= _amplitude(manner.breath - 22) * (1 - 0.6 * np.cos(2 * np.pi * phase))  # while the glottis is open
+    voice = (glottis + breath) * np.interp(time, course.at, course.voice)
+    hiss *= np.interp(time, course.at, course.hiss)
+    speech = _articulate(voice, hiss, course, _mouth(turn.speaker))
+    speech *= _amplitude(manner.loudness - 32) / np.sqrt(np.mean(speech**2))
+    speech += _amplitude(-66 + 3 * _normal(rng)) * room
+    return np.clip(np.rint(32767 * speech), -32768, 32767).astype(np.int16)
+
+
+class Course(NamedTuple):
+    """How loud voice and hiss are and what forms them, at chosen samples `at` (P,); linear in between."""
+
+    at: Floats
+    voice: Floats  # (P,)
+    hiss: Floats  # (P,)
+    phones: Floats  # (P, phones), shares
+    hisses: Floats  # (P, hisses), shares
+
+
+def _course(syllables: tuple[Syllable, ...], n: int, rng: np.random.RandomState) -> Course:
+    rows: list[tuple[float, float, float, str, str]] = [(0, 0, 0, syllables[0].vowel, "h")]
+    for k, (first, length, onset, vowel) in enumerate(syllables):
+        level = 0.6 + 0.8 * rng.random_sample()
+        if first > rows[-1][0] + 1:  # after a pause
+            rows.append((first - 1, 0, 0, vowel, "h"))
+        if onset in FORMANTS:
+            rows += [
+                (first + 0.05 * length, 0.4 * level, 0, onset, "h"),
+                (first + 0.25 * length, 0.5 * level, 0, onset, "h"),
+            ]
+        elif onset in HISSES:
+            begins = 0.18 if onset == "t" else 0.06  # a stop is silent first
+            loud = level * HISSES[onset][2]
+            rows += [
+                (first + 0.05 * length, 0, 0, vowel, onset),
+                (first + begins * length, 0, 0, vowel, onset),
+                (first + (begins + 0.04) * length, 0, loud, vowel, onset),
+                (first + 0.28 * length, 0.1 * level, 0.5 * loud, vowel, onset),
+                (first + 0.34 * length, 0.6 * level, 0, vowel, onset),
+            ]
+        last = k + 1 == len(syllables) or syllables[k + 1].first > first + length
+        rows += [
+            (first + 0.45 * length, level, 0, vowel, "h"),
+            (first + 0.8 * length, 0.8 * level, 0, vowel, "h"),
+            (first + length, 0 if last else 0.5 * level, 0, vowel, "h"),
+        ]
+    rows.append((max(n, rows[-1][0] + 1), 0, 0, rows[-1][3], "h"))
+    at, voice, hiss, phones, hisses = zip(*rows, strict=True)
+    return Course(
+        at=np.array(at, dtype=np.float64),
+        voice=np.array(voice, dtype=np.float64),
+        hiss=np.array(hiss, dtype=np.float64),
+        phones=np.array([[phone == other for other in FORMANTS] for phone in phones], dtype=np.float64),
+        hisses=np.array([[noise == other for other in HISSES] for noise in hisses], dtype=np.float64),
+    )
+
+
+def _pitch(turn: Turn, rng: np.random.RandomState) -> tuple[Floats, Floats]:
+    """Samples, and the pitch there in semitones: it falls over the utterance, and accents stand out."""
+    span = max(0.5, 2.2 + turn.manner.intonation)
+    at = np.array([one.first + one.samples // 2 for one in turn.syllables], dtype=np.float64)
+    accents = 2 * (rng.random_sample((3, len(at))).sum(0) - 1.5)
+    pitch = turn.manner.pitch + span * (0.5 - at / turn.samples + 0.6 * accents)
+    return at, pitch
+
+
+def _cycle(tilt: float, highest: float) -> Floats:
+    """One glottal cycle (CYCLE,), of effective value 1; harmonics fade before half the sampling rate."""
+    order = np.arange(1, HARMONICS + 1)
+    strength = order ** ((tilt - 4.5) / 6.02) * np.clip((7800 - order * highest) / 1000, 0, 1)
+    strength /= np.sqrt(np.mean(strength**2) * HARMONICS / 2)
+    cycle: Floats = strength @ _harmonics()
+    return cycle
+
+
+@cache
+def _harmonics() -> Floats:
+    order = np.arange(1, HARMONICS + 1)[:, None]
+    # The quadratic term lets the pulse ring a little, as a vocal tract does, instead of peaking at one sample.
+    return np.cos(2 * np.pi * order * np.linspace(0, 1, CYCLE) + 0.02 * order**2)
+
+
+@cache
+def _mouth(speaker: str) -> Floats:
+    """Amplitude responses (phones, FFT // 2 + 1) of the speaker's mouth: resonances at the formants."""
+    rng = _random(f"{speaker} mouth")
+    scale = (1.15 if speaker[-1] == "F" else 1.0) * (1 + 0.04 * _normal(rng))
+    f = np.linspace(0, RATE / 2, FFT // 2 + 1)
+    responses = np.ones((len(FORMANTS), len(f)))
+    for response, lower in zip(responses, FORMANTS.values(), strict=True):
+        for k, formant in enumerate((*lower, *UPPER_FORMANTS)):
+            centre = scale * formant * (1 + 0.03 * _normal(rng))
+            width = 80 + 40 * k
+            response *= centre**2 / np.sqrt((centre**2 - f**2) ** 2 + (width * f) ** 2)
+    return responses
+
+
+@cache
+def _teeth() -> Floats:
+    """Amplitude responses (hisses, FFT // 2 + 1) that shape noise to fricatives and bursts."""
+    f = np.linspace(0, RATE / 2, FFT // 2 + 1)
+    return np.stack([np.exp(-(((f - centre) / width) ** 2)) for centre, width, _ in HISSES.values()])
+
+
+def _articulate(voice: Floats, hiss: Floats, course: Course, mouth: Floats) -> Floats:
+    """`voice` (n,) through the mouth and `hiss` (n,) through the teeth, summed: (n,).
+
+    mouth: the speaker's responses (phones, FFT // 2 + 1). They are mixed as `course` says and applied to the
+    spectra of overlapping Hann frames.
+    """
+    n = len(voice)
+    count = n // HOP + 2
+    frames = np.zeros((2, count, FFT))  # each frame in the middle: a filter without phase rings to both sides
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(FRAME) / FRAME)
+    for framed, source in zip(frames, (voice, hiss), strict=True):
+        padded = np.pad(source, (HOP, count * HOP - n))
+        framed[:, RING : RING + FRAME] = sliding_window_view(padded, FRAME)[::HOP] * window
+    centres = HOP * np.arange(count)
+    phones = np.stack([np.interp(centres, course.at, share) for share in course.phones.T], axis=1)
+    hisses = np.stack([np.interp(centres, course.at, share) for share in course.hisses.T], axis=1)
+    voiced, hissed = np.fft.rfft(frames)
+    filtered = np.fft.irfft(voiced * (phones @ mouth) + hissed * (hisses @ _teeth()))
+    out = np.zeros((count + FFT // HOP - 1, HOP))
+    for k in range(FFT // HOP):
+        out[k : k + count] += filtered[:, k * HOP : (k + 1) * HOP]
+    return out.ravel()[RING + HOP : RING + HOP + n]
+
+
+def _amplitude(decibels: float) -> float:
+    return float(10 ** (decibels / 20))
+
+
+def _write_audio(root: Path, turn: Turn) -> None:
+    folder = root / f"Session{turn.id[4]}" / "sentences" / "wav" / turn.dialogue
+    folder.mkdir(parents=True, exist_ok=True)
+    with wave.open(str(folder / f"{turn.id}.wav"), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(RATE)
+        file.writeframes(sound(turn).astype("<i2").tobytes())
+
+
+def _write_texts(root: Path, turns: list[Turn]) -> None:
+    """Labels, votes and words of every dialogue, line by line as in IEMOCAP."""
+    for dialogue, _ in dialogues():
+        labels = ["% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]\n"]
+        words = []
+        for turn in (turn for turn in turns if turn.dialogue == dialogue):
+            begin, end = turn.begin / RATE, (turn.begin + turn.samples) / RATE
+            mean = ", ".join(f"{sum(score) / len(score):.4f}" for score in zip(*turn.scores, strict=True))
+            labels.append(f"\n[{begin:.4f} - {end:.4f}]\t{turn.id}\t{turn.label}\t[{mean}]\n")
+            raters = ("C-E1", "C-E2", "C-E3", f"C-{turn.speaker[-1]}1")
+            labels += [f"{rater}:\t{vote};\t()\n" for rater, vote in zip(raters, turn.votes, strict=True)]
+            for k, (valence, arousal, dominance) in enumerate(turn.scores, 1):
+                labels.append(f"A-E{k}:\tval {valence}; act {arousal}; dom  {dominance};\t()\n")
+            words.append(f"{turn.id} [{begin:08.4f}-{end:08.4f}]: {turn.words}\n")
+        for kind, lines in (("EmoEvaluation", labels), ("transcriptions", words)):
+            folder = root / f"Session{dialogue[4]}" / "dialog" / kind
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / f"{dialogue}.txt").write_text("".join(lines), encoding="utf-8", newline="\n")

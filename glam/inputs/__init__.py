@@ -1,0 +1,1 @@
+"""What a model sees of an utterance, and how it is kept on disk."""

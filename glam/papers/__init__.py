@@ -1,0 +1,1 @@
+"""The papers: their tables, and what they print."""

@@ -1,0 +1,82 @@
+"""Where things lie: the corpora that are read, and the two folders that are written.
+
+Environment variables say so, all of them optional: IEMOCAP (the licensed corpus), GLAM_DATA (what is derived
+from corpora: indexes and features) and GLAM_RUNS (results).
+"""
+
+import ast
+import os
+from pathlib import Path
+
+from glam.errors import GlamError
+
+
+def data_folder() -> Path:
+    """Folder of everything derived from corpora: GLAM_DATA, else `data` beside the project."""
+    return _from_environment("GLAM_DATA") or _project() / "data"
+
+
+def runs_folder() -> Path:
+    """Folder of the results: GLAM_RUNS, else `runs` beside the project."""
+    return _from_environment("GLAM_RUNS") or _project() / "runs"
+
+
+def index_folder(data: Path, name: str) -> Path:
+    """Folder, within the data folder, of the index of the corpus of that name."""
+    return data / "index" / name
+
+
+def corpus_root(name: str) -> Path:
+    """Folder in which the corpus of that name lies.
+
+    The synthetic corpus lies in the data folder. For any other, it is the environment variable that is called
+    as the corpus (`iemocap`: IEMOCAP), else the constant of that name in path.py. Raises
+    GlamError where neither is given. Whether the folder exists is left to whoever reads it.
+    """
+    if name == "synthetic":
+        return data_folder() / "synthetic"
+    variable = name.upper()
+    if root := _from_environment(variable):
+        return root
+    if constant := _written_in_path_py(variable):
+        return _absolute(constant)
+    raise GlamError(
+        f"where {variable} lies is not known: the environment variable {variable} is not set and path.py "
+        f"names no folder. Set {variable}=/path/to/the/release or write the path into path.py."
+    )
+
+
+def _written_in_path_py(variable: str) -> str:
+    """The string that the project's path.py assigns to this name; read, not run."""
+    path = _project() / "path.py"
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return ""
+    except (OSError, ValueError, SyntaxError, RecursionError, MemoryError) as error:
+        raise GlamError(f"{path}: cannot be read as Python ({error}); expected a line {variable} = '/path'") from None
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == variable for t in node.targets):
+            try:
+                value = ast.literal_eval(node.value)
+            except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
+                value = None
+            if not isinstance(value, str):
+                raise GlamError(f"{path}, line {node.lineno}: {variable} must be a path in quotes")
+            return value.strip()
+    return ""
+
+
+def _from_environment(variable: str) -> Path | None:
+    value = os.environ.get(variable, "").strip()
+    return _absolute(value) if value else None
+
+
+def _absolute(path: str) -> Path:
+    return Path(path).expanduser().absolute()
+
+
+def _project() -> Path:
+    """The clone that this package lies in; the working folder where it was installed from a wheel."""
+    clone = Path(__file__).resolve().parents[1]
+    return clone if (clone / "pyproject.toml").is_file() else Path.cwd()

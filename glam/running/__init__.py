@@ -1,0 +1,1 @@
+"""Runs in processes: from a recipe and a corpus to folders of finished runs."""

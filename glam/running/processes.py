@@ -1,0 +1,132 @@
+"""Processes beside the one that a person started.
+
+Importing torch takes seconds. On Linux one process begins with it as soon as a command knows that it will be wanted,
+beside whatever is read meanwhile, and the others are forked off that one; elsewhere each imports it anew.
+"""
+
+import multiprocessing
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING, TypeVar
+
+from glam.errors import GlamError
+
+if TYPE_CHECKING:
+    from multiprocessing.context import ForkServerContext, SpawnContext
+
+Result = TypeVar("Result")
+
+ENDINGS = (signal.SIGINT, signal.SIGTERM)
+
+# What the process imports that others are forked off. An optimiser wants torch's compiler.
+TAKEN_ALONG = ["glam.running.origin", "torch", "torch._dynamo", "g_mlp_pytorch", "glam.learning.engine"]
+
+
+def context() -> "ForkServerContext | SpawnContext":
+    """How processes are started."""
+    if sys.platform != "linux":
+        return multiprocessing.get_context("spawn")
+    forked = multiprocessing.get_context("forkserver")
+    forked.set_forkserver_preload(TAKEN_ALONG)
+    return forked
+
+
+def expect_torch() -> None:
+    """Begin to import torch in the process that others are forked off, and do not wait for it."""
+    if context().get_start_method() == "forkserver":
+        from multiprocessing.forkserver import ensure_running
+
+        with deaf_to_interrupts():
+            ensure_running()
+
+
+def with_torch(function: Callable[..., Result], *arguments: object) -> Result:
+    """What a function gives that needs torch: called here if torch is imported here, else in a process that has it.
+
+    Raises GlamError where the function does, or where that process ended unexpectedly.
+    """
+    if "torch" in sys.modules:
+        return function(*arguments)
+    try:
+        (result,) = answers(function, *arguments)
+    except EOFError:
+        raise GlamError("a process that imports torch ended unexpectedly; usually memory ran out") from None
+    return result
+
+
+def answers(function: Callable[..., Result], *arguments: object, processes: int = 1) -> list[Result]:
+    """What a function gives in so many processes that call it side by side.
+
+    Raises GlamError where the function does, EOFError where a process ended unexpectedly.
+    """
+    started = context()
+    begun, ends = [], []
+    try:
+        for _ in range(processes):
+            here, there = started.Pipe(duplex=False)
+            process = started.Process(target=_answer, args=(there, function, arguments), daemon=True)
+            begun.append(process)  # before an interrupt is answered: it is to be ended in any case
+            ends.append(here)
+            with deaf_to_interrupts():
+                process.start()
+            there.close()  # so that the end of the process is the end of the pipe
+        found = [end.recv() for end in ends]
+    finally:
+        for process in begun:
+            if process.pid is not None:
+                process.kill()  # it is deaf to anything milder
+                process.join()
+    for _, error in found:
+        if error is not None:
+            raise error
+    return [result for result, _ in found]
+
+
+def _answer(there: Connection, function: Callable[..., object], arguments: tuple[object, ...]) -> None:
+    try:
+        there.send((function(*arguments), None))
+    except GlamError as error:
+        there.send((None, error))
+
+
+@contextmanager
+def deaf_to_interrupts() -> Iterator[None]:
+    """Processes that are started within the block never see Ctrl-C or SIGTERM, from their first instruction on.
+
+    A terminal or a scheduler sends it to all of them, but what it means is for this process to decide, and not before
+    the block ends: a process that is half started would be lost. Python answers Ctrl-C with a traceback in a process
+    that is still importing.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    from multiprocessing.resource_tracker import ensure_running
+
+    ensure_running()  # starting it later would lift the mask within the block
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, ENDINGS)  # inherited
+    try:
+        with _put_off():
+            yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+@contextmanager
+def _put_off() -> Iterator[None]:
+    """Answer signals when the block ends; the mask of one thread does not keep them from those of libraries."""
+    if threading.current_thread() is not threading.main_thread():  # only the main thread answers signals
+        yield
+        return
+    came: list[int] = []
+    handlers = {one: signal.signal(one, lambda number, _: came.append(number)) for one in ENDINGS}
+    try:
+        yield
+    finally:
+        for one, handler in handlers.items():
+            signal.signal(one, signal.SIG_DFL if handler is None else handler)
+    if came:
+        signal.raise_signal(signal.Signals(came[0]))

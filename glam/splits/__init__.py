@@ -1,0 +1,1 @@
+"""Which utterances an experiment is about, what they belong to, and how a run divides them."""

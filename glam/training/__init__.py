@@ -1,1 +1,0 @@
-"""From a recipe and a corpus to stored runs."""

@@ -1,0 +1,128 @@
+"""The index on disk, and the digest of utterances."""
+
+import csv
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from glam.corpora.utterances import Corpus, Problem, Utterance, corpus_digest, read_index, write_index
+from glam.errors import GlamError
+
+
+def utterance(name: str = "Ses03M_script03_2_F032", **changes: object) -> Utterance:
+    one = Utterance(
+        id=name,
+        label="neu",
+        speaker="Ses03F",
+        session="Ses03",
+        dialogue="Ses03M_script03_2",
+        scenario="script03_2",
+        style="scripted",
+        valence=2.5,
+        arousal=1 / 3,
+        dominance=None,
+        votes=("E1:Neutral", "E2:Neutral; Sadness"),
+        words='He said: "Well, no."',
+        audio=f"Session3/sentences/wav/Ses03M_script03_2/{name}.wav",
+        samples=28_800,
+        size=57_644,
+        mtime_ns=1_700_000_000_123_456_789,
+        sha256="0" * 64,
+    )
+    return replace(one, **changes)  # type: ignore[arg-type]
+
+
+def corpus(*utterances: Utterance, root: Path = Path("/corpora/IEMOCAP")) -> Corpus:
+    problems = (Problem("no audio", "Ses01F_impro01_F000", "neu in a.txt line 3"),)
+    return Corpus("iemocap", root, False, utterances, problems, True, ("a note",))
+
+
+# what a CSV file or its encoding might trip over; "|" never occurs in a vote
+TEXT = st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from('\r\n\t",;\0'), max_size=20)
+VOTE = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="|"), min_size=1, max_size=12)
+
+
+@settings(max_examples=50, deadline=None)  # every example is flushed to the disk
+@given(words=TEXT, votes=st.lists(VOTE, max_size=3), valence=st.none() | st.floats(allow_nan=False))
+def test_what_is_written_is_read(
+    tmp_path_factory: pytest.TempPathFactory, words: str, votes: list[str], valence: float | None
+) -> None:
+    folder = tmp_path_factory.getbasetemp() / "index-of-anything"
+    one = utterance(words=words, votes=tuple(votes), valence=valence, rate=48_000, channels=2)
+    written = corpus(one, utterance("Ses03M_script03_2_F033"))
+    write_index(written, folder)
+    assert read_index(folder) == written
+
+
+def test_names_that_are_not_utf_8_survive(tmp_path: Path) -> None:
+    odd = os.fsdecode(b"Session1/\xff")
+    written = corpus(utterance(audio=odd), root=Path(odd))
+    write_index(written, tmp_path)
+    assert read_index(tmp_path) == written
+
+
+def test_the_index_opens_in_a_spreadsheet(tmp_path: Path) -> None:
+    path = write_index(corpus(utterance()), tmp_path / "deep" / "index")
+    with path.open(newline="", encoding="utf-8") as file:
+        (row,) = csv.DictReader(file)
+    assert row["id"] == "Ses03M_script03_2_F032"
+    assert row["votes"] == "E1:Neutral | E2:Neutral; Sadness"
+    assert row["dominance"] == ""
+    assert sorted(found.name for found in path.parent.iterdir()) == ["index.csv", "index.json"]
+    rest = json.loads(path.with_suffix(".json").read_text())
+    assert rest["problems"][0]["kind"] == "no audio"
+
+
+def test_no_index(tmp_path: Path) -> None:
+    assert read_index(tmp_path / "absent") is None
+
+
+@pytest.mark.parametrize("missing", ["index.csv", "index.json"])
+def test_half_an_index_is_none(tmp_path: Path, missing: str) -> None:
+    write_index(corpus(utterance()), tmp_path)
+    (tmp_path / missing).unlink()
+    assert read_index(tmp_path) is None
+
+
+def test_an_interrupted_write_is_noticed(tmp_path: Path) -> None:
+    write_index(corpus(utterance()), tmp_path)
+    before = (tmp_path / "index.json").read_bytes()
+    write_index(corpus(utterance(label="sad")), tmp_path)
+    (tmp_path / "index.json").write_bytes(before)  # as if the second write had ended after index.csv
+    assert read_index(tmp_path) is None
+
+
+def test_an_edited_index_is_none(tmp_path: Path) -> None:
+    write_index(corpus(utterance()), tmp_path)
+    path = tmp_path / "index.json"
+    path.write_text(path.read_text().replace('"synthetic": false', '"synthetic": true'))
+    assert read_index(tmp_path) is None
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\x00", b"[]", b"{}", b'{"format": 999}', b"null"])
+def test_an_index_of_another_kind_is_none(tmp_path: Path, content: bytes) -> None:
+    write_index(corpus(utterance()), tmp_path)
+    (tmp_path / "index.json").write_bytes(content)
+    assert read_index(tmp_path) is None
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(GlamError, match=r"cannot be written to .*file.*GLAM_DATA"):
+        write_index(corpus(utterance()), tmp_path / "file" / "index")
+
+
+def test_the_digest_is_of_id_label_and_audio_in_any_order() -> None:
+    one, two = utterance("Ses03M_script03_2_F001"), utterance("Ses03M_script03_2_F002")
+    digest = corpus_digest([one, two])
+    assert len(digest) == 64
+    assert digest == corpus_digest([two, one])
+    assert digest == corpus_digest([replace(one, words="else", mtime_ns=1, audio="b.wav", votes=()), two])
+    for change in ({"id": "x"}, {"label": "sad"}, {"sha256": "1" * 64}):
+        assert digest != corpus_digest([replace(one, **change), two])
+    assert digest != corpus_digest([one])

@@ -1,0 +1,309 @@
+"""Features: against librosa, against recorded values, and against plain NumPy in double precision.
+
+The project's own recorded values are made by `python tests/data/test_features.py`, with librosa.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import librosa
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from glam.corpora.audio import read_audio
+from glam.errors import GlamError
+from glam.inputs.cut import SegmentSettings, segment_starts
+from glam.inputs.spectral import Extractor, FeatureSettings, Kind, PadMode, librosa_mfcc
+
+GOLDEN = Path(__file__).parent / "golden_mfcc.npz"
+BOUND = 2e-3  # on every coefficient
+SAMPLES = 28_800
+KINDS: list[Kind] = ["mfcc", "spectrogram", "melspectrogram", "fbank", "logfbank", "interspeech2018"]
+PAD_MODES: list[PadMode] = ["reflect", "constant"]
+
+
+def signals() -> dict[str, NDArray[np.float32]]:
+    """Segments that are hard in their own way; the voice has pitch, formants, breath and a pause."""
+    rng = np.random.RandomState(7)
+    time = np.arange(SAMPLES) / 16_000
+    pitch = np.cumsum(120 + 30 * np.sin(2 * np.pi * 1.5 * time)) / 16_000
+    voice = sum(
+        np.sin(2 * np.pi * k * pitch) / (1 + abs(120 * k - 600) / 200 + abs(120 * k - 2200) / 900) for k in range(1, 60)
+    )
+    voice = (voice + 0.05 * rng.randn(SAMPLES)) * np.clip(np.sin(2 * np.pi * 0.9 * time), 0, None)
+    voice = 0.5 * voice / np.abs(voice).max()
+    least = 1 / 32768
+    click = np.zeros(SAMPLES)
+    click[10_000] = 1.0
+    one_step = np.zeros(SAMPLES)
+    one_step[20_000] = least
+    found = {
+        "voice": np.round(voice / least) * least,
+        "clipping": np.clip(20 * voice, -1, 1),
+        "very quiet": np.round(voice / 3000 / least) * least,
+        "noise of one step": rng.randint(-1, 2, SAMPLES) * least,
+        "one step once": one_step,
+        "silence": np.zeros(SAMPLES),
+        "click": click,
+        "silent half": np.where(time < 0.9, voice, 0),
+        "tone": 0.9 * np.sin(2 * np.pi * 440 * time),
+        "constant": np.full(SAMPLES, 0.5),
+    }
+    return {name: signal.astype(np.float32) for name, signal in found.items()}
+
+
+SIGNALS = signals()
+BATCH = torch.from_numpy(np.stack(list(SIGNALS.values())))
+
+
+def extract(settings: FeatureSettings, segments: torch.Tensor = BATCH) -> NDArray[np.float32]:
+    found: NDArray[np.float32] = Extractor(settings, segments.shape[1])(segments).numpy()
+    return found
+
+
+def recorded(pad_mode: PadMode) -> NDArray[np.float32]:
+    """librosa's own words for the whole of it, as the release uses them."""
+    return np.stack([librosa.feature.mfcc(y=s, sr=16_000, n_mfcc=26, pad_mode=pad_mode) for s in SIGNALS.values()])
+
+
+@pytest.mark.parametrize("pad_mode", PAD_MODES)
+def test_mfcc_are_librosas(pad_mode: PadMode) -> None:
+    found = extract(FeatureSettings(pad_mode=pad_mode))
+    for name, mine, theirs in zip(SIGNALS, found, recorded(pad_mode), strict=True):
+        assert np.abs(mine - theirs).max() < BOUND, name
+
+
+@pytest.mark.parametrize("pad_mode", PAD_MODES)
+def test_mfcc_are_the_recorded_ones(pad_mode: PadMode) -> None:
+    with np.load(GOLDEN) as golden:
+        assert [str(name) for name in golden["names"]] == list(SIGNALS)
+        np.testing.assert_allclose(extract(FeatureSettings(pad_mode=pad_mode)), golden[pad_mode], rtol=0, atol=BOUND)
+
+
+def test_the_reference_is_the_whole_of_librosas_mfcc() -> None:
+    for coefficients in (13, 26):
+        settings = FeatureSettings(coefficients=coefficients)
+        whole = librosa.feature.mfcc(y=SIGNALS["voice"], sr=16_000, n_mfcc=coefficients, pad_mode="reflect")
+        np.testing.assert_allclose(librosa_mfcc(SIGNALS["voice"], settings), whole, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("samples", [2048, 20_000, 32_000])
+def test_mfcc_of_other_lengths_and_numbers_of_coefficients(samples: int) -> None:
+    settings = FeatureSettings(coefficients=13)
+    signal = np.resize(SIGNALS["voice"], samples)
+    found = extract(settings, torch.from_numpy(signal)[None])[0]
+    assert found.shape == settings.shape(samples)
+    assert np.abs(found - librosa_mfcc(signal, settings)).max() < BOUND
+
+
+@pytest.fixture(scope="module")
+def emodb(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """EmoDB laid out as IEMOCAP."""
+    root = tmp_path_factory.mktemp("emodb")
+    tool, speech = shared / "tools" / "emodb_as_iemocap.py", shared / "corpora" / "emodb" / "wav"
+    subprocess.run([sys.executable, str(tool), str(speech), str(root)], check=True)
+    return root
+
+
+@pytest.mark.parity
+@pytest.mark.parametrize("record", ["glam_impro_released", "glam_script_paper"])
+def test_features_are_those_of_the_recorded_runs(record: str, shared: Path, emodb: Path) -> None:
+    about = json.loads((shared / "parity" / f"{record}.json").read_text())
+    cut = SegmentSettings(length=about["segment_length"])
+    extractor = Extractor(FeatureSettings(pad_mode="constant"), cut.samples)
+
+    def features(ids: list[str], hop: int) -> NDArray[np.float32]:
+        segments = []
+        for name in ids:
+            session, dialogue = name[4], name.rsplit("_", 1)[0]
+            speech = read_audio(emodb / f"Session{session}" / "sentences" / "wav" / dialogue / f"{name}.wav")
+            starts = segment_starts(len(speech), cut.samples, hop)
+            segments += [speech[start : start + cut.samples] for start in starts]
+        found: NDArray[np.float32] = extractor(torch.from_numpy(np.stack(segments))).numpy()
+        return found
+
+    with np.load(shared / "parity" / f"{record}.npz") as arrays:
+        for theirs, ids, hop in (
+            (arrays["train_X"], about["train_ids"], cut.train_hop),
+            (arrays["test_X"], about["test_ids"], cut.test_hop),
+        ):
+            np.testing.assert_allclose(features(ids, hop), theirs, rtol=0, atol=BOUND)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_shapes_are_as_announced_and_every_segment_is_on_its_own(kind: Kind) -> None:
+    """Neither the other segments nor their number matter: the decibel floor is each segment's own."""
+    settings = FeatureSettings(kind=kind)
+    together = extract(settings)
+    assert together.dtype == np.float32
+    assert together.shape == (len(SIGNALS), *settings.shape(SAMPLES))
+    assert np.isfinite(together).all()
+    alone = np.concatenate([extract(settings, segment[None]) for segment in BATCH])
+    np.testing.assert_allclose(together, alone, rtol=1e-5, atol=1e-3)
+    assert extract(settings, BATCH[:0]).shape == (0, *settings.shape(SAMPLES))
+
+
+def test_segments_may_overlap_in_memory() -> None:
+    windows = torch.from_numpy(SIGNALS["voice"]).unfold(0, 20_000, 3199)
+    settings = FeatureSettings()
+    np.testing.assert_array_equal(extract(settings, windows), extract(settings, windows.clone()))
+
+
+def rectangular_frames(signal: NDArray[np.float32]) -> NDArray[np.float64]:
+    count = 1 + int(np.ceil((len(signal) - 640) / 160))
+    padded = np.concatenate([signal.astype(np.float64), np.zeros(count * 160 + 640)])
+    return np.stack([padded[160 * i : 160 * i + 640] for i in range(count)])
+
+
+def plain_spectrogram(signal: NDArray[np.float32]) -> NDArray[np.float64]:
+    power = np.abs(np.fft.rfft(rectangular_frames(signal), 3198)) ** 2 / 3198
+    decibels = 10 * np.log10(np.maximum(power, 1e-30))
+    shifted: NDArray[np.float64] = (decibels - decibels.max()).T[:400]
+    return shifted
+
+
+def plain_melspectrogram(signal: NDArray[np.float32]) -> NDArray[np.float64]:
+    padded = np.pad(signal.astype(np.float64), 400, mode="reflect")
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(800) / 800)
+    frames = np.stack([padded[i : i + 800] * window for i in range(0, len(padded) - 799, 400)])
+    mels = librosa.filters.mel(sr=16_000, n_fft=800, n_mels=128)
+    energies: NDArray[np.float64] = np.log10(np.maximum(mels @ np.abs(np.fft.rfft(frames)).T ** 2, 1e-10))
+    return energies
+
+
+def plain_filterbank(signal: NDArray[np.float32], filters: int, highest: float) -> NDArray[np.float64]:
+    emphasised = signal.astype(np.float64)
+    emphasised[1:] -= 0.97 * emphasised[:-1].copy()
+    power = np.abs(np.fft.rfft(rectangular_frames(emphasised.astype(np.float64)), 1024)) ** 2 / 1024
+    mels = np.linspace(0, 2595 * np.log10(1 + highest / 700), filters + 2)
+    edges = np.floor(1025 * 700 * (10 ** (mels / 2595) - 1) / 16_000)
+    bank = np.zeros((513, filters))
+    for bin_ in range(513):
+        for j in range(filters):
+            low, top, high = edges[j : j + 3]
+            if low <= bin_ < top:
+                bank[bin_, j] = (bin_ - low) / (top - low)
+            elif top <= bin_ < high:
+                bank[bin_, j] = (high - bin_) / (high - top)
+    energies: NDArray[np.float64] = power @ bank
+    return np.where(energies == 0, np.finfo(np.float64).eps, energies)
+
+
+def plain_interspeech2018(signal: NDArray[np.float32]) -> NDArray[np.float64]:
+    magnitude = np.abs(np.fft.rfft(rectangular_frames(signal))).T
+    scaled = 2 * magnitude / max(magnitude.max(), 1e-30) - 1
+    compressed: NDArray[np.float64] = np.sign(scaled) * np.log(1 + 255 * np.abs(scaled)) / np.log(256)
+    return compressed
+
+
+@pytest.mark.parametrize(
+    ("kind", "plain", "relative", "absolute"),
+    [
+        ("spectrogram", plain_spectrogram, 0, 0.01),  # decibels
+        ("melspectrogram", plain_melspectrogram, 0, 1e-3),  # powers of ten
+        ("fbank", lambda signal: plain_filterbank(signal, 26, 8000), 1e-4, 1e-9),
+        ("logfbank", lambda signal: np.log(plain_filterbank(signal, 40, 4000)), 0, 1e-3),
+        # close to 0 the compression magnifies rounding 46 times
+        ("interspeech2018", plain_interspeech2018, 0, 1e-3),
+    ],
+)
+def test_other_kinds_are_those_of_plain_numpy(
+    kind: Kind, plain: Callable[[NDArray[np.float32]], NDArray[np.float64]], relative: float, absolute: float
+) -> None:
+    found = extract(FeatureSettings(kind=kind))
+    for name, mine in zip(SIGNALS, found, strict=True):
+        np.testing.assert_allclose(mine, plain(SIGNALS[name]), rtol=relative, atol=absolute, err_msg=name)
+
+
+@pytest.mark.parametrize(
+    ("kind", "samples", "shape"),
+    [
+        ("mfcc", 28_800, (26, 57)),
+        ("mfcc", 32_000, (26, 63)),
+        ("spectrogram", 32_000, (400, 197)),
+        ("melspectrogram", 32_000, (128, 81)),
+        ("fbank", 32_000, (197, 26)),
+        ("logfbank", 32_000, (197, 40)),
+        ("spectrogram", 500, (400, 1)),
+    ],
+)
+def test_shapes_of_the_release(kind: Kind, samples: int, shape: tuple[int, int]) -> None:
+    assert FeatureSettings(kind=kind).shape(samples) == shape
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"kind": "mfc"}, "mfcc"),
+        ({"coefficients": 0}, "coefficients"),
+        ({"coefficients": 129}, "coefficients"),
+        ({"pad_mode": "zeros"}, "reflect"),
+        ({"kind": "spectrogram", "coefficients": 13}, "coefficients belong to kind mfcc"),
+        ({"kind": "fbank", "pad_mode": "constant"}, "pad_mode belongs to the kinds mfcc and melspectrogram"),
+    ],
+)
+def test_settings_that_would_do_nothing_are_refused(wrong: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        FeatureSettings(**wrong)
+
+
+def test_settings_survive_being_written_and_read() -> None:
+    for kind in KINDS:
+        settings = FeatureSettings(kind=kind)
+        assert FeatureSettings(**settings.model_dump()) == settings
+
+
+def test_segments_too_short_to_reflect_are_refused() -> None:
+    with pytest.raises(GlamError, match=r"segments of 1024 samples are too short for mfcc"):
+        Extractor(FeatureSettings(), 1024)
+    Extractor(FeatureSettings(pad_mode="constant"), 1024)
+
+
+@pytest.fixture
+def switches() -> Iterator[Any]:
+    """Torch's switches for the precision of products, put back afterwards."""
+    backends: Any = torch.backends
+    both = (backends.cuda.matmul, backends.mkldnn.matmul)
+    before = [one.fp32_precision for one in both]
+    yield both
+    for one, value in zip(both, before, strict=True):
+        one.fp32_precision = value
+
+
+def test_lower_precision_of_the_process_changes_neither_features_nor_itself(switches: Any) -> None:
+    expected = extract(FeatureSettings())
+    for lower in ("tf32", "bf16"):
+        switches[0].fp32_precision, switches[1].fp32_precision = "tf32", lower
+        with torch.autocast("cpu", dtype=torch.bfloat16), ThreadPoolExecutor(4) as pool:
+            found = list(pool.map(lambda _: extract(FeatureSettings()), range(12)))
+            found.append(extract(FeatureSettings()))
+        for one in found:
+            np.testing.assert_array_equal(one, expected)
+        assert [one.fp32_precision for one in switches] == ["tf32", lower]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_gpu_gives_the_same(kind: Kind, switches: Any) -> None:
+    switches[0].fp32_precision = "tf32"
+    settings = FeatureSettings(kind=kind)
+    found = Extractor(settings, SAMPLES, "cuda")(BATCH)
+    assert found.device.type == "cuda"
+    np.testing.assert_allclose(found.cpu().numpy(), extract(settings), rtol=1e-4, atol=BOUND)
+
+
+def write_golden() -> None:
+    """Record librosa's MFCC of the signals."""
+    np.savez_compressed(GOLDEN, names=list(SIGNALS), reflect=recorded("reflect"), constant=recorded("constant"))
+
+
+if __name__ == "__main__":
+    write_golden()

@@ -1,0 +1,104 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from glam.errors import GlamError
+from glam.inputs.cut import segment_starts
+from glam.places import index_folder
+from glam.recipe import load_recipe
+from glam.results.environment import environment
+from glam.results.run import Epoch, Predictions, store_experiment, write_failure, write_run
+from glam.running.experiment import Experiment, Places, prepare
+from glam.running.job import Resources
+from glam.running.pace import _measure, recorded, run_seconds, seconds_a_step, share_of_a_step, work
+
+SHORT = [("segments", {"length": 0.5, "train_overlap": 0.25, "test_overlap": 0.25}), ("training.epochs", 3)]
+
+
+@pytest.fixture
+def experiment(tiny_release: Path, tmp_path: Path) -> Experiment:
+    assert index_folder(tmp_path / "data", "iemocap").parent.parent == tmp_path / "data"
+    return prepare(load_recipe("glam-released", SHORT), Places(tiny_release, tmp_path / "data", tmp_path / "runs"))
+
+
+def resources() -> Resources:
+    return Resources("cpu", 1, 2, 60)
+
+
+def store(experiment: Experiment, seed: int, seconds: float, **elsewhere: object) -> None:
+    predictions = Predictions(
+        logits=np.zeros((2, 8, 4), dtype=np.float32),
+        segment_classes=np.zeros((2, 8), dtype=np.uint8),
+        segments=np.ones(8, dtype=np.int64),
+        held_out=np.arange(8),
+        train=np.arange(8, 40),
+    )
+    here = environment() | {"device": "cpu", "threads": 1, "runs_at_once": 2} | elsewhere
+    epochs = [Epoch(1e-3, 1.0, seconds / 2 - 1, 1.0)] * 2
+    targets = experiment.stored.targets[:8]
+    write_run(experiment.folder / str(seed), seed, here, epochs, targets, 4, predictions, {})
+
+
+def test_work_counts_the_steps_of_a_run(experiment: Experiment) -> None:
+    settings = experiment.recipe.segments
+    segments = sum(
+        len(segment_starts(one.samples, settings.samples, settings.train_hop))
+        for one in experiment.population.utterances
+    )
+    steps = int(np.ceil(0.8 * segments / 32))
+    assert work(experiment) == pytest.approx(3 * (steps + 0.2 * segments / 32 / 3))
+
+
+def test_stored_runs_of_this_machine_tell_the_pace(experiment: Experiment) -> None:
+    assert recorded(experiment.stored, resources()) is None
+    store_experiment(experiment.stored)
+    assert recorded(experiment.stored, resources()) is None
+    for seed, seconds in ((1, 10.0), (2, 12.0), (3, 99.0)):
+        store(experiment, seed, seconds)
+    store(experiment, 4, 1000.0, processor="another")
+    write_failure(experiment.folder / "5", 5, {}, "the loss is nan")
+    assert recorded(experiment.stored, resources()) == pytest.approx(12.0)
+    assert run_seconds([experiment], resources()) == [pytest.approx(12.0)]
+
+
+def test_experiments_that_cost_the_same_are_measured_once(
+    experiment: Experiment, tiny_release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured: list[str] = []
+
+    def measure(recipes: list[object], resources: Resources) -> list[float]:
+        measured.extend(str(recipe) for recipe in recipes)
+        return [0.5] * len(recipes)
+
+    monkeypatch.setattr("glam.running.pace._measure", measure)
+    other = prepare(
+        load_recipe("glam-released", [*SHORT, ("training.alpha", 1)]),
+        Places(tiny_release, tmp_path / "data", tmp_path / "runs"),
+    )
+    assert run_seconds([experiment, other], resources()) == [0.5 * work(experiment)] * 2
+    assert len(measured) == 1
+
+
+def test_a_step_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("glam.running.pace.SECONDS", 0.0)
+    recipe = load_recipe("glam-released", [("training.batch_size", 4)])
+    assert 0 < seconds_a_step(recipe, "cpu", 1) < 30
+
+
+def test_a_process_that_dies_is_one_message() -> None:
+    recipe = load_recipe("mhcnn-released", [("training.batch_size", 4)])
+    with pytest.raises(GlamError, match="--runs-at-once 1"):
+        _measure([recipe], Resources("no such device", 1, 1, 60))
+
+
+def test_processes_measure_side_by_side() -> None:
+    recipe = load_recipe("mhcnn-released", [("training.batch_size", 4)])
+    (pace,) = _measure([recipe], Resources("cpu", 1, 1, 60))
+    assert 0 < pace < 30
+
+
+def test_the_share_of_a_run_in_a_pack_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("glam.running.pace.SECONDS", 0.0)
+    recipe = load_recipe("mhcnn-released", [("training.batch_size", 4)])
+    assert 0 < share_of_a_step(recipe, Resources("cpu", 1, 2, 60, packed=True)) < 30
