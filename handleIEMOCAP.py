@@ -4,8 +4,8 @@
 import argparse
 import sys
 
+from glam.cli.flags import place
 from glam.cli.guard import guarded
-from glam.cli.machine import place
 
 
 def main() -> int:

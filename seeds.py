@@ -5,8 +5,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from glam.cli.flags import place
 from glam.cli.guard import guarded
-from glam.cli.machine import place
 
 
 def main() -> int:
@@ -20,7 +20,7 @@ def main() -> int:
 def write(path: Path) -> None:
     """Write the seeds to a file, in one piece."""
     from glam.files import write_text
-    from glam.splits.splits import seeds
+    from glam.splits.runs import seeds
 
     write_text(path, "".join(f"{seed}\n" for seed in seeds()))
     print(f"{len(seeds())} seeds in {path}")

@@ -1,1 +1,1 @@
-"""How fast the engines are, as ratios to a plain training loop: `python benchmarks/speed.py --help`."""
+"""Speed of the engines, as ratios to a plain training loop: `python benchmarks/speed.py --help`."""

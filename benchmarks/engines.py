@@ -15,20 +15,16 @@ import torch
 
 from benchmarks.problem import CORES, Problem, Seconds
 from glam.errors import GlamError
-from glam.learning.column import Feed
-from glam.learning.engine import (
-    Learns,
-    RunData,
-    RunState,
-    Steps,
-    alone,
-    class_weights,
-    course,
-    initial_model,
-    new_learner,
-)
-from glam.learning.pack import Lane, Pack, together
-from glam.learning.settings import Precision, TrainingSettings
+from glam.learning.batch import Data
+from glam.learning.column import Column, Columns
+from glam.learning.course import RunState, Steps, alone, course, initial_objective
+from glam.learning.learner import Learner, Learns
+from glam.learning.losses import activation_of
+from glam.learning.objective import Objective
+from glam.learning.pack import Lane, Pack
+from glam.learning.settings import BySegments, Precision, TrainingSettings
+from glam.learning.side_by_side import together
+from glam.recipe import AUDIO
 from glam.running.memory import spare_new_pages
 
 SEED = 1
@@ -38,13 +34,13 @@ def one_run(problem: Problem, precision: Precision, threads: int) -> Iterator[Se
     """The one-run engine, on that many CPU threads."""
     device = torch.device(problem.device)
     settings = problem.recipe.training.model_copy(update={"precision": precision})
-    data = _run_data(problem, device)
-    learner = new_learner(problem.recipe.model, settings, problem.classes, data, SEED, device)
+    data = _data(problem, device)
+    learner = Learner(_objective(problem, settings, data, SEED), settings, device)
     state = RunState()
     for epochs in count(1):
         torch.set_num_threads(threads)
         start = time.perf_counter()
-        alone(_epochs(learner, problem, settings, data, state, epochs), device)
+        alone(_epochs(learner, learner.objective, problem, settings, data, state, epochs), device)
         evaluation = state.epochs[-1].evaluation_seconds
         yield Seconds(time.perf_counter() - start - evaluation, evaluation)
 
@@ -53,7 +49,8 @@ def fastest_batch(problem: Problem, precision: Precision, batches: tuple[int, ..
     """Segments a second of one run with each of these batch sizes, as far as the device has room for them."""
     rates: dict[int, float] = {}
     for batch in batches:
-        training = problem.recipe.training.model_copy(update={"batch_size": batch})
+        size = BySegments(name="segments", size=batch)
+        training = problem.recipe.training.model_copy(update={"batches": size})
         steps = max(3, problem.steps * problem.batch // batch)
         larger = replace(problem, recipe=problem.recipe.model_copy(update={"training": training}), steps=steps)
         try:
@@ -79,19 +76,17 @@ def packed_steps(problem: Problem, precision: Precision, runs: int) -> Iterator[
 
 def _packed_epochs(problem: Problem, precision: Precision, runs: int, device: torch.device) -> Iterator[Seconds]:
     settings = problem.recipe.training.model_copy(update={"precision": precision})
-    data = _run_data(problem, device)
-    model = initial_model(problem.recipe.model, problem.classes, problem.shape, SEED)
-    pack = Pack(model, settings, runs, problem.classes, device)
+    data = _data(problem, device)
+    pack = Pack(_objective(problem, settings, data, SEED), settings, runs, device)
     states = [RunState() for _ in range(runs)]
     for lane in pack.lanes():
-        first = initial_model(problem.recipe.model, problem.classes, problem.shape, SEED + lane.slot)
-        lane.start(first, class_weights(settings, problem.classes, data))
+        lane.start(_objective(problem, settings, data, SEED + lane.slot))
     for epochs in count(1):
         coming = iter(states)
 
         def begin(lane: Lane, coming: Iterator[RunState] = coming, epochs: int = epochs) -> Steps | None:
             state = next(coming, None)
-            return None if state is None else _epochs(lane, problem, settings, data, state, epochs)
+            return None if state is None else _epochs(lane, pack.objective, problem, settings, data, state, epochs)
 
         start = time.perf_counter()
         together(pack, begin)
@@ -100,12 +95,36 @@ def _packed_epochs(problem: Problem, precision: Precision, runs: int, device: to
         yield Seconds(time.perf_counter() - start - evaluation, evaluation)
 
 
+def _objective(problem: Problem, settings: TrainingSettings, data: Data, seed: int) -> Objective:
+    """The objective that a run of that seed begins with."""
+    recipe = problem.recipe
+    return initial_objective(
+        recipe.model, settings, recipe.corpus.classes, data.train.shapes, seed, targets=data.train_targets
+    )
+
+
 def _epochs(
-    learner: Learns, problem: Problem, settings: TrainingSettings, data: RunData, state: RunState, epochs: int
+    learner: Learns,
+    objective: Objective,
+    problem: Problem,
+    settings: TrainingSettings,
+    data: Data,
+    state: RunState,
+    epochs: int,
 ) -> Steps:
     """The course of a run up to so many epochs."""
     settings = settings.model_copy(update={"epochs": epochs})
-    return course(learner, settings, problem.recipe.evaluation, data, SEED, state, lambda _: None, lambda: None)
+    return course(
+        learner,
+        settings,
+        problem.recipe.evaluation,
+        activation_of(objective.loss),
+        data,
+        SEED,
+        state,
+        lambda _: None,
+        lambda: None,
+    )
 
 
 class Workers:
@@ -153,15 +172,15 @@ def _epoch_here(problem: Problem, precision: Precision, threads: int) -> Seconds
     return next(_here[key])
 
 
-def _run_data(problem: Problem, device: torch.device) -> RunData:
-    feed = Feed([problem.features], device)
+def _data(problem: Problem, device: torch.device) -> Data:
+    columns = Columns({AUDIO: Column([problem.features], device)})
     rows = problem.rows(problem.steps * problem.batch)
-    return RunData(
-        train=feed,
+    return Data(
+        train=columns,
         train_rows=torch.from_numpy(rows),
         train_targets=torch.from_numpy(problem.targets(rows)),
-        train_groups=torch.from_numpy(rows),
-        test=feed,
+        train_counts=np.ones(len(rows), dtype=np.int64),
+        test=columns,
         test_rows=torch.from_numpy(problem.rows(sum(problem.held_out))),
-        test_segments=np.array(problem.held_out, dtype=np.int64),
+        test_counts=np.array(problem.held_out, dtype=np.int64),
     )

@@ -18,12 +18,13 @@ from benchmarks.recordings import (
     some_utterances,
     whole_plain_run,
 )
-from benchmarks.report import Row, Spread, Whole
+from benchmarks.results import ModelResult, Row, Spread, Whole
 from glam.cli.guard import say
 from glam.corpora.utterances import Corpus
 from glam.learning.settings import Precision
 from glam.recipe import Recipe
 from glam.running.job import Resources
+from glam.splits.protocols import Random
 
 PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16")
 LIBROSA_RATE = 400  # segments a second, roughly: chooses how many are extracted
@@ -36,7 +37,7 @@ GPU_WHOLE = {("glam", 100): 30.0}  # on one H200
 
 @dataclass(frozen=True)
 class Options:
-    """What is measured, and how long.
+    """The choice of what is measured, and how long.
 
     rounds: that count. seconds: of the plain loop's training, and of its evaluation, in a round. runs: at once.
     batch_sizes: of one run, to find its fastest. whole: epochs of whole runs that are really run; 0 for none.
@@ -51,40 +52,17 @@ class Options:
 
     @property
     def cpu(self) -> bool:
-        """Whether the device is a CPU."""
+        """True where the device is a CPU."""
         return torch.device(self.device).type == "cpu"
 
 
 class Contender(NamedTuple):
-    """What is compared. engine, precision; runs: at once; threads: of each run, 0 where it is not on a CPU."""
+    """One side of a comparison. engine, precision; runs: at once; threads: of each run, 0 where it is not on a CPU."""
 
     engine: str
     precision: str
     runs: int
     threads: int
-
-
-@dataclass(frozen=True)
-class ModelResult:
-    """What was measured of one model.
-
-    shape: (F, T) of its features. batch: segments of a step. steps, utterances: of an epoch that was timed.
-    training_flop, evaluation_flop: floating point operations for a segment.
-    step_to_bare: the plain loop's step to a bare one on the same tensors in memory, in time; loop_to_bare: with its
-    DataLoader. fastest_batch: segments a second of one run, by precision and batch size.
-    """
-
-    shape: tuple[int, int]
-    batch: int
-    steps: int
-    utterances: int
-    training_flop: float
-    evaluation_flop: float
-    rows: list[Row]
-    wholes: list[Whole]
-    step_to_bare: Spread
-    loop_to_bare: Spread
-    fastest_batch: dict[Precision, dict[int, float]]
 
 
 class _Rows:
@@ -220,8 +198,8 @@ def _plain_epochs(problem: Problem) -> Iterator[Seconds]:
     return plain_epochs(problem.recipe, made_up(problem), torch.device(problem.device))
 
 
-def _in_time(one: Sequence[Seconds], other: Sequence[Seconds]) -> Spread:
-    return Spread.of([a.training / b.training for a, b in zip(one, other, strict=True)])
+def _in_time(seconds: Sequence[Seconds], others: Sequence[Seconds]) -> Spread:
+    return Spread.of([ours.training / theirs.training for ours, theirs in zip(seconds, others, strict=True)])
 
 
 def measure_features(recipe: Recipe, corpus: Corpus, options: Options, folder: Path) -> list[Row]:
@@ -254,7 +232,9 @@ def composed(recipe: Recipe, rows: Sequence[Row], options: Options) -> list[Whol
     run has the whole machine; of several, as many are at once as was fastest. Start-up and storing are left out.
     """
     size, epochs = counts(recipe), recipe.training.epochs
-    train, test = recipe.split.train_share * size.train_segments, (1 - recipe.split.train_share) * size.test_segments
+    assert isinstance(recipe.split, Random)  # as in all released recipes
+    share = recipe.split.train_share
+    train, test = share * size.train_segments, (1 - share) * size.test_segments
 
     def rate(part: str, engine: str, precision: str = "", runs: int = 1) -> float:
         return next(

@@ -19,18 +19,20 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 
-from benchmarks.problem import CORES, Problem, Seconds, wait_for
+from benchmarks.problem import CORES, Problem, Seconds, cut_of, wait_for
 from glam.corpora.audio import RATE, read_audio
-from glam.inputs.cut import segment_starts
-from glam.inputs.spectral import FeatureSettings
+from glam.inputs.cut import Part
+from glam.inputs.inputs import Input, Shape
+from glam.inputs.spectral import MelSpectrogram, Mfcc
+from glam.learning.settings import Adam
 from glam.models import build
-from glam.recipe import Recipe
+from glam.recipe import AUDIO, Recipe
 
 Batch = tuple[Tensor, Tensor]
 
 
 class Segments(Dataset[Batch]):
-    """Segments in memory, one at a time: rows (n,) of features (N, 1, F, T) and of targets (N,)."""
+    """Segments in memory, one at a time: rows (n,) of features (N, F, T) and of targets (N,)."""
 
     def __init__(self, features: Tensor, targets: Tensor, rows: NDArray[np.int64]) -> None:
         self.features = features
@@ -47,7 +49,7 @@ class Segments(Dataset[Batch]):
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """Segments to train on, and those of each held-out utterance, (n, 1, F, T) each."""
+    """Segments to train on, and those of each held-out utterance, (n, F, T) each."""
 
     train: Segments
     held_out: Sequence[Tensor]
@@ -56,14 +58,14 @@ class Data:
 class Plain:
     """A model and its optimiser, trained as the release does."""
 
-    def __init__(self, recipe: Recipe, shape: tuple[int, int], device: torch.device) -> None:
+    def __init__(self, recipe: Recipe, shape: Shape, device: torch.device) -> None:
         settings = recipe.training
         self.device = device
         self.alpha = settings.alpha
-        self.model: nn.Module = build(recipe.model.name, len(recipe.corpus.classes), shape, **recipe.model.options())
+        self.model: nn.Module = build(recipe.model, len(recipe.corpus.classes), {AUDIO: shape})
         self.model.to(device)
         self.optimiser: torch.optim.Optimizer
-        if settings.optimizer == "adam":
+        if isinstance(settings.optimizer, Adam):
             self.optimiser = torch.optim.Adam(
                 self.model.parameters(), lr=settings.lr, weight_decay=settings.weight_decay
             )
@@ -71,7 +73,7 @@ class Plain:
             self.optimiser = torch.optim.SGD(
                 self.model.parameters(),
                 lr=settings.lr,
-                momentum=settings.momentum,
+                momentum=settings.optimizer.momentum,
                 nesterov=True,
                 weight_decay=settings.weight_decay,
             )
@@ -106,9 +108,8 @@ class Plain:
 
 def plain_epochs(recipe: Recipe, data: Data, device: torch.device) -> Iterator[Seconds]:
     """One epoch after the other: a DataLoader of single items, its batches collated item by item; an evaluation."""
-    frequencies, frames = data.train.features.shape[2:]
-    loader = DataLoader(data.train, batch_size=recipe.training.batch_size, shuffle=True)
-    plain = Plain(recipe, (frequencies, frames), device)
+    loader = DataLoader(data.train, batch_size=recipe.training.batches.size, shuffle=True)
+    plain = Plain(recipe, data.train.features.shape[1:], device)
     while True:
         yield _epoch(plain, loader, plain.step, data.held_out)
 
@@ -128,7 +129,7 @@ def memory_epochs(problem: Problem, bare: bool) -> Iterator[Seconds]:
 
 def made_up(problem: Problem) -> Data:
     """The problem's segments as the plain loop wants them."""
-    features = torch.from_numpy(np.load(problem.features)).unsqueeze(1)
+    features = torch.from_numpy(np.load(problem.features))
     targets = torch.from_numpy(problem.targets(np.arange(len(features))))
     held_out = torch.from_numpy(problem.rows(sum(problem.held_out))).split(list(problem.held_out))
     return Data(
@@ -167,25 +168,25 @@ def _released_arithmetic() -> Iterator[None]:
         cudnn.allow_tf32, cudnn.deterministic = before[1:]
 
 
-def plain_features(paths: Sequence[Path], recipe: Recipe, hop: int) -> list[NDArray[np.float32]]:
+def plain_features(paths: Sequence[Path], recipe: Recipe, part: Part) -> list[NDArray[np.float32]]:
     """Features (n, F, T) of each recording: read, cut, and computed one segment at a time."""
-    samples = recipe.segments.samples
-    found = []
+    audio, cut = recipe.inputs[AUDIO].make(), cut_of(recipe)
+    features = []
     for path in paths:
         sound = read_audio(path)
-        starts = segment_starts(len(sound), samples, hop)
-        found.append(np.stack([plain_feature(sound[start : start + samples], recipe.features) for start in starts]))
-    return found
+        starts = cut.starts(len(sound), part)
+        features.append(np.stack([plain_feature(sound[start : start + cut.samples], audio) for start in starts]))
+    return features
 
 
-def plain_feature(segment: NDArray[np.float32], settings: FeatureSettings) -> NDArray[np.float32]:
+def plain_feature(segment: NDArray[np.float32], audio: Input) -> NDArray[np.float32]:
     """Features (F, T) of one segment (samples,): by librosa, and APCNN's spectrogram, which it has not, by NumPy."""
     feature: NDArray[np.float32]
-    if settings.kind == "mfcc":
-        feature = librosa.feature.mfcc(y=segment, sr=RATE, n_mfcc=settings.coefficients, pad_mode=settings.pad_mode)
-    elif settings.kind == "melspectrogram":
+    if isinstance(audio, Mfcc):
+        feature = librosa.feature.mfcc(y=segment, sr=RATE, n_mfcc=audio.coefficients, pad_mode=audio.pad_mode)
+    elif isinstance(audio, MelSpectrogram):
         power = librosa.feature.melspectrogram(
-            y=segment, sr=RATE, n_fft=800, hop_length=400, n_mels=128, pad_mode=settings.pad_mode
+            y=segment, sr=RATE, n_fft=800, hop_length=400, n_mels=128, pad_mode=audio.pad_mode
         )
         feature = np.log10(np.maximum(power, 1e-10))
     else:

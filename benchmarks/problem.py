@@ -1,4 +1,4 @@
-"""What is timed: an epoch of a model's released recipe on made-up segments; and what the device can do at most."""
+"""The epoch that is timed, of a model's released recipe on made-up segments; and the most that the device can do."""
 
 import os
 import time
@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
+from glam.inputs.cut import Segments
+from glam.inputs.inputs import Shape
 from glam.learning.arithmetic import arithmetic
 from glam.learning.settings import Precision
 from glam.models import build
-from glam.recipe import Recipe, load_recipe
+from glam.recipe import AUDIO, Recipe, load_recipe
 
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 FEATURE_BYTES = 2**28  # of made-up segments; an epoch uses them several times if it needs more
@@ -28,7 +30,7 @@ RECIPES = {"aacnn-original": "aacnn-released", "aacnn": "mhcnn-released"}
 
 @dataclass(frozen=True)
 class Seconds:
-    """What one epoch of a Problem took."""
+    """Seconds that one epoch of a Problem took."""
 
     training: float
     evaluation: float
@@ -38,7 +40,7 @@ class Seconds:
 class Problem:
     """One epoch: training steps on random segments, then an evaluation of held-out utterances.
 
-    features: an array (N, F, T) float32 on disk. steps: of training, on recipe.training.batch_size segments each.
+    features: an array (N, F, T) float32 on disk. steps: of training, on recipe.training.batches.size segments each.
     held_out: how many segments each held-out utterance has. device: where it is computed.
     """
 
@@ -51,10 +53,10 @@ class Problem:
     @property
     def batch(self) -> int:
         """Segments of a step."""
-        return self.recipe.training.batch_size
+        return self.recipe.training.batches.size
 
     @property
-    def shape(self) -> tuple[int, int]:
+    def shape(self) -> Shape:
         """(F, T) of the features."""
         return recipe_shape(self.recipe)
 
@@ -79,16 +81,22 @@ def released(model: str) -> Recipe:
     return load_recipe(name, [("model.name", model), ("training.lr", 1e-4), ("name", model)])
 
 
-def recipe_shape(recipe: Recipe) -> tuple[int, int]:
+def recipe_shape(recipe: Recipe) -> Shape:
     """(F, T) of a recipe's features."""
-    return recipe.features.shape(recipe.segments.samples)
+    return recipe.inputs[AUDIO].make().shape(recipe.cut)
+
+
+def cut_of(recipe: Recipe) -> Segments:
+    """The cut of a released recipe."""
+    assert isinstance(recipe.cut, Segments)  # all of them cut utterances into segments
+    return recipe.cut
 
 
 def make_problem(model: str, device: str, folder: Path) -> Problem:
     """The smallest epoch of a model, of one step and one utterance; its made-up segments are written to `folder`."""
     recipe = released(model)
     shape = recipe_shape(recipe)
-    batch = recipe.training.batch_size
+    batch = recipe.training.batches.size
     batches = min(4096, FEATURE_BYTES // (4 * shape[0] * shape[1])) // batch  # 6 of APCNN's, at least 32 of the others'
     path = folder / f"{model}.npy"
     np.save(path, np.random.default_rng(0).standard_normal((batches * batch, *shape), dtype=np.float32))
@@ -106,7 +114,7 @@ def sized(problem: Problem, small: Seconds, seconds: float) -> Problem:
 
 @dataclass(frozen=True)
 class Counts:
-    """What IEMOCAP's improvised set comes to under a released recipe.
+    """Sizes of IEMOCAP's improvised set under a released recipe.
 
     utterances; train_segments, test_segments: with the hop of training and of evaluation. stored: segments of the
     feature stores, which hold all styles.
@@ -118,15 +126,15 @@ class Counts:
     stored: int
 
     def segments_of(self, utterances: int) -> tuple[int, ...]:
-        """How many segments each of so many utterances has, all as long as the average."""
+        """Number of segments of each of so many utterances, all as long as the average."""
         ends = np.arange(utterances + 1) * self.test_segments // self.utterances
         return tuple(int(n) for n in np.diff(ends))
 
 
 def counts(recipe: Recipe) -> Counts:
     """The counts of IEMOCAP's improvised set: utterances of at least one segment, their segments."""
-    copies = recipe.augmentation.vtlp_copies
-    if recipe.segments.length == 1.8:
+    copies = recipe.inputs[AUDIO].make().copies
+    if cut_of(recipe).length == 1.8:
         return Counts(2236, 34_739 * (1 + copies), 34_739, 71_821 * (1 + copies))
     return Counts(2118, 7_392 * (1 + copies), 16_807, 15_231 * (1 + copies) + 34_813)
 
@@ -136,7 +144,7 @@ Result = TypeVar("Result")
 
 
 def interleaved(contenders: Mapping[Key, Iterator[Result]], rounds: int) -> dict[Key, list[Result]]:
-    """What each contender yields in every round, all of them in turn, after one round that does not count."""
+    """Results that each contender yields in every round, in turns, after one round that does not count."""
     for contender in contenders.values():
         next(contender)
     results: dict[Key, list[Result]] = {key: [] for key in contenders}
@@ -147,7 +155,7 @@ def interleaved(contenders: Mapping[Key, Iterator[Result]], rounds: int) -> dict
 
 
 def wait_for(device: torch.device) -> None:
-    """Until the device has done all it was told."""
+    """Wait until the device has done all it was told."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     elif device.type == "mps":
@@ -160,8 +168,8 @@ def flop(problem: Problem) -> tuple[float, float]:
     Those of matrix products and convolutions, as torch counts them; the rest is small beside them.
     """
     segments = 2
-    model = build(problem.recipe.model.name, problem.classes, problem.shape, **problem.recipe.model.options())
-    features, target = torch.zeros(segments, 1, *problem.shape), torch.zeros(segments, dtype=torch.int64)
+    model = build(problem.recipe.model, problem.classes, {AUDIO: problem.shape})
+    features, target = torch.zeros(segments, *problem.shape), torch.zeros(segments, dtype=torch.int64)
     with FlopCounterMode(display=False) as training:
         F.cross_entropy(model(features), target).backward()
     model.eval()

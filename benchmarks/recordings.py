@@ -1,4 +1,4 @@
-"""What is timed on recordings: the extraction of features, and whole runs from the recordings to the last epoch."""
+"""Timing on recordings: the extraction of features, and whole runs from the recordings to the last epoch."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -10,16 +10,16 @@ import numpy as np
 import torch
 
 from benchmarks.plain import Data, Segments, plain_epochs, plain_features
+from benchmarks.problem import cut_of
 from glam.corpora import load_corpus
 from glam.corpora.synthetic import make_corpus
 from glam.corpora.utterances import Corpus, Utterance
-from glam.inputs.cut import segment_starts
 from glam.inputs.store import open_store
-from glam.recipe import Recipe
+from glam.recipe import AUDIO, Recipe
 from glam.running.experiment import Places, experiment_on, run
 from glam.running.job import Resources
 from glam.splits.population import population
-from glam.splits.splits import random_split, seeds
+from glam.splits.runs import RunKey, seeds
 
 
 def read_corpus(folder: Path | None, made_in: Path) -> Corpus:
@@ -32,23 +32,22 @@ def read_corpus(folder: Path | None, made_in: Path) -> Corpus:
 
 def some_utterances(corpus: Corpus, recipe: Recipe, segments: int) -> list[Utterance]:
     """Utterances, evenly spread over the corpus, of about so many segments together."""
-    found = population(corpus, recipe.corpus, recipe.segments).stored
-    total = segments_of(found, recipe)
-    return list(found[:: max(1, round(total / segments))])
+    utterances = population(corpus, recipe.corpus, recipe.cut).stored
+    total = segments_of(utterances, recipe)
+    return list(utterances[:: max(1, round(total / segments))])
 
 
 def segments_of(utterances: Sequence[Utterance], recipe: Recipe) -> int:
-    """How many segments the utterances have."""
-    cut = recipe.segments
-    return sum(len(segment_starts(u.samples, cut.samples, cut.test_hop)) for u in utterances)
+    """Number of segments to evaluate that the utterances have."""
+    return sum(cut_of(recipe).rows(utterance.samples, "test") for utterance in utterances)
 
 
 def plain_extraction(corpus: Corpus, utterances: Sequence[Utterance], recipe: Recipe) -> Iterator[float]:
     """Seconds for the features of these utterances, from the files on, one segment at a time."""
-    paths = [corpus.root / u.audio for u in utterances]
+    paths = [corpus.root / utterance.audio for utterance in utterances]
     while True:
         start = time.perf_counter()
-        plain_features(paths, recipe, recipe.segments.test_hop)
+        plain_features(paths, recipe, "test")
         yield time.perf_counter() - start
 
 
@@ -56,36 +55,26 @@ def our_extraction(
     corpus: Corpus, utterances: Sequence[Utterance], recipe: Recipe, device: str, folder: Path
 ) -> Iterator[float]:
     """Seconds for the same features, written to the disk and checked, as they are kept for all runs."""
-    cut = recipe.segments
     while True:
         with TemporaryDirectory(dir=folder) as store:
             start = time.perf_counter()
-            open_store(
-                corpus.root,
-                utterances,
-                recipe.features,
-                cut.samples,
-                cut.test_hop,
-                cut.padding,
-                Path(store),
-                device=device,
-            )
+            open_store(corpus.root, utterances, recipe.inputs[AUDIO], recipe.cut, "test", Path(store), device=device)
             yield time.perf_counter() - start
 
 
 def whole_plain_run(corpus: Corpus, recipe: Recipe, device: str) -> float:
     """Seconds of one run by the plain loop: features, training, and an evaluation after every epoch."""
     start = time.perf_counter()
-    people = population(corpus, recipe.corpus, recipe.segments)
-    split = random_split(len(people.utterances), seeds()[0], recipe.split.train_share)
-    paths = [corpus.root / u.audio for u in people.utterances]
-    train = plain_features([paths[i] for i in split.train], recipe, recipe.segments.train_hop)
-    held_out = plain_features([paths[i] for i in split.held_out], recipe, recipe.segments.test_hop)
+    people = population(corpus, recipe.corpus, recipe.cut)
+    split = recipe.split.split(people.groups, RunKey(seeds()[0]))
+    paths = [corpus.root / utterance.audio for utterance in people.utterances]
+    train = plain_features([paths[i] for i in split.train], recipe, "train")
+    held_out = plain_features([paths[i] for i in split.held_out], recipe, "test")
     targets = np.repeat([people.targets[i] for i in split.train], [len(part) for part in train])
-    features = torch.from_numpy(np.concatenate(train)).unsqueeze(1)
+    features = torch.from_numpy(np.concatenate(train))
     data = Data(
         Segments(features, torch.from_numpy(targets), np.arange(len(targets))),
-        [torch.from_numpy(part).unsqueeze(1) for part in held_out],
+        [torch.from_numpy(part) for part in held_out],
     )
     for _ in islice(plain_epochs(recipe, data, torch.device(device)), recipe.training.epochs):
         pass

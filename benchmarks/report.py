@@ -1,10 +1,9 @@
-"""What was measured, as a table, as plain data and as a figure."""
+"""Results as a table and as a figure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import matplotlib
 import matplotlib.style
@@ -12,11 +11,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 from tabulate import tabulate
 
+from benchmarks.results import ModelResult, Row
 from glam.learning.settings import Precision
-from glam.reports.figures import COLOURS, PAGE, STYLE, TITLES
-
-if TYPE_CHECKING:
-    from benchmarks.measure import ModelResult
+from glam.reports.figures.experiments import TITLES
+from glam.reports.figures.page import COLOURS, PAGE, STYLE
 
 STRAW_MAN = 1.15  # how many times a bare step the plain loop's may take
 
@@ -28,61 +26,7 @@ WHOLE_HEAD = ("whole runs", "precision", "how", "plain loop", "ours", "x plain",
 LOOKS: tuple[tuple[Precision, str, str], ...] = (("fp32", COLOURS[0], "o"), ("bf16", COLOURS[1], "s"))
 
 
-@dataclass(frozen=True)
-class Spread:
-    """Median, smallest and largest over the rounds."""
-
-    median: float
-    lowest: float
-    highest: float
-
-    @staticmethod
-    def of(values: Sequence[float]) -> "Spread":
-        """The spread of these values."""
-        return Spread(median(values), min(values), max(values))
-
-
-@dataclass(frozen=True)
-class Row:
-    """One engine at one part of the work.
-
-    part: `training`, `evaluation` or `features`. engine: `plain loop`, `its steps`, `bare loop`, `one run`,
-    `side by side`. runs: at once. threads: of each run. rate: segments a second, all runs together. ratio: to the
-    plain loop, each round by itself. flops: floating point operations a second. share: of the device's matrix rate in
-    that precision. target: the ratio to reach.
-    """
-
-    part: str
-    engine: str
-    precision: str
-    runs: int
-    threads: int
-    rate: Spread
-    ratio: Spread
-    flops: float | None = None
-    share: float | None = None
-    target: float | None = None
-
-
-@dataclass(frozen=True)
-class Whole:
-    """Runs from the recordings to the last epoch, in seconds; put together from the measured parts, or really run."""
-
-    runs: int
-    epochs: int
-    precision: str
-    how: str
-    plain: float
-    ours: float
-    target: float | None = None
-
-    @property
-    def ratio(self) -> float:
-        """How many times as fast as the plain loop."""
-        return self.plain / self.ours
-
-
-def model_text(model: str, result: "ModelResult") -> str:
+def model_text(model: str, result: ModelResult) -> str:
     """All that was measured of a model, as tables."""
     rows = [
         [
@@ -149,7 +93,7 @@ def _duration(seconds: float) -> str:
     return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
-def draw(models: Mapping[str, "ModelResult"], path: Path) -> None:
+def draw(models: Mapping[str, ModelResult], path: Path) -> None:
     """Segments a second against runs at once, a panel a model; the plain loop is a line."""
     columns = min(4, len(models))
     lines = -(-len(models) // columns)

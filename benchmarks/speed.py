@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""How fast the engines are beside a plain loop in the manner of the release: `python benchmarks/speed.py --help`.
+"""Speed of the engines beside a plain loop in the manner of the release: `python benchmarks/speed.py --help`.
 
 In every round the plain loop and our engines take turns, and a ratio is of times from one round, as machines are
 noisy. A table goes to the terminal, everything to a JSON file, throughput against runs at once to a figure.
@@ -20,13 +20,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # this checkout
 import torch
 
 from benchmarks.engines import Workers
-from benchmarks.measure import ModelResult, Options, measure, measure_features
+from benchmarks.measure import Options, measure, measure_features
 from benchmarks.problem import CORES, matrix_rates, released
 from benchmarks.recordings import read_corpus
-from benchmarks.report import STRAW_MAN, Row, draw, model_text
+from benchmarks.report import STRAW_MAN, draw, model_text
+from benchmarks.results import ModelResult, Row
 from glam.cli.guard import guarded, say
 from glam.errors import GlamError
-from glam.models import MODELS, check_name
+from glam.models import MODELS
 from glam.results.environment import environment
 
 MOST_RUNS = 256
@@ -59,7 +60,7 @@ def _work() -> None:
         corpus = read_corpus(args.datadir, Path(folder))
         for model in args.models:
             recipe = released(model)
-            kind = f"{recipe.features} {recipe.segments}"
+            kind = f"{recipe.inputs} {recipe.cut}"
             if kind not in extraction:
                 say(f"{model}: features")
                 extraction[kind] = measure_features(recipe, corpus, options, Path(folder))
@@ -115,8 +116,8 @@ def _arguments() -> argparse.Namespace:
     add("--quick", action="store_true", help="only see whether it works: one model, one short round")
     args = parser.parse_args()
     args.models = args.models.split(",") if args.models else ["mhcnn"] if args.quick else list(MODELS)
-    for model in args.models:
-        check_name(model)
+    if unknown := [model for model in args.models if model not in MODELS]:
+        raise GlamError(f"--models {', '.join(unknown)}: the models are {', '.join(MODELS)}")
     try:
         args.output.mkdir(parents=True, exist_ok=True)
     except OSError as error:

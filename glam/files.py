@@ -81,7 +81,7 @@ def hashed_json(content: dict[str, Any], indent: int | None = None) -> str:
 
 
 def read_hashed(text: bytes) -> tuple[dict[str, Any], bool]:
-    """What JSON holds, without its hash, and whether it carried one; ValueError where it is not what was written."""
+    """The content of JSON without its hash, and whether it carried one; ValueError where it is not what was written."""
     try:
         content = json.loads(text.decode())
     except RecursionError:
@@ -122,7 +122,7 @@ def _flush(path: Path) -> None:
 
 @contextmanager
 def only_one(path: Path, waiting: str | None = None) -> Iterator[bool]:
-    """Whether this process got the lock of that name; it is the kernel's, and goes with the process.
+    """Yield whether this process got the lock of that name; it is the kernel's, and goes with the process.
 
     waiting: say so where another process has the lock, and wait for it.
     Raises GlamError where the folder cannot be written or the file system has no locks.

@@ -1,4 +1,4 @@
-"""Where things lie: the corpora that are read, and the two folders that are written.
+"""Places of things: the corpora that are read, and the two folders that are written.
 
 Environment variables say so, all of them optional: IEMOCAP (the licensed corpus), GLAM_DATA (what is derived
 from corpora: indexes and features) and GLAM_RUNS (results).
@@ -6,6 +6,7 @@ from corpora: indexes and features) and GLAM_RUNS (results).
 
 import ast
 import os
+from hashlib import sha256
 from pathlib import Path
 
 from glam.errors import GlamError
@@ -22,20 +23,23 @@ def runs_folder() -> Path:
 
 
 def index_folder(data: Path, name: str) -> Path:
-    """Folder, within the data folder, of the index of the corpus of that name."""
+    """Folder, within the data folder, of the index of the corpus of that name, or of the reader `<file>.py:<name>`."""
+    if ":" in name:
+        file, _, function = name.rpartition(":")
+        name = f"{Path(file).stem}-{function}-{sha256(file.encode()).hexdigest()[:8]}"
     return data / "index" / name
 
 
 def corpus_root(name: str) -> Path:
     """Folder in which the corpus of that name lies.
 
-    The synthetic corpus lies in the data folder. For any other, it is the environment variable that is called
-    as the corpus (`iemocap`: IEMOCAP), else the constant of that name in path.py. Raises
-    GlamError where neither is given. Whether the folder exists is left to whoever reads it.
+    The synthetic corpus lies in the data folder. For any other, it is the environment variable with the name
+    of the corpus (`iemocap`: IEMOCAP) or its file (`mine.py:read`: MINE), else the constant of that name in path.py.
+    Raises GlamError where neither is given. Whether the folder exists is left to whoever reads it.
     """
     if name == "synthetic":
         return data_folder() / "synthetic"
-    variable = name.upper()
+    variable = Path(name.rpartition(":")[0] or name).stem.upper()
     if root := _from_environment(variable):
         return root
     if constant := _written_in_path_py(variable):

@@ -7,60 +7,109 @@ One file of `configs/` holds one model in one setting. `released` are the settin
 import difflib
 import re
 import reprlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import permutations
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, ValidationInfo, model_validator
 
 from glam.errors import GlamError
-from glam.inputs.augmentation import AugmentationSettings
-from glam.inputs.cut import SegmentSettings
-from glam.inputs.spectral import FeatureSettings
-from glam.learning.settings import EvaluationSettings, TrainingSettings
+from glam.inputs.cut import PARTS, AnyCut, Segments, Whole
+from glam.inputs.inputs import InputSettings
+from glam.learning.settings import ByUtterances, EvaluationSettings, TrainingSettings
 from glam.models import ModelSettings
-from glam.settings import Settings
-from glam.splits.population import RELEASED_LABELS, CorpusSettings
-from glam.splits.splits import SplitSettings
+from glam.named import STORED
+from glam.settings import Settings, by_name
+from glam.splits.population import AS_RELEASED, CorpusSettings
+from glam.splits.protocols import AnyProtocol, Random
+
+AUDIO = "audio"  # the input of the models of the GLAM paper
 
 
 class Recipe(Settings):
-    """The settings of an experiment. Everything but the name is part of the experiment's identity."""
+    """The settings of an experiment. Everything but the name is part of the experiment's identity.
+
+    inputs: by the name that the model's signature has for them.
+    """
 
     name: str = Field("custom", min_length=1)
-    corpus: CorpusSettings = CorpusSettings()
-    features: FeatureSettings = FeatureSettings()
-    augmentation: AugmentationSettings = AugmentationSettings()
-    segments: SegmentSettings = SegmentSettings()
-    split: SplitSettings = SplitSettings()
-    model: ModelSettings = ModelSettings()
-    training: TrainingSettings = TrainingSettings()
+    corpus: Annotated[CorpusSettings, by_name("iemocap")] = CorpusSettings()
+    inputs: dict[str, Annotated[InputSettings, by_name("mfcc")]] = Field(
+        default_factory=lambda: {AUDIO: InputSettings(name="mfcc")}
+    )
+    cut: AnyCut = Segments(name="segments")
+    split: AnyProtocol = Random(name="random")
+    model: Annotated[ModelSettings, by_name("glam")] = Field(default_factory=lambda: ModelSettings(name="glam"))
+    training: TrainingSettings = Field(default_factory=TrainingSettings)
     evaluation: EvaluationSettings = EvaluationSettings()
 
     @model_validator(mode="after")
-    def _copies_are_of_mel_features(self) -> Self:
-        if self.augmentation.vtlp_copies and self.features.kind not in ("mfcc", "melspectrogram"):
+    def _parts_fit_together(self, info: ValidationInfo) -> Self:
+        if STORED in (info.context or ()):
+            return self
+        training, taken = self.training, self.model.inputs()
+        if unexpected := [name for name in self.inputs if name not in taken]:
             raise ValueError(
-                "augmentation.vtlp_copies warps the spectrum that mel filters meet: it goes with the kinds mfcc "
-                f"and melspectrogram; features.kind is {self.features.kind}"
+                f"inputs and model disagree: the model {self.model.title} takes {', '.join(taken)}, and no "
+                f"{', '.join(unexpected)}"
+            )
+        if missing := [name for name in taken if name not in {*self.inputs, *self.model.optional_inputs()}]:
+            raise ValueError(
+                f"inputs and model disagree: the model {self.model.title} takes {', '.join(missing)}, which inputs "
+                "does not have"
+            )
+        mixed = [(isinstance(training.batches, ByUtterances), "training.batches"), (isinstance(self.cut, Whole), "cut")]
+        for whole, field in mixed:
+            if whole and training.alpha:
+                raise ValueError(
+                    f"training.alpha and {field} disagree: mixup mixes segments of equal length, and {field} is of "
+                    "whole utterances; set training.alpha to 0"
+                )
+        if isinstance(training.batches, ByUtterances) and isinstance(self.cut, Whole):
+            raise ValueError(
+                "training.batches and cut disagree: with cut whole every row is an utterance, so batches are of "
+                "segments (of rows)"
+            )
+        if training.class_weights != "none" and "weight" not in training.loss.source().signature().positional:
+            raise ValueError(
+                f"training.class_weights and training.loss disagree: the loss {training.loss.title} takes no weights"
             )
         return self
 
     def scientific(self) -> dict[str, Any]:
-        """What identifies the experiment: every setting that is not at its default, as plain data.
+        """The settings that identify the experiment: every one that is not at its default, as plain data.
 
-        Defaults are left out and never change without a new format version, so a new field orphans no run.
+        Defaults are left out and never change without a new format version, so a new field orphans no run. What was
+        chosen by name is always there.
         """
-        settings = self.model_dump(mode="json", exclude={"name"}, exclude_defaults=True)
-        # The order of the classes is their index, which neither a comparison of dicts nor sorted keys respect.
-        settings.get("corpus", {}).pop("labels", None)
-        labels = list(self.corpus.labels.items())
-        if labels != list(RELEASED_LABELS.items()):
-            settings.setdefault("corpus", {})["labels"] = [[name, list(made_of)] for name, made_of in labels]
-        if not settings.get("corpus", True):
-            del settings["corpus"]
-        return settings
+        training = self.training.model_dump(mode="json", exclude_defaults=True, exclude={"loss"})
+        return {
+            "corpus": self.corpus.scientific(),
+            "inputs": {name: settings.scientific() for name, settings in sorted(self.inputs.items())},
+            "cut": self.cut.model_dump(mode="json", exclude_defaults=True),
+            "split": self.split.model_dump(mode="json", exclude_defaults=True),
+            "model": self.model.scientific(),
+            "training": training | {"loss": self.training.loss.scientific()},
+            "evaluation": self.evaluation.model_dump(mode="json", exclude_defaults=True),
+        }
+
+    def fields(self) -> dict[str, Any]:
+        """Every setting but the name as plain data, by its whole name: training.lr, model.name, ..."""
+        return dict(_flat(self.model_dump(mode="json", exclude={"name"}, exclude_none=True)))
+
+    def replaced(self, **sections: Any) -> "Recipe":
+        """The recipe with other sections, checked anew."""
+        return type(self).model_validate(self.model_dump() | sections)
+
+
+def _flat(settings: Mapping[str, Any], section: str = "") -> Iterator[tuple[str, Any]]:
+    for field, value in settings.items():
+        if isinstance(value, dict) and field not in OF_ITS_LAYOUT:
+            yield from _flat(value, f"{section}{field}.")
+        else:
+            yield section + field, value
 
 
 def configs_folder() -> Path:
@@ -87,19 +136,28 @@ def load_recipe(recipe: str, overrides: Sequence[tuple[str, Any]] = ()) -> Recip
                 f"there is no recipe {recipe!r}. The recipes are: {', '.join(recipe_names())}; "
                 "or give the path of a YAML file (ending in .yaml)."
             )
-    settings = _read_yaml(path)
-    settings.setdefault("name", path.stem)
-    given = []
+    settings = _read_recipe(path, ())
+    settings["name"] = settings.get("name", path.stem)
+    given: list[str] = []
     for field, value in overrides:
-        _override(settings, field, value)
+        _override(settings, field, value, given)
         given.append(field)
-    return checked(settings, f"{path.name}" + (" with " + ", ".join(given) if given else ""))
+    return checked(_located(settings, Path.cwd()), f"{path.name}" + (" with " + ", ".join(given) if given else ""))
 
 
 def checked(settings: Mapping[str, Any], source: str) -> Recipe:
     """The recipe that these plain settings make; GlamError naming `source` and each wrong field."""
+    return _validated(settings, source, None)
+
+
+def recorded(settings: Mapping[str, Any], source: str) -> Recipe:
+    """The recipe that was stored with an experiment: read as it is, whether or not what it names is there."""
+    return _validated(settings, source, {STORED: True})
+
+
+def _validated(settings: Mapping[str, Any], source: str, context: dict[str, Any] | None) -> Recipe:
     try:
-        return Recipe.model_validate(settings)
+        return Recipe.model_validate(settings, context=context)
     except ValidationError as error:
         raise GlamError(f"{source}: " + _explain(error)) from None
 
@@ -148,6 +206,90 @@ _Loader.add_implicit_resolver(
 )
 
 
+CORPUS = "corpus"
+OF_ITS_LAYOUT = ("where", "labels")  # fields that mean nothing in a corpus of another layout; each is given as a whole
+# Two ways to say the same: a recipe on top of another may choose the other way.
+OTHER_WAY = {f"{part}_{way}": f"{part}_{other}" for part in PARTS for way, other in permutations(("hop", "overlap"))}
+
+
+def _read_recipe(path: Path, below: tuple[Path, ...]) -> dict[str, Any]:
+    """The settings of a recipe file, on top of those of the recipe that it extends."""
+    settings = _located(_read_yaml(path), path.resolve().parent)
+    base = settings.pop("extends", None)
+    if base is None:
+        return settings
+    if not isinstance(base, str):
+        raise GlamError(f"{path}: extends is {_short(base)}, expected the name or the path of a recipe")
+    under = path.parent / base if base.endswith((".yaml", ".yml")) else configs_folder() / f"{base}.yaml"
+    if not _is_file(under):
+        raise GlamError(
+            f"{path}: extends {_short(base)}, but there is no such recipe; there are {', '.join(recipe_names())}"
+        )
+    if under.resolve() in (path.resolve(), *below):
+        raise GlamError(f"{path}: extends {base}, which extends it in turn")
+    inherited = _read_recipe(under, (*below, path.resolve()))
+    inherited.pop("name", None)
+    return _merged(inherited, settings)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that no disk takes
+        return False
+
+
+def _merged(base: dict[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of `base` with those of `more` on top; what is chosen by another name brings its own options."""
+    merged = dict(base)
+    for field, value in more.items():
+        merged.pop(OTHER_WAY.get(field, ""), None)
+        here = merged.get(field)
+        if isinstance(here, str) and isinstance(value, dict):  # chosen by its name alone
+            here = {"name": here}
+        if isinstance(here, dict) and field not in OF_ITS_LAYOUT:
+            value = {"name": value} if isinstance(value, str) else value
+            same = isinstance(value, dict) and value.get("name") in (None, here.get("name"))
+            if isinstance(value, dict) and field == CORPUS:
+                value = _merged(_of_layout(here, value.get("name")), value)
+            elif isinstance(value, dict) and same:
+                value = _merged(here, value)
+        merged[field] = value
+    return merged
+
+
+def _of_layout(corpus: Mapping[str, Any], name: str | None) -> dict[str, Any]:
+    """The settings of a corpus that another, of that name, can have too: all of them where the layout is the same."""
+    own = corpus.get("name", "iemocap")
+    same = name in (None, own) or (name in AS_RELEASED and own in AS_RELEASED)
+    return {field: value for field, value in corpus.items() if same or field not in OF_ITS_LAYOUT}
+
+
+def _located(settings: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """The settings with files of the user's own (`mine.py:statistics`) by their whole path, seen from that folder."""
+
+    def whole(value: Any) -> Any:
+        if isinstance(value, dict):
+            return value | {"name": whole(value["name"])} if "name" in value else value
+        path, colon, function = value.rpartition(":") if isinstance(value, str) else ("", "", "")
+        if not (colon and path.endswith(".py")):
+            return value
+        try:
+            return f"{folder / Path(path).expanduser()}:{function}"
+        except RuntimeError as error:  # ~ without a home
+            raise GlamError(f"{value}: {error}") from None
+
+    located = dict(settings)
+    for section in (CORPUS, "model"):
+        if section in located:
+            located[section] = whole(located[section])
+    if isinstance(located.get("training"), dict) and "loss" in located["training"]:
+        located["training"] = located["training"] | {"loss": whole(located["training"]["loss"])}
+    if isinstance(located.get("inputs"), dict):
+        located["inputs"] = {name: whole(value) for name, value in located["inputs"].items()}
+    return located
+
+
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
         settings = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
@@ -165,14 +307,25 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     return settings
 
 
-def _override(settings: dict[str, Any], field: str, value: Any) -> None:
+def _override(settings: dict[str, Any], field: str, value: Any, given: Sequence[str]) -> None:
+    """Set a field. given: those that were set before in the same way."""
     *sections, last = field.split(".")
     place = settings
     for section in sections:
-        inner = place.setdefault(section, {})
+        inner = place.get(section, {})
+        if isinstance(inner, str):  # chosen by its name alone
+            inner = {"name": inner}
         if not isinstance(inner, dict):
             raise GlamError(f"--set {field}: {section!r} is a value, not a section")
-        place = inner
+        place[section] = dict(inner)  # a section of a recipe that others may extend
+        place = place[section]
+    if last == "name" and sections == [CORPUS]:
+        settings[CORPUS] = place = _of_layout(place, value)
+    elif last == "name" and sections and place.get("name", value) != value:
+        for option in [option for option in place if ".".join([*sections, option]) not in given]:
+            del place[option]  # it was one of what was chosen before
+    if ".".join([*sections, OTHER_WAY.get(last, "")]) not in given:
+        place.pop(OTHER_WAY.get(last, ""), None)
     place[last] = value
 
 
@@ -181,15 +334,19 @@ def _explain(error: ValidationError) -> str:
 
 
 def _explain_one(item: dict[str, Any]) -> str:
-    path = [str(part) for part in item["loc"]]
+    path, kind = _where([str(part) for part in item["loc"]])
     field = ".".join(path) or "the recipe"
     if item["type"] == "extra_forbidden":
-        allowed = _fields_at(path[:-1])
+        allowed = list(kind.model_fields) if kind is not None else []
         near = difflib.get_close_matches(path[-1], allowed, 1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
-        return f"there is no field {field}.{hint} Allowed here: {', '.join(allowed)}"
+        names = _names(kind) if kind is not None else ()
+        where = f"in {names[0]}" if len(names) == 1 else "here"
+        return f"there is no field {field}.{hint} Allowed {where}: {', '.join(allowed)}"
     if item["type"] == "value_error":
-        return f"{field}: {item['ctx']['error']}"
+        return f"{field}: {item['ctx']['error']}" if path else str(item["ctx"]["error"])
+    if item["type"] == "union_tag_invalid":
+        return f"{field}: given {_short(item['ctx']['tag'])}, expected one of {item['ctx']['expected_tags']}"
     return f"{field}: given {_short(item['input'])}; {item['msg'][0].lower()}{item['msg'][1:]}"
 
 
@@ -200,11 +357,35 @@ def _short(value: object) -> str:
     return brief.repr(value)
 
 
-def _fields_at(path: Sequence[str]) -> list[str]:
-    here: type[BaseModel] = Recipe
-    for part in path:
-        annotation = here.model_fields[part].annotation
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
-            return []
-        here = annotation
-    return list(here.model_fields)
+def _where(location: Sequence[str]) -> tuple[list[str], type[BaseModel] | None]:
+    """A place in the settings, without the tags that tell kinds apart; the class that the last field of it is of."""
+    path: list[str] = []
+    holder: type[BaseModel] | None = None
+    kinds: list[type[BaseModel]] = [Recipe]  # one of them holds what comes next
+    keyed = False  # what comes next is a key, not a field
+    for part in location:
+        if named := [kind for kind in kinds if len(kinds) > 1 and part in _names(kind)]:
+            kinds = named
+            continue
+        path.append(part)
+        if keyed:
+            keyed = False
+            continue
+        holder = kinds[0] if len(kinds) == 1 else None
+        field = holder.model_fields.get(part) if holder else None
+        kinds = list(_models(field.annotation)) if field else []
+        keyed = field is not None and get_origin(field.annotation) is dict
+    return path, holder
+
+
+def _names(kind: type[BaseModel]) -> tuple[str, ...]:
+    """The names by which settings of that kind are told from others."""
+    return get_args(kind.model_fields["name"].annotation) if "name" in kind.model_fields else ()
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The classes of settings in an annotation."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _models(inner)

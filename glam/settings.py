@@ -1,8 +1,8 @@
-"""What every settings class of the package is made of."""
+"""The base of every settings class of the package."""
 
 from typing import Any, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 
 
 class Settings(BaseModel):
@@ -10,10 +10,22 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    @field_validator("*", mode="before")
+    @model_validator(mode="before")
     @classmethod
-    def _true_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
-        kind = cls.model_fields[str(info.field_name)].annotation
-        if isinstance(value, bool) and bool not in (kind, *get_args(kind)):
-            raise ValueError(f"given {str(value).lower()}, which is no value of this field")
-        return value
+    def _true_is_no_number(cls, values: Any) -> Any:
+        for name, value in values.items() if isinstance(values, dict) else ():
+            kind = cls.model_fields[name].annotation if name in cls.model_fields else bool
+            if isinstance(value, bool) and bool not in (kind, *get_args(kind)):
+                raise ValueError(f"{name}: given {str(value).lower()}, which is no value of this field")
+        return values
+
+
+def by_name(default: str) -> BeforeValidator:
+    """Let settings that are chosen by `name` be given as that name alone, or without a name: then of the default."""
+
+    def spelt_out(value: Any) -> Any:
+        if isinstance(value, str):
+            return {"name": value}
+        return {"name": default, **value} if isinstance(value, dict) else value
+
+    return BeforeValidator(spelt_out)

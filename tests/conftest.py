@@ -49,26 +49,26 @@ def without_hashes() -> Callable[[Path], None]:
 @pytest.fixture
 def training_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Commands train in this process instead of in workers, which take seconds to start; otherwise for real."""
-    from glam.results.run import store_experiment
+    from glam.results.experiment import store_experiment
+    from glam.running.events import Listen
     from glam.running.experiment import Experiment, job
     from glam.running.job import Resources, SaveModel
-    from glam.running.message import Message
     from glam.running.workers import run_alone
-    from glam.splits.splits import RunKey
+    from glam.splits.runs import RunKey
 
-    def run(
+    def run_here(
         experiment: Experiment,
         runs: Sequence[RunKey],
         resources: Resources,
         save_model: SaveModel,
-        listen: Callable[[Message], None],
+        listen: Listen,
     ) -> None:
         store_experiment(experiment.stored)
         work = job(experiment, resources, save_model)
-        for one in runs:
-            run_alone(work, one, listen, lambda: False)
+        for run in runs:
+            run_alone(work, run, listen, lambda: False)
 
-    monkeypatch.setattr("glam.running.experiment.run", run)
+    monkeypatch.setattr("glam.running.experiment.run", run_here)
     monkeypatch.setattr("glam.running.pace.run_seconds", lambda experiments, resources: [1.0] * len(experiments))
 
 
@@ -103,29 +103,30 @@ def tiny_release(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def store() -> Callable[..., Path]:
     """Stores an experiment of that folder's name: 40 utterances, runs that were never trained."""
+    from glam.learning.epoch import Epoch
+    from glam.recipe import recorded
+    from glam.results.experiment import StoredExperiment, store_experiment
     from glam.results.identity import identity
-    from glam.results.run import Epoch, Predictions, StoredExperiment, store_experiment, write_run
+    from glam.results.run import Predictions, write_run
     from glam.splits.population import Composition
+    from glam.splits.runs import RunKey
     from glam.splits.splits import random_split
 
-    classes, targets = ("neutral", "sad", "angry", "happy"), np.arange(40) % 4
+    targets = np.arange(40) % 4
 
     def make(folder: Path, seeds: int = 3) -> Path:
         """Runs of two epochs; in the second, they are right where they are wrong in the first."""
-        recipe = {"name": folder.name, "model": {"name": folder.name}, "training": {}}
-        facts = Composition(corpus="iemocap", synthetic=False, style="full", utterances=40, classes={}, too_short={})
-        store_experiment(
-            StoredExperiment(
-                folder=folder,
-                name=folder.name,
-                recipe=recipe,
-                identity=identity(recipe, "0" * 64),
-                classes=classes,
-                composition=facts,
-                ids=tuple(f"Ses01F_impro01_F{i:03d}" for i in range(40)),
-                targets=targets,
-            )
+        recipe = recorded({"name": folder.name, "model": {"name": folder.name}}, "the recipe of this test")
+        facts = Composition(corpus="iemocap", synthetic=False, part="full", utterances=40, classes={}, too_short={})
+        experiment = StoredExperiment(
+            folder=folder,
+            recipe=recipe,
+            identity=identity(recipe.scientific(), "0" * 64),
+            composition=facts,
+            ids=tuple(f"Ses01F_impro01_F{i:03d}" for i in range(40)),
+            targets=targets,
         )
+        store_experiment(experiment)
         for seed in range(seeds):
             split = random_split(40, seed)
             truth = targets[split.held_out]
@@ -138,7 +139,8 @@ def store() -> Callable[..., Path]:
                 held_out=split.held_out,
                 train=split.train,
             )
-            write_run(folder / str(seed), seed, {}, [Epoch(1e-3, 1, 1, 1)] * 2, truth, 4, predictions, {})
+            epochs = [Epoch(1e-3, 1, 1, 1)] * 2
+            write_run(folder / str(seed), RunKey(seed), experiment.digest, {}, epochs, truth, 4, predictions, {})
         return folder
 
     return make

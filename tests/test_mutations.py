@@ -4,7 +4,9 @@ import random
 from pathlib import Path
 
 import pytest
-from endurance.mutations import TARGETS_TABLE, Target, in_results, make_results, mutate, numbers, trial
+from endurance.damage import mutate
+from endurance.mutations import TARGETS_TABLE, Target, numbers, trial
+from endurance.results import in_results, make_results
 
 from glam.cli.reports import report
 

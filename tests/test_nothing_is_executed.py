@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from endurance.mutations import in_results, make_results, make_store, opened, said
+from endurance.corpora import make_store, opened
+from endurance.results import in_results, make_results, told
 
 from glam import places
 from glam.errors import GlamError
@@ -41,10 +42,10 @@ def test_predictions(tmp_path: Path, without_hashes: Callable[[Path], None], nam
     arrays = vars(read_run(run).predictions()) | {name: np.array([Evil()], dtype=object)}
     np.savez_compressed(run / "predictions.npz", **arrays)
     with pytest.raises(GlamError, match=r"predictions\.npz: damaged"):
-        said(tmp_path)
+        told(tmp_path)
     (run / "predictions.npz").write_bytes(pickle.dumps(Evil()))
     with pytest.raises(GlamError, match=r"predictions\.npz: damaged"):
-        said(tmp_path)
+        told(tmp_path)
 
 
 def test_features(tmp_path: Path) -> None:
@@ -52,7 +53,7 @@ def test_features(tmp_path: Path) -> None:
     array = (tmp_path / "store.npy").resolve()
     expected = np.load(tmp_path / "good.npy")
     np.save(array, np.array([Evil()], dtype=object))
-    np.testing.assert_array_equal(np.array(opened(tmp_path).features), expected)  # extracted again
+    np.testing.assert_array_equal(np.array(opened(tmp_path).array), expected)  # extracted again
 
 
 @pytest.mark.parametrize(

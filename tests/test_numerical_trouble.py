@@ -2,23 +2,23 @@
 
 import math
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
 from glam.cli.tables import table
-from glam.learning import engine
+from glam.learning.batch import Data, Step
+from glam.learning.learner import Learner
+from glam.learning.objective import Objective
 from glam.recipe import load_recipe
-from glam.papers import tables
 from glam.reports.summary import report
 from glam.results.run import read_run
 from glam.running import experiment as module
+from glam.running.events import Event, Failed, Finished, FinishedElsewhere
 from glam.running.experiment import Places, prepare
-from glam.running.job import Resources
-from glam.running.message import Message
-from glam.splits.splits import RunKey
+from glam.running.job import Job, Resources, objective_of
+from glam.splits.runs import RunKey
 
 SHORT = {"length": 0.5, "train_overlap": 0.1, "test_overlap": 0.1}
 CPU = Resources("cpu", 1, 1, 60)
@@ -29,37 +29,34 @@ RUNS = [RunKey(5), RunKey(BAD), RunKey(6)]
 @pytest.fixture
 def trouble(training_here: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """The run of seed BAD meets a loss that is no number in its third step."""
-    new_learner, step = engine.new_learner, engine.Learner.step
-    steps: dict[engine.Learner, int] = {}  # made so far by the learners of that seed
+    take = Learner.step
+    steps: dict[Objective, int] = {}  # taken so far by the objectives of that seed
 
-    def made(*about: Any) -> engine.Learner:
-        learner = new_learner(*about)
-        if about[4] == BAD:
-            steps[learner] = 0
-        return learner
+    def made(work: Job, run: RunKey, data: Data) -> Objective:
+        objective = objective_of(work, run, data)
+        if run.seed == BAD:
+            steps[objective] = 0
+        return objective
 
-    def stepped(self: engine.Learner, *batch: Any) -> Tensor:
-        loss = step(self, *batch)
-        steps[self] = steps.get(self, -99) + 1
-        return torch.tensor(math.nan) if steps[self] == 3 else loss
+    def taken(self: Learner, step: Step) -> Tensor:
+        loss = take(self, step)
+        steps[self.objective] = steps.get(self.objective, -99) + 1
+        return torch.tensor(math.nan) if steps[self.objective] == 3 else loss
 
-    monkeypatch.setattr(engine, "new_learner", made)
-    monkeypatch.setattr(engine.Learner, "step", stepped)
+    monkeypatch.setattr("glam.running.one_run.objective_of", made)
+    monkeypatch.setattr(Learner, "step", taken)
 
 
 @pytest.mark.usefixtures("trouble")
 def test_the_run_fails_the_others_are_kept_and_averaged(tiny_release: Path, tmp_path: Path) -> None:
-    settings = [("segments", SHORT), ("training.epochs", 2), ("model.name", "mhcnn"), ("training.batch_size", 16)]
+    settings = [("cut", SHORT), ("training.epochs", 2), ("model.name", "mhcnn"), ("training.batches.size", 16)]
     experiment = prepare(
         load_recipe("glam-released", settings), Places(tiny_release, tmp_path / "data", tmp_path / "runs")
     )
-    heard: list[Message] = []
+    heard: list[Event] = []
     module.run(experiment, RUNS, CPU, "none", heard.append)
-    assert [message.kind for message in heard if message.kind in ("finished", "failed")] == [
-        "finished",
-        "failed",
-        "finished",
-    ]
+    ends = [(event.run, type(event)) for event in heard if isinstance(event, Finished | Failed)]
+    assert ends == list(zip(RUNS, (Finished, Failed, Finished), strict=True))
     failed = read_run(experiment.folder / str(BAD))
     assert failed.failed == "the loss of step 3 of epoch 1 is nan, not a finite number"
     assert not (experiment.folder / str(BAD) / "predictions.npz").exists()
@@ -68,18 +65,14 @@ def test_the_run_fails_the_others_are_kept_and_averaged(tiny_release: Path, tmp_
     assert "runs: 2 (mean" in text
     assert f"FAILED, not averaged: 1 run; seed {BAD}: the loss of step 3 of epoch 1 is nan" in text
     assert "nan" not in text.split("runs: 2")[0]
-    again: list[Message] = []
+    again: list[Event] = []
     module.run(experiment, RUNS, CPU, "none", again.append)
-    assert [message.text for message in again] == ["already"] * 3, "it would fail again"
+    assert again == [FinishedElsewhere(run) for run in RUNS], "it would fail again"
 
 
 @pytest.mark.usefixtures("trouble")
-def test_a_table_says_which_runs_failed(
-    tiny_release: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    rows = tuple(row for row in tables.TABLES[2].rows if row.label == "MHCNN")
-    monkeypatch.setitem(tables.TABLES, 2, tables.Table(2, rows, "test"))
-    words = ["2", "--runs", "3", "-d", str(tiny_release), "-g", "-1", "--set", f"segments={SHORT}"]
+def test_a_table_says_which_runs_failed(tiny_release: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["2", "--rows", "MHCNN", "--runs", "3", "-d", str(tiny_release), "-g", "-1", "--set", f"cut={SHORT}"]
     words += ["--set", "training.epochs=2", "--runs-folder", str(tmp_path / "runs"), "--data-folder", str(tmp_path)]
     assert table(words) == 0
     out, err = capsys.readouterr()

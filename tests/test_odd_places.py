@@ -11,7 +11,7 @@ from glam.cli.train import train
 from glam.cli.verify import verify
 
 ODD = "mein Ordner [a]*?{b} ü é 音 'q'"
-SETTINGS = ["--set=segments={length: 0.5, train_overlap: 0.1, test_overlap: 0.1}", "--recipe=mhcnn-released", "-g=-1"]
+SETTINGS = ["--set=cut={length: 0.5, train_overlap: 0.1, test_overlap: 0.1}", "--recipe=mhcnn-released", "-g=-1"]
 
 
 @pytest.fixture
@@ -60,9 +60,9 @@ def test_links_lead_where_they_lead(
     (experiment / "5").symlink_to(tmp_path / "moved")
     capsys.readouterr()
     assert here(tiny_release, tmp_path / "runs", tmp_path / "data") == experiment
-    said = capsys.readouterr()
-    assert "1, of which 1 are stored already" in said.err
-    assert "runs: 1" in said.out
+    out = capsys.readouterr()
+    assert "1, of which 1 are stored already" in out.err
+    assert "runs: 1" in out.out
     assert export([str(experiment / "5"), "-o", str(tmp_path / "out.csv")]) == 0
     assert verify([str(experiment / "5"), "-d", str(tiny_release), "--data-folder", str(tmp_path / "data")]) == 0
 

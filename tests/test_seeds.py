@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from glam.splits.splits import seeds
+from glam.splits.runs import seeds
 
 SCRIPT = Path(__file__).resolve().parent.parent / "seeds.py"
 

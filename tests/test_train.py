@@ -15,12 +15,12 @@ import pytest
 
 PROJECT = Path(__file__).resolve().parent.parent
 TINY = [
-    "--set=segments.length=0.5",
-    "--set=segments.train_overlap=0.3",
-    "--set=segments.test_overlap=0.3",
+    "--set=cut.length=0.5",
+    "--set=cut.train_overlap=0.3",
+    "--set=cut.test_overlap=0.3",
     "--set=training.epochs=3",
-    "--set=training.batch_size=16",
-    "--set=features.coefficients=8",
+    "--set=training.batches.size=16",
+    "--set=inputs.audio.coefficients=8",
     "--gpu=-1",
 ]
 
@@ -211,7 +211,7 @@ def test_every_fold_of_a_seed_is_trained_and_reported(tiny_release: Path, tmp_pa
     [
         ([], ["IEMOCAP", "path.py", "./run"]),
         (["--protocol=leave-scenarios-out"], ["iemocap", "leave-scenarios-out", "two scenarios", "impro01"]),
-        (["--protocol=loso"], ["split.protocol", "'loso'", "leave-session-out"]),
+        (["--protocol=loso"], ["split", "'loso'", "leave-session-out"]),
         (["-d", "/nowhere"], ["/nowhere", "does not exist"]),
         (["--recipe=none"], ["'none'", "glam-released"]),
         (["--set=training.lrr=1"], ["training.lrr", "'lr'"]),
@@ -221,7 +221,8 @@ def test_every_fold_of_a_seed_is_trained_and_reported(tiny_release: Path, tmp_pa
         (["--precision=tf32"], ["tf32", "NVIDIA"]),
         (["--iter=3"], ["--iter 3", "test set"]),
         (["--set=corpus.labels={a: [oth], b: [sur]}"], ["no usable utterance", "10 neu"]),
-        (["--set=segments.length=5"], ["no usable utterance", "5 s"]),
+        (["--set=cut.length=5"], ["no usable utterance", "5 s"]),
+        (["--set=corpus.where={style: improvized}"], ["corpus.where", "style is improvized", "there are improvised"]),
         (["--set=split.train_share=0.01"], ["40", "train_share"]),
         (["--seeds=/nowhere"], ["/nowhere", "seeds.py"]),
     ],

@@ -3,8 +3,9 @@
 import argparse
 from collections.abc import Sequence
 
+from glam.cli.flags import add_flags
 from glam.cli.guard import guarded
-from glam.cli.machine import corpus_folder, place
+from glam.cli.machine import corpus_folder
 from glam.errors import GlamError
 
 
@@ -17,18 +18,10 @@ def audit(argv: Sequence[str] | None = None) -> int:
     )
     add = parser.add_argument
     add("recipe", metavar="NAME|FILE", help="the recipe, as for glam train")
-    add("--set", action="append", default=[], metavar="FIELD=VALUE", help="any field of it: segments.length=2.0")
-    add(
-        "--protocol",
-        metavar="NAME",
-        help="how utterances are split: random, k-fold, leave-session-out, leave-speaker-out, leave-scenarios-out or "
-        "random-speakers (random)",
-    )
     add(
         "--runs", type=int, default=100, metavar="N", help="the splits, or folds, of the first N of the 100 seeds (100)"
     )
-    add("-d", "--datadir", metavar="FOLDER", type=place, help="where the corpus lies (IEMOCAP in the environment)")
-    add("--data-folder", type=place, metavar="FOLDER", help="where its index lies (GLAM_DATA, else data)")
+    add_flags(parser, "set", "protocol", "datadir", "data-folder")
     return guarded(lambda: _audit(parser.parse_args(argv)))
 
 
@@ -38,9 +31,9 @@ def _audit(args: argparse.Namespace) -> None:
     from glam.recipe import load_recipe, parse_override
     from glam.reports.audit import audit as look_through
     from glam.reports.audit import audit_text
-    from glam.splits.splits import seeds
+    from glam.splits.runs import seeds
 
-    fields = [("split.protocol", args.protocol)] if args.protocol is not None else []
+    fields = [("split.name", args.protocol)] if args.protocol is not None else []
     recipe = load_recipe(args.recipe, [*fields, *(parse_override(text) for text in args.set)])
     known = seeds()
     if not 1 <= args.runs <= len(known):

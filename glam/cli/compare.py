@@ -4,8 +4,9 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from glam.cli.flags import add_flags
 from glam.cli.guard import guarded
-from glam.cli.stored import add_runs_flag, add_select_flag, find
+from glam.cli.stored import find
 
 
 def compare(argv: Sequence[str] | None = None) -> int:
@@ -19,9 +20,8 @@ def compare(argv: Sequence[str] | None = None) -> int:
     add = parser.add_argument
     add("first", type=Path, metavar="A", help="an experiment: its folder, or its name in the runs folder")
     add("second", type=Path, metavar="B", help="the other")
-    add_select_flag(parser)
     add("--common", action="store_true", help="score runs of the same seed on the utterances that both held out")
-    add_runs_flag(parser)
+    add_flags(parser, "select", "runs-folder")
 
     def work() -> None:
         from glam.reports.compare import compare as text

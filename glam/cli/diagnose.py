@@ -4,8 +4,9 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from glam.cli.flags import add_flags
 from glam.cli.guard import guarded
-from glam.cli.stored import add_runs_flag, add_select_flag, find
+from glam.cli.stored import find
 
 
 def diagnose(argv: Sequence[str] | None = None) -> int:
@@ -18,8 +19,7 @@ def diagnose(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "folder", type=Path, help="an experiment or a run of it: its folder, or its name in the runs folder"
     )
-    add_select_flag(parser)
-    add_runs_flag(parser)
+    add_flags(parser, "select", "runs-folder")
 
     def work() -> None:
         from glam.reports.diagnosis import diagnosis

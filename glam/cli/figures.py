@@ -1,21 +1,22 @@
-"""The verb `glam figure`: the paper's Figures 2 and 3, learning curves and reliability, from stored runs."""
+"""The verb `glam figure`: the papers' figures, learning curves and reliability, from stored runs."""
 
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from glam.cli.flags import add_flags, place
 from glam.cli.guard import guarded
-from glam.cli.machine import corpus_folder, place
-from glam.cli.stored import add_runs_flag, add_select_flag, find
+from glam.cli.machine import corpus_folder
+from glam.cli.stored import find
 
 if TYPE_CHECKING:
-    from glam.reports.figures import Picture
-    from glam.results.run import StoredExperiment
+    from glam.reports.figures.page import Picture
+    from glam.results.experiment import StoredExperiment
 
 
 def figure(argv: Sequence[str] | None = None) -> int:
-    """Draw stored runs: confusion matrices (Figure 2), t-SNE of hidden layers (Figure 3), curves, reliability."""
+    """Draw stored runs: confusion matrices (Figure 2), t-SNE of hidden layers (Figure 3), curves, reliability, bars."""
     parser = argparse.ArgumentParser(
         prog="glam figure",
         description="Draw figures from stored runs, as PNG and PDF in the width of a paper's column or page. Nothing "
@@ -24,23 +25,21 @@ def figure(argv: Sequence[str] | None = None) -> int:
     kinds = parser.add_subparsers(dest="kind", metavar="kind", required=True)
     confusion = kinds.add_parser("confusion", help="confusion matrices side by side, mean over runs (Figure 2)")
     reliability = kinds.add_parser("reliability", help="accuracy by confidence, and how many utterances have it")
-    for of_one_epoch in (confusion, reliability):
-        add_select_flag(of_one_epoch)
+    bars = kinds.add_parser("bars", help="one metric of several experiments as bars (GLRF's Figure 4)")
+    of_which = "the metric: pure_accuracy, wa, ua, ..., or one of your own, mine.py:kappa (pure_accuracy)"
+    add_flags(bars, "metric", action="store", default="pure_accuracy", metavar="NAME|FILE:NAME", help=of_which)
+    for of_one_epoch in (confusion, reliability, bars):
+        add_flags(of_one_epoch, "select")
     tsne = kinds.add_parser(
         "tsne", help="t-SNE of the last hidden layer on held-out utterances (Figure 3); needs saved models"
     )
-    tsne.add_argument(
-        "-d", "--datadir", metavar="FOLDER", type=place, help="where the corpus lies (the variable IEMOCAP)"
-    )
-    tsne.add_argument(
-        "--data-folder", type=place, metavar="FOLDER", help="where index and features lie (GLAM_DATA, else data)"
-    )
+    add_flags(tsne, "datadir", "data-folder")
     curves = kinds.add_parser("curves", help="loss, WA and UA after each epoch, with the spread over runs")
-    for kind in (confusion, tsne, curves, reliability):
+    for kind in (confusion, tsne, curves, reliability, bars):
         kind.add_argument(
             "folder", type=Path, nargs="+", help="an experiment: its folder, or its name in the runs folder"
         )
-        add_runs_flag(kind)
+        add_flags(kind, "runs-folder")
         kind.add_argument(
             "-o",
             "--output",
@@ -52,8 +51,8 @@ def figure(argv: Sequence[str] | None = None) -> int:
     def work() -> None:
         args = parser.parse_args(argv)
 
-        from glam.reports.figures import default_stem, write
-        from glam.results.run import read_experiment
+        from glam.reports.figures.page import default_stem, write
+        from glam.results.experiment import read_experiment
 
         experiments = [read_experiment(find(given, args.runs_folder)) for given in args.folder]
         picture = _draw(args, experiments)
@@ -65,23 +64,43 @@ def figure(argv: Sequence[str] | None = None) -> int:
 
 
 def _draw(args: argparse.Namespace, experiments: "Sequence[StoredExperiment]") -> "Picture":
-    from glam.reports import figures
     from glam.reports.views import default_view
 
-    if args.kind == "curves":
-        return figures.curves(experiments)
-    if args.kind in ("confusion", "reliability"):
-        draw = figures.confusion if args.kind == "confusion" else figures.reliability
-        return draw(experiments, args.select or default_view(experiments[0]))
+    view = getattr(args, "select", None) or default_view(experiments[0])
+    match args.kind:
+        case "curves":
+            from glam.reports.figures.curves import curves
+
+            return curves(experiments)
+        case "bars":
+            from glam.evaluation.metric import metric
+            from glam.reports.figures.bars import bars
+
+            return bars(experiments, metric(args.metric), view)
+        case "confusion":
+            from glam.reports.figures.confusion import confusion
+
+            return confusion(experiments, view)
+        case "reliability":
+            from glam.reports.figures.reliability import reliability
+
+            return reliability(experiments, view)
+        case _:
+            return _tsne(args, experiments)
+
+
+def _tsne(args: argparse.Namespace, experiments: "Sequence[StoredExperiment]") -> "Picture":
     from glam.places import data_folder
     from glam.reports.embedding import embed, first_saved
+    from glam.reports.figures.experiments import names
+    from glam.reports.figures.tsne import tsne
 
-    figures.names(experiments)
-    for one in experiments:
-        first_saved(one)  # all that is missing is said before any long work
+    names(experiments)
+    for experiment in experiments:
+        first_saved(experiment)  # all that is missing is said before any long work
     data = args.data_folder or data_folder()
     embeddings = []
-    for one in experiments:
-        root = corpus_folder(one.composition.corpus, args.datadir, data)
-        embeddings.append(embed(one, root, data))
-    return figures.tsne(experiments, embeddings)
+    for experiment in experiments:
+        root = corpus_folder(experiment.recipe.corpus.name, args.datadir, data)
+        embeddings.append(embed(experiment, root, data))
+    return tsne(experiments, embeddings)

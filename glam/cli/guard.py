@@ -1,4 +1,4 @@
-"""What every entry point does with a user's mistake, Ctrl-C and a full disk: one message, and an exit status.
+"""Handling of a user's mistake, Ctrl-C and a full disk in every entry point: one message, and an exit status.
 
 Read by every Python 3 and without the packages that the rest needs: so that a missing one is a message, too.
 """

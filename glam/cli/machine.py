@@ -1,8 +1,8 @@
-"""What a command runs on: corpus, folders, device, threads. The flags that say so are the same for every verb."""
+"""The machine that a command runs on, as its flags say: corpus, folders, device, threads."""
 
 import argparse
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,44 +12,12 @@ from glam.errors import GlamError
 
 if TYPE_CHECKING:
     from glam.corpora.utterances import Corpus
+    from glam.running.events import Listen
     from glam.running.job import Resources
-    from glam.running.message import Message
-
-
-def place(text: str) -> Path:
-    """The path that a flag gives; an empty one is a mistake, mostly of a variable that is not set."""
-    if not text.strip():
-        raise argparse.ArgumentTypeError("given an empty name, expected a path (is a variable not set?)")
-    try:
-        return Path(text).expanduser()
-    except RuntimeError as error:  # ~ without a home
-        raise argparse.ArgumentTypeError(f"given {text!r}: {error}") from None
-
-
-def add_machine_flags(parser: argparse.ArgumentParser) -> None:
-    """Flags of verbs that train, but for --gpu and --datadir, which the release has, too."""
-    add = parser.add_argument
-    add(
-        "--runs-at-once",
-        default="auto",
-        metavar="N|auto",
-        help="runs side by side; auto: as many as there are CPU cores, as fit on a GPU",
-    )
-    add("--threads", type=int, default=1, metavar="N", help="CPU threads of a run; results depend on it (1)")
-    add("--checkpoint-every", type=float, default=60, metavar="S", help="seconds of a run that a kill may cost (60)")
-    add("--tensorboard", metavar="FOLDER", type=place, help="write loss, WA, UA of every epoch there, to follow live")
-    add_folder_flags(parser)
-
-
-def add_folder_flags(parser: argparse.ArgumentParser) -> None:
-    """Where things are written."""
-    add = parser.add_argument
-    add("--runs-folder", type=place, metavar="FOLDER", help="where results lie (GLAM_RUNS, else runs)")
-    add("--data-folder", type=place, metavar="FOLDER", help="where index and features lie (GLAM_DATA, else data)")
 
 
 def say_problems(corpus: "Corpus") -> None:
-    """What the corpus has that cannot be used: a line a kind, with the first few names."""
+    """Say what of the corpus cannot be used: a line for each kind of problem, with the first few names."""
     kinds: dict[str, list[str]] = {}
     for problem in corpus.problems:
         kinds.setdefault(problem.kind, []).append(problem.subject)
@@ -61,9 +29,7 @@ def say_problems(corpus: "Corpus") -> None:
 
 
 @contextmanager
-def board(
-    folder: Path | None, experiment: str, listen: Callable[["Message"], None]
-) -> Iterator[Callable[["Message"], None]]:
+def board(folder: Path | None, experiment: str, listen: "Listen") -> "Iterator[Listen]":
     """The listener itself, or one that TensorBoard hears, too (--tensorboard)."""
     if folder is None:
         yield listen
@@ -75,7 +41,7 @@ def board(
 
 
 def say_elsewhere(left: int) -> None:
-    """That so many of the runs asked for are not stored, as another process has them: none are lost in silence."""
+    """Say that so many of the runs asked for are not stored, as another process has them: none are lost in silence."""
     from glam.words import counted
 
     if left:
@@ -83,7 +49,7 @@ def say_elsewhere(left: int) -> None:
 
 
 def computed(machine: "Resources", precision: str) -> str:
-    """What runs are computed on, in words."""
+    """Device, precision, threads and runs at once, in words."""
     from glam.words import counted
 
     return f"{machine.device}, {precision}, {counted(machine.threads, 'CPU thread')} a run, {machine.described()}"
@@ -97,7 +63,7 @@ def folders(args: argparse.Namespace) -> tuple[Path, Path]:
 
 
 def corpus_folder(name: str, datadir: Path | None, data: Path) -> Path:
-    """Where the corpus of that name lies; makes the synthetic one if it is not there yet."""
+    """The folder of the corpus of that name; makes the synthetic one if it is not there yet."""
     if datadir is not None:
         return datadir
     from glam.places import corpus_root
@@ -113,6 +79,8 @@ def corpus_folder(name: str, datadir: Path | None, data: Path) -> Path:
     try:
         return corpus_root(name)
     except GlamError as error:
+        if name != "iemocap":
+            raise
         raise GlamError(
             f"{error}\nIEMOCAP is licensed and cannot come with this project. Without it, the demonstration runs on a "
             "corpus that the project makes itself: ./run (or python train.py --recipe demo --runs 5)."

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from glam.cli.machine import place
+from glam.cli.flags import add_flags
 from glam.errors import GlamError
 from glam.models import MODELS
 
@@ -23,26 +23,25 @@ RELEASED_MODELS = {
     "AACNN": "aacnn",
     "CNN_AttnPooling": "apcnn",
 }
-STYLES = {"impro": "improvised", "script": "scripted", "all": "full"}
+PARTS: dict[str, dict[str, str]] = {"impro": {"style": "improvised"}, "script": {"style": "scripted"}, "all": {}}
 SCHEDULES: dict[str, dict[str, Any]] = {
-    "exp": {"schedule": "decay", "lr_factor": 0.95, "lr_every": 1},
-    "step": {"schedule": "decay", "lr_factor": 0.1, "lr_every": 10},
-    "warmstep": {"schedule": "decay", "lr_factor": 0.1, "lr_every": 10},  # despite its name, no warm-up
-    "cosine": {"schedule": "cosine", "lr_factor": 0.95, "lr_every": 10},
+    "exp": {"name": "decay", "factor": 0.95, "every": 1},
+    "step": {"name": "decay", "factor": 0.1, "every": 10},
+    "warmstep": {"name": "decay", "factor": 0.1, "every": 10},  # despite its name, no warm-up
+    "cosine": {"name": "cosine", "every": 10},
 }
 # Where the value goes as it is.
 FIELDS = {
-    "features_to_use": "features.kind",
-    "nmfcc": "features.coefficients",
-    "train_overlap": "segments.train_overlap",
-    "test_overlap": "segments.test_overlap",
-    "segment_length": "segments.length",
+    "nmfcc": "inputs.audio.coefficients",
+    "train_overlap": "cut.train_overlap",
+    "test_overlap": "cut.test_overlap",
+    "segment_length": "cut.length",
     "head": "model.heads",
     "attn_hidden": "model.hidden",
     "split_rate": "split.train_share",
-    "batch_size": "training.batch_size",
+    "batch_size": "training.batches.size",
     "learning_rate": "training.lr",
-    "lr_min": "training.lr_min",
+    "lr_min": "training.schedule.least",
     "epochs": "training.epochs",
     "alpha": "training.alpha",
 }
@@ -66,7 +65,7 @@ def add_release_flags(parser: argparse.ArgumentParser) -> None:
     )
     add = flags.add_argument
     add("-f", "--features_to_use", metavar="KIND", help="features (mfcc)")
-    add("-i", "--impro_or_script", choices=list(STYLES), help="style of the dialogues (impro)")
+    add("-i", "--impro_or_script", choices=list(PARTS), help="style of the dialogues (impro)")
     add("-s", "--sample_rate", type=int, metavar="HZ", help="16000; audio of another rate is resampled to it")
     add("-n", "--nmfcc", type=int, metavar="N", help="MFCC coefficients (26)")
     add("--train_overlap", type=float, metavar="S", help="of training segments, in seconds (1.6)")
@@ -101,13 +100,7 @@ def add_release_flags(parser: argparse.ArgumentParser) -> None:
     add("--optimizer", choices=["adam", "sgd"], help="sgd: Nesterov momentum 0.9, weight decay 1e-4 (adam)")
     add("-e", "--epochs", type=int, metavar="N", help="(50)")
     add("--iter", type=int, metavar="K", help="refused: the best of K models on the test set is no result")
-    add(
-        "-g",
-        "--gpu",
-        type=int,
-        metavar="N",
-        help="number of the GPU, -1 = CPU (the first GPU there is, else CPU)",
-    )
+    add_flags(flags, "gpu", "datadir")
     add(
         "--weight",
         type=boolean,
@@ -123,7 +116,6 @@ def add_release_flags(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help='a JSON file of these flags: {"epochs": 20}; the command line wins',
     )
-    add("-d", "--datadir", metavar="FOLDER", type=place, help="the corpus (IEMOCAP in the environment, or path.py)")
 
 
 def with_config(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argparse.Namespace:
@@ -158,10 +150,10 @@ def _words(flag: str, value: Any, action: argparse.Action, path: Path) -> list[s
             raise GlamError(f"--config {path}: {flag}: given {value!r}, expected true or false")
         return [f"--{flag}"] * value
     several = value if isinstance(value, list) and isinstance(action.default, list) else [value]
-    if any(isinstance(one, list | dict) for one in several):
+    if any(isinstance(item, list | dict) for item in several):
         raise GlamError(f"--config {path}: {flag}: given {value!r}, expected one value")
     # `--flag=value`, so that a negative number is not taken for a flag
-    return [f"--{flag}={str(one).lower() if isinstance(one, bool) else one}" for one in several]
+    return [f"--{flag}={str(item).lower() if isinstance(item, bool) else item}" for item in several]
 
 
 def overrides(args: argparse.Namespace) -> list[tuple[str, Any]]:
@@ -175,27 +167,31 @@ def overrides(args: argparse.Namespace) -> list[tuple[str, Any]]:
         raise GlamError(
             f"--sample_rate {args.sample_rate}: only {RATE} exists; audio of any other rate is resampled to it."
         )
-    fields = [(field, value) for flag, field in FIELDS.items() if (value := getattr(args, flag)) is not None]
+    fields: list[tuple[str, Any]] = []
     if args.impro_or_script is not None:
-        fields.append(("corpus.style", STYLES[args.impro_or_script]))
+        fields.append(("corpus.where", PARTS[args.impro_or_script]))
+    # What is chosen by name comes first: the fields below may be its options.
+    if args.features_to_use is not None:
+        fields.append(("inputs.audio.name", args.features_to_use))
     if args.model is not None:
         fields.append(("model.name", RELEASED_MODELS.get(args.model, args.model)))
+    if args.lr_schedule is not None:
+        fields.append(("training.schedule", SCHEDULES[args.lr_schedule]))
+    if args.optimizer is not None:
+        fields.append(("training.optimizer", args.optimizer))
+        fields.append(("training.weight_decay", 1e-4 if args.optimizer == "sgd" else 1e-6))
+    fields += [(field, value) for flag, field in FIELDS.items() if (value := getattr(args, flag)) is not None]
     if args.padding is not None:
-        fields.append(("segments.padding", "repeat" if args.padding else "none"))
+        fields.append(("cut.padding", "repeat" if args.padding else "none"))
     if args.aug is not None:
         fields.append(("training.upsampling", True))
     if args.weight is not None:
         fields.append(("training.class_weights", "share" if args.weight else "none"))
-    if args.lr_schedule is not None:
-        fields += [(f"training.{field}", value) for field, value in SCHEDULES[args.lr_schedule].items()]
-    if args.optimizer is not None:
-        fields.append(("training.optimizer", args.optimizer))
-        fields.append(("training.weight_decay", 1e-4 if args.optimizer == "sgd" else 1e-6))
     return fields
 
 
 def notes(args: argparse.Namespace) -> list[str]:
-    """What to tell about flags that are accepted but replaced."""
+    """Remarks on flags that are accepted but replaced."""
     pickles = [f for f in ("toSaveFeatures", "loadFeatures", "featuresFileName") if getattr(args, f) is not None]
     if not pickles:
         return []

@@ -5,9 +5,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from glam.cli.flags import add_flags, place
 from glam.cli.guard import guarded, say
-from glam.cli.machine import place
-from glam.cli.stored import add_runs_flag, add_select_flag, find
+from glam.cli.stored import find
 from glam.errors import GlamError
 
 
@@ -20,25 +20,26 @@ def report(argv: Sequence[str] | None = None) -> int:
         nargs="*",
         help="an experiment: its folder, or its name in the runs folder (every one in the runs folder)",
     )
-    add_select_flag(parser)
-    add_runs_flag(parser)
+    add_flags(parser, "select", "metric", "runs-folder")
     return guarded(lambda: _report(parser.parse_args(argv)))
 
 
 def _report(args: argparse.Namespace) -> None:
-    """Whatever can be read is reported on, and what cannot is named; an error where that is what was asked for."""
+    """Report on whatever can be read, and name what cannot; an error where that is what was asked for."""
+    from glam.evaluation.metric import metric
     from glam.places import runs_folder
     from glam.reports.summary import report as report_on
-    from glam.results.run import EXPERIMENT
+    from glam.results.experiment import EXPERIMENT
 
     runs = args.runs_folder or runs_folder()
     asked = args.folder or sorted(path.parent for path in runs.glob(f"*/{EXPERIMENT}"))
     if not asked:
         raise GlamError(f"no experiment lies in {runs}; train one first (python train.py)")
+    more = [metric(name) for name in args.metric]
     reports, problems = [], []
     for given in asked:
         try:
-            reports.append(report_on(find(given, runs), args.select))
+            reports.append(report_on(find(given, runs), args.select, more=more))
         except GlamError as error:
             problems.append(str(error))
     if reports:
@@ -59,9 +60,9 @@ def export(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("run", type=Path, help="<experiment>/<seed>: its folder, or that in the runs folder")
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--epoch", type=int, metavar="N", help="the epoch, from 1 (the one that --select chooses)")
-    add_select_flag(which)
+    add_flags(which, "select")
     parser.add_argument("-o", "--output", type=place, metavar="FILE", help="where to write (the terminal)")
-    add_runs_flag(parser)
+    add_flags(parser, "runs-folder")
 
     def work() -> None:
         from glam.files import replacing

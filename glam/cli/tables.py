@@ -5,57 +5,46 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from glam.cli.flags import MACHINE, USUALLY, add_flags, place
 from glam.cli.guard import guarded, say
-from glam.cli.machine import (
-    add_folder_flags,
-    add_machine_flags,
-    board,
-    computed,
-    corpus_folder,
-    folders,
-    place,
-    resources,
-    say_elsewhere,
-    say_problems,
-)
-from glam.cli.stored import USUALLY, add_select_flag
+from glam.cli.machine import board, computed, corpus_folder, folders, resources, say_elsewhere, say_problems
 from glam.errors import GlamError
 
 if TYPE_CHECKING:
     from glam.corpora.utterances import Corpus
-    from glam.papers.tables import Setting, Table
-    from glam.recipe import Recipe
+    from glam.papers.paper import Table
+    from glam.papers.tables import Row
     from glam.running.experiment import Experiment
     from glam.running.job import Resources
-    from glam.splits.splits import RunKey
+    from glam.splits.runs import RunKey
 
 
 def table(argv: Sequence[str] | None = None) -> int:
-    """Train what is missing of one of the paper's tables, and print it beside the printed numbers."""
+    """Train what is missing of a paper's table, and print it beside the printed numbers."""
     parser = argparse.ArgumentParser(
         prog="glam table",
-        description="Train whatever runs of a table of the paper are missing, and print the table: mean ± standard "
+        description="Train whatever runs of a paper's table are missing, and print the table: mean ± standard "
         "deviation beside the printed numbers. Interrupted, the same command goes on where it stopped.",
     )
     add = parser.add_argument
-    add("number", type=int, choices=[1, 2, 3, 4], help="of the table")
-    add("--setting", choices=["released", "paper"], default="released", help="of all models (released)")
-    add("--runs", type=int, default=100, metavar="N", help="the first N of the 100 seeds (100)")
-    add("--report", action="store_true", help="train nothing: only read what is there")
-    add_select_flag(parser, otherwise=f"that of the printed table: of Table 4 validation, of the others {USUALLY}")
-    add("-o", "--output", type=place, metavar="FOLDER", help="write Markdown, LaTeX, CSV and JSON there as well")
     add(
-        "--set",
-        action="append",
-        default=[],
-        metavar="FIELD=VALUE",
-        help="a field of the recipes of all rows: training.epochs=2",
+        "table",
+        metavar="TABLE",
+        help="its number, of the GLAM paper; <paper>/<number>, of another (glam list shows them); or "
+        "<file>.yaml/<number>, of a paper of your own",
     )
-    add("--precision", choices=["fp32", "tf32", "bf16"], help="of the arithmetic (fp32)")
+    add("--setting", metavar="NAME", help="of all models: released or paper, for the GLAM paper (released)")
+    add("--rows", action="append", default=[], metavar="LABEL", help="only the row so called, or in part; repeatable")
+    add("--add", action="append", default=[], metavar="NAME|FILE", help="a recipe, as a row below; repeatable")
+    add("--runs", type=int, metavar="N", help="the first N of the 100 seeds (the paper's number: 100, of GLAM)")
+    add("--report", action="store_true", help="train nothing: only read what is there")
+    add("-o", "--output", type=place, metavar="FOLDER", help="write Markdown, LaTeX, CSV and JSON there as well")
     add("--corpus", metavar="NAME", help="the corpus (iemocap)")
-    add("-d", "--datadir", metavar="FOLDER", type=place, help="where it lies (IEMOCAP in the environment)")
-    add("-g", "--gpu", type=int, metavar="N", help="number of the GPU, -1 = CPU (the first GPU there is, else CPU)")
-    add_machine_flags(parser)
+    add_flags(parser, "set", "precision", "metric", "datadir", *MACHINE)
+    usually = f"that of the printed table: of GLAM's Table 4 validation, of the others {USUALLY}"
+    add_flags(
+        parser, "select", help=f"epoch that counts: test, halves, validation or last, as in glam report ({usually})"
+    )
     return guarded(lambda: _table(parser.parse_args(argv)))
 
 
@@ -64,10 +53,10 @@ def list_all(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="glam list", description="Show models, recipes, corpora, tables and how many of their runs exist."
     )
-    add_folder_flags(parser)
+    add_flags(parser, "runs-folder", "data-folder")
 
     def work() -> None:
-        from glam.reports.listing import listing
+        from glam.papers.listing import listing
 
         print(listing(*folders(parser.parse_args(argv))))
 
@@ -75,13 +64,17 @@ def list_all(argv: Sequence[str] | None = None) -> int:
 
 
 def _table(args: argparse.Namespace) -> None:
-    from glam.papers.table_files import markdown, write_files
-    from glam.papers.tables import TABLES, Stored, recipes, table_report
+    from glam.evaluation.metric import metric
+    from glam.papers.paper import table as table_of
+    from glam.papers.stored import Stored
+    from glam.papers.table_files import write_files
+    from glam.papers.table_text import markdown
+    from glam.papers.tables import rows_of, table_report
     from glam.recipe import parse_override
     from glam.reports.summary import refuse_if_all_failed
-    from glam.splits.splits import seeds
+    from glam.splits.runs import seeds
 
-    wanted, setting = TABLES[args.number], args.setting
+    wanted = table_of(args.table, args.setting)
     fields: list[tuple[str, Any]] = []
     if args.corpus is not None:
         fields.append(("corpus.name", args.corpus))
@@ -89,31 +82,41 @@ def _table(args: argparse.Namespace) -> None:
         fields.append(("training.precision", args.precision))
     fields += [parse_override(text) for text in args.set]
     known = list(seeds())
-    if not 1 <= args.runs <= len(known):
-        raise GlamError(f"--runs {args.runs}: expected 1 to {len(known)}, the number of the paper's runs")
-    chosen = known[: args.runs]
+    count = wanted.paper.seeds if args.runs is None else args.runs
+    if not 1 <= count <= len(known):
+        raise GlamError(f"--runs {count}: expected 1 to {len(known)}, the number of the release's seeds")
+    chosen = known[:count]
     runs, data = folders(args)
-    asked = recipes(wanted, setting, fields)
-    if args.report:
-        corpus = _indexed(asked[0].corpus.name, args.datadir, data)
-    else:
-        corpus = _train(args, wanted, setting, asked, chosen)
-    report = table_report(wanted, setting, fields, Stored(runs, corpus), chosen, args.select)
+    more = [metric(name) for name in args.metric]
+    rows = rows_of(wanted, fields, args.rows, args.add)
+    corpus = _indexed(rows, args.datadir, data) if args.report else _train(args, wanted, rows, chosen)
+    report = table_report(wanted, rows, fields, Stored(runs, corpus), chosen, args.select, more)
     print(markdown(report))
     if args.output is not None:
         for path in write_files(report, args.output):
             say(f"written: {path}")
     if not args.report:
         refuse_if_all_failed(sum(len(row.results) for row in report.rows), sum(len(row.failed) for row in report.rows))
-    if damaged := [f"{row.row.label}: {row.found.damaged}" for row in report.rows if row.found.damaged]:
+    if damaged := [f"{row.row.label}: {row.stored.damaged}" for row in report.rows if row.stored.damaged]:
         raise GlamError("left out of the table, as it is damaged: " + "\n".join(damaged))
 
 
-def _indexed(name: str, datadir: Path | None, data: Path) -> "Corpus | None":
+def _corpus_of(rows: "Sequence[Row]") -> str:
+    """The name of the corpus of all rows; GlamError where they are of several, or of none."""
+    names = dict.fromkeys(row.recipe.corpus.name for row in rows if row.recipe is not None)
+    if not names:
+        raise GlamError("none of the rows asked for has a recipe: they are shown as printed, and cannot be trained")
+    if len(names) > 1:
+        raise GlamError(f"the rows are on several corpora ({', '.join(names)}); --corpus NAME sets one for all")
+    return next(iter(names))
+
+
+def _indexed(rows: "Sequence[Row]", datadir: Path | None, data: Path) -> "Corpus | None":
     """The corpus as the index has it, so that nothing of it need be there."""
     from glam.corpora.utterances import read_index
     from glam.places import corpus_root, index_folder
 
+    name = _corpus_of(rows)
     corpus = read_index(index_folder(data, name))
     try:
         root = datadir or corpus_root(name)
@@ -127,9 +130,7 @@ def _indexed(name: str, datadir: Path | None, data: Path) -> "Corpus | None":
     return corpus
 
 
-def _train(
-    args: argparse.Namespace, wanted: "Table", setting: "Setting", asked: "list[Recipe]", seeds: Sequence[int]
-) -> "Corpus":
+def _train(args: argparse.Namespace, wanted: "Table", rows: "Sequence[Row]", seeds: Sequence[int]) -> "Corpus":
     """Train the runs of the table's experiments that are missing; returns the corpus."""
     from glam.corpora import load_corpus
     from glam.papers.tables import distinct
@@ -137,23 +138,27 @@ def _train(
     from glam.running.experiment import Places, experiment_on
 
     runs, data = folders(args)
-    name = asked[0].corpus.name
+    name = _corpus_of(rows)
     root = corpus_folder(name, args.datadir, data)
-    machine = resources(args, asked[0].training.precision)
+    labels = {id(row.recipe): row.label for row in rows if row.recipe is not None}
+    recipes = [row.recipe for row in rows if row.recipe is not None]
+    precision = recipes[0].training.precision
+    machine = resources(args, precision)
     corpus = load_corpus(name, root, index_folder(data, name))
-    labels = {id(recipe): row.label for row, recipe in zip(wanted.rows, asked, strict=True)}
     experiments = {
-        labels[id(recipe)]: experiment_on(corpus, recipe, Places(root, data, runs)) for recipe in distinct(asked)
+        labels[id(recipe)]: experiment_on(corpus, recipe, Places(root, data, runs)) for recipe in distinct(recipes)
     }
     missing = {
-        label: [one for one in experiment.runs(seeds) if not experiment.finished(one)]
+        label: [run for run in experiment.runs(seeds) if not experiment.finished(run)]
         for label, experiment in experiments.items()
     }
-    say(f"table      {wanted.number}, {setting} setting: {len(asked)} rows, {len(experiments)} experiments")
+    setting = f", {wanted.variant} setting" if wanted.variant else ""
+    say(f"table      {wanted.title}{setting}: {len(rows)} rows, {len(experiments)} experiments")
     say(f"corpus     {corpus.root}: {len(corpus.utterances)} utterances")
     say_problems(corpus)
-    say(f"device     {computed(machine, asked[0].training.precision)}")
-    left, total = sum(map(len, missing.values())), sum(len(one.runs(seeds)) for one in experiments.values())
+    say(f"device     {computed(machine, precision)}")
+    left = sum(map(len, missing.values()))
+    total = sum(len(experiment.runs(seeds)) for experiment in experiments.values())
     say(f"runs       {total}, of which {total - left} are stored already")
     if left:
         todo = {label: experiment for label, experiment in experiments.items() if missing[label]}
@@ -188,4 +193,6 @@ def _run_all(
                 Log(experiment.folder, piece.runs, epochs, where, heard) as listen,
             ):
                 run(experiment, missing[piece.label], machine, "none", listen)
-    say_elsewhere(sum(not one.finished(seed) for label, one in experiments.items() for seed in missing[label]))
+    say_elsewhere(
+        sum(not experiment.finished(run) for label, experiment in experiments.items() for run in missing[label])
+    )

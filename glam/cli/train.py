@@ -4,27 +4,17 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from glam.cli.flags import MACHINE, add_flags, place
 from glam.cli.guard import guarded, say
-from glam.cli.machine import (
-    add_machine_flags,
-    board,
-    computed,
-    corpus_folder,
-    folders,
-    place,
-    resources,
-    say_elsewhere,
-    say_problems,
-)
+from glam.cli.machine import board, computed, corpus_folder, folders, resources, say_elsewhere, say_problems
 from glam.cli.release_flags import add_release_flags, notes, overrides, with_config
-from glam.cli.stored import add_select_flag
 from glam.errors import GlamError
 
 if TYPE_CHECKING:
     from glam.running.experiment import Experiment
     from glam.running.job import Resources, SaveModel
     from glam.running.live import Live
-    from glam.splits.splits import RunKey
+    from glam.splits.runs import RunKey
 
 
 def train(argv: Sequence[str] | None = None, prog: str = "glam train") -> int:
@@ -41,31 +31,16 @@ def train(argv: Sequence[str] | None = None, prog: str = "glam train") -> int:
         metavar="NAME|FILE",
         help="settings to start from (glam-released)",
     )
-    add(
-        "--set",
-        action="append",
-        default=[],
-        metavar="FIELD=VALUE",
-        help="any field of the recipe: training.lr=1e-4",
-    )
     add("--seeds", type=place, metavar="FILE", help="a seed a line (the release's 100 seeds)")
     add("--runs", type=int, metavar="N", help="the first N seeds, each with all its folds (1)")
     add("--next", type=int, metavar="N", help="the next N seeds that have no result yet")
-    add(
-        "--protocol",
-        metavar="NAME",
-        help="how utterances are split: random, k-fold, leave-session-out, leave-speaker-out, leave-scenarios-out or "
-        "random-speakers (random)",
-    )
-    add("--precision", choices=["fp32", "tf32", "bf16"], help="of the arithmetic (fp32)")
     add(
         "--save-model",
         choices=["none", "last", "best"],
         help="weights to keep: of no, the last, the best epoch (none)",
     )
-    add_select_flag(parser)
     add("--verify-corpus", action="store_true", help="hash every audio file and stored feature again")
-    add_machine_flags(parser)
+    add_flags(parser, "set", "protocol", "precision", "select", *(flag for flag in MACHINE if flag != "gpu"))
     add_release_flags(parser)
 
     def work() -> None:
@@ -85,7 +60,7 @@ def _train(args: argparse.Namespace) -> None:
     if args.precision is not None:
         fields.append(("training.precision", args.precision))
     if args.protocol is not None:
-        fields.append(("split.protocol", args.protocol))
+        fields.append(("split.name", args.protocol))
     fields += [parse_override(text) for text in args.set]
     recipe = load_recipe(args.recipe, fields)
     asked = _seeds(args)
@@ -97,7 +72,7 @@ def _train(args: argparse.Namespace) -> None:
     experiment = prepare(recipe, places, verify=args.verify_corpus)
     seeds = asked if args.next is None else _next(args.next, asked, experiment)
     runs_asked = experiment.runs(seeds)
-    missing = [one for one in runs_asked if not experiment.finished(one)]
+    missing = [run for run in runs_asked if not experiment.finished(run)]
     _banner(experiment, machine, runs_asked, missing)
     if args.verify_corpus:
         verify_stores(experiment, machine.device)
@@ -116,28 +91,29 @@ def _train(args: argparse.Namespace) -> None:
             ) as listen,
         ):
             run(experiment, missing, machine, save, listen)
-        say_elsewhere(sum(not experiment.finished(one) for one in missing))
+        say_elsewhere(sum(not experiment.finished(run) for run in missing))
     print(report_on(experiment.folder, args.select, None if args.next is not None else seeds))
     failed = [run.failed is not None for run in read_runs(experiment.stored, seeds)]
     refuse_if_all_failed(failed.count(False), failed.count(True))
 
 
 def live(experiment: "Experiment", runs: "Sequence[RunKey]") -> "Live":
-    """What shows the progress of these runs of an experiment."""
+    """The listener that shows the progress of these runs of an experiment."""
+    from glam.inputs.cut import PARTS
     from glam.running.live import Live
-    from glam.splits.splits import split
 
     recipe = experiment.recipe
-    divided = split(recipe.split, experiment.population.groups, runs[0])
+    divided = recipe.split.split(experiment.population.groups, runs[0])
     share = len(divided.held_out) / len(divided.train)
-    share /= recipe.augmentation.vtlp_copies + 1
-    share *= recipe.segments.train_hop / recipe.segments.test_hop / 3  # a forward pass is a third of a step
+    share /= max(settings.make().copies for settings in recipe.inputs.values()) + 1
+    rows = {part: sum(recipe.cut.rows(u.samples, part) for u in experiment.population.utterances) for part in PARTS}
+    share *= rows["test"] / rows["train"] / 3  # a forward pass is a third of a step
     return Live(len(runs), recipe.training.epochs, share)
 
 
 def _seeds(args: argparse.Namespace) -> list[int]:
-    """The seeds asked for, as far as the flags tell: with --next, all of which those without a result come next."""
-    from glam.splits.splits import read_seeds, seeds
+    """The seeds that the flags ask for; with --next, all those among which the next without a result are looked for."""
+    from glam.splits.runs import read_seeds, seeds
 
     given = [flag for flag in ("seed", "runs", "next") if getattr(args, flag) is not None]
     if len(given) > 1:
@@ -168,7 +144,7 @@ def _banner(
     from glam.reports.summary import SYNTHETIC
 
     recipe = experiment.recipe
-    say(f"recipe     {recipe.name}: {recipe.model.name}, {recipe.training.epochs} epochs")
+    say(f"recipe     {recipe.name}: {recipe.model.title}, {recipe.training.epochs} epochs")
     say(f"corpus     {experiment.population.composition()}")
     say_problems(experiment.corpus)
     if experiment.corpus.synthetic:

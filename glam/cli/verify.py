@@ -7,13 +7,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from glam.cli.flags import add_flags, place
 from glam.cli.guard import guarded, say
-from glam.cli.machine import corpus_folder, device, place
-from glam.cli.stored import add_runs_flag, find
+from glam.cli.machine import corpus_folder, device
+from glam.cli.stored import find
 from glam.errors import GlamError
 
 if TYPE_CHECKING:
-    from glam.results.run import StoredExperiment, StoredRun
+    from glam.results.experiment import StoredExperiment
+    from glam.results.run import StoredRun
     from glam.running.experiment import Experiment, Places
 
 
@@ -28,22 +30,21 @@ def verify(argv: Sequence[str] | None = None) -> int:
     add = parser.add_argument
     add("run", type=place, help="<experiment>/<seed>: its folder, or that in the runs folder")
     add("--epochs", type=int, metavar="N", help="only the first N, which do not depend on how many follow (all)")
-    add("-d", "--datadir", metavar="FOLDER", type=place, help="where the corpus lies (IEMOCAP in the environment)")
-    add("--data-folder", type=place, metavar="FOLDER", help="where index and features lie (GLAM_DATA, else data)")
-    add("-g", "--gpu", type=int, metavar="N", help="number of the GPU, -1 = CPU (the kind of device it was trained on)")
-    add_runs_flag(parser)
+    add_flags(parser, "datadir", "data-folder", "runs-folder")
+    add_flags(parser, "gpu", help="number of the GPU, -1 = CPU (the kind of device that it was trained on)")
     return guarded(lambda: _verify(parser.parse_args(argv)), "the stored run is as it was")
 
 
 def _verify(args: argparse.Namespace) -> int:
     from glam.places import data_folder
     from glam.reports.verify import compare_runs, environment_differences
-    from glam.results.run import experiment_of, read_run
+    from glam.results.experiment import experiment_of
+    from glam.results.run import read_run
     from glam.running.experiment import Places
     from glam.running.processes import expect_torch
 
     folder = find(args.run, args.runs_folder)
-    stored, there = read_run(folder), experiment_of(folder)
+    stored, original = read_run(folder), experiment_of(folder)
     if args.epochs is not None and stored.failed is not None:
         raise GlamError(f"--epochs: the run in {args.run} failed; whether it fails again shows only the whole of it")
     if args.epochs is not None and not 1 <= args.epochs <= len(stored.epochs):
@@ -51,10 +52,10 @@ def _verify(args: argparse.Namespace) -> int:
     if stored.failed is None:
         stored.predictions()  # damage is said before anything long
     data = args.data_folder or data_folder()
-    corpus = corpus_folder(there.composition.corpus, args.datadir, data)
+    corpus = corpus_folder(original.recipe.corpus.name, args.datadir, data)
     expect_torch()
     with TemporaryDirectory(prefix="glam-verify-") as temporary:
-        experiment = _experiment(there, Places(corpus, data, Path(temporary)), args.epochs)
+        experiment = _experiment(original, Places(corpus, data, Path(temporary)), args.epochs)
         again = _train(experiment, stored, args.gpu)
         outcome = compare_runs(stored, again)
         print("\n".join(outcome.lines))
@@ -63,28 +64,35 @@ def _verify(args: argparse.Namespace) -> int:
     return 0 if outcome.same else 1
 
 
-def _experiment(there: "StoredExperiment", places: "Places", epochs: int | None) -> "Experiment":
+def _experiment(original: "StoredExperiment", places: "Places", epochs: int | None) -> "Experiment":
     """The experiment as it was recorded, to be trained at `places`; GlamError where the corpus is another."""
     from glam.recipe import checked
+    from glam.results.identity import FORMAT
     from glam.running.experiment import experiment_on, prepare
 
-    recipe = checked(there.recipe, f"{there.folder}: the recorded recipe")
-    experiment = prepare(recipe, places)
-    found, recorded = dict(experiment.stored.identity), dict(there.identity)
-    corpora = found.pop("corpus_digest"), recorded.pop("corpus_digest", None)
-    if found != recorded:
-        raise GlamError(f"{there.folder}: its recipe means other settings to this version of glam than to the recorded")
-    if corpora[0] != corpora[1]:
-        theirs, ours = set(there.ids), set(experiment.stored.ids)
+    if original.format != FORMAT:
         raise GlamError(
-            f"{experiment.corpus.root}: is not the corpus that {there.folder} was trained on: of its {len(theirs)} "
+            f"{original.folder}: is of format {original.format}, which this version reads, but does not train on"
+        )
+    recipe = checked(original.recipe.model_dump(mode="json"), f"{original.folder}: the recorded recipe")
+    experiment = prepare(recipe, places)
+    current, recorded = dict(experiment.stored.identity), dict(original.identity)
+    corpora = current.pop("corpus_digest"), recorded.pop("corpus_digest", None)
+    if current != recorded:
+        raise GlamError(
+            f"{original.folder}: its recipe means other settings to this version of glam than to the recorded"
+        )
+    if corpora[0] != corpora[1]:
+        theirs, ours = set(original.ids), set(experiment.stored.ids)
+        raise GlamError(
+            f"{experiment.corpus.root}: is not the corpus that {original.folder} was trained on: of its {len(theirs)} "
             f"utterances {len(theirs - ours)} are missing here, {len(ours - theirs)} are more, and of the rest labels "
             "or recordings may differ. Give the right one with --datadir."
         )
     if epochs is None:
         return experiment
     # Nothing in an epoch depends on how many follow: neither its draws nor its learning rate.
-    shorter = recipe.model_copy(update={"training": recipe.training.model_copy(update={"epochs": epochs})})
+    shorter = recipe.replaced(training=recipe.training.model_copy(update={"epochs": epochs}))
     return experiment_on(experiment.corpus, shorter, places)
 
 

@@ -1,4 +1,5 @@
-"""The corpora. A corpus is one module with a function that reads its annotations, and one line in CORPORA.
+"""The corpora. A corpus is one module with a function that reads its annotations, and one line in CORPORA; one of the
+user's own is such a function in a file anywhere.
 
 Reading a corpus happens in two steps. Its own function (name, root) -> Corpus reads the annotations and lists
 the audio, which is quick. What is common to all corpora then opens the audio files, which is slow, and so is
@@ -7,19 +8,19 @@ remembered in the index: a file whose size and time of change are those in the i
 
 import os
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from hashlib import sha256
-from importlib import import_module
 from pathlib import Path
 from stat import S_ISREG
-from typing import cast
 
 from glam.corpora.audio import RATE, AudioError, decode, read_bytes
 from glam.corpora.utterances import Corpus, Problem, Utterance, read_index, write_index
 from glam.errors import GlamError
+from glam.named import in_file, source
 from glam.progress import bar
+from glam.words import counted
 
 CORPORA = {
     "iemocap": "glam.corpora.iemocap:read",
@@ -36,11 +37,7 @@ def load_corpus(name: str, root: Path, index_folder: Path, *, verify: bool = Fal
     Raises GlamError for an unknown name, a `root` that is no such corpus, and a corpus without a usable
     utterance.
     """
-    if name not in CORPORA:
-        raise GlamError(f"corpus {name!r} is unknown; there are {', '.join(CORPORA)}.")
-    module, function = CORPORA[name].split(":")
-    read = cast(Callable[[str, Path], Corpus], getattr(import_module(module), function))
-    listed = read(name, root)
+    listed = _listed(name, root)
     if index_folder.resolve().is_relative_to(listed.root.resolve()):
         raise GlamError(
             f"the index would lie in {index_folder}, within the corpus at {listed.root}, where nothing is "
@@ -48,12 +45,38 @@ def load_corpus(name: str, root: Path, index_folder: Path, *, verify: bool = Fal
         )
     indexed = read_index(index_folder)
     known = indexed.utterances if indexed and indexed.root == listed.root and not verify else ()
-    corpus = _open_audio(listed, {one.audio: one for one in known})
+    corpus = _open_audio(listed, {utterance.audio: utterance for utterance in known})
     if corpus != indexed:
         write_index(corpus, index_folder)
     if not corpus.utterances:
         raise GlamError(_nothing_usable(corpus, index_folder))
     return corpus
+
+
+def _listed(name: str, root: Path) -> Corpus:
+    """The corpus as its annotations have it; what goes wrong in a reader of the user's own is named with its line."""
+    where = source(name, CORPORA, "corpus")
+    read = where.load()
+    if where.module is not None:
+        listed: Corpus = read(name, root)
+        return listed
+    title = f"{where.path.name}:{where.function}"
+    try:
+        own = read(title, root)
+    except GlamError:
+        raise
+    except Exception as error:
+        raise GlamError(f"the corpus {title} cannot be read in {root}: {in_file(error, where.path)}") from None
+    if not isinstance(own, Corpus):
+        raise GlamError(
+            f"the corpus {title} is read as {type(own).__name__}; expected a glam.corpora.utterances.Corpus"
+        )
+    times = Counter(utterance.id for utterance in own.utterances)
+    if doubled := [utterance for utterance, count in times.items() if count > 1]:
+        raise GlamError(
+            f"the corpus {title} has {counted(len(doubled), 'id')} more than once; the first is {doubled[0]}"
+        )
+    return replace(own, utterances=tuple(sorted(own.utterances, key=lambda utterance: utterance.id)))
 
 
 def _open_audio(corpus: Corpus, known: Mapping[str, Utterance]) -> Corpus:
@@ -74,8 +97,8 @@ def _open_audio(corpus: Corpus, known: Mapping[str, Utterance]) -> Corpus:
         except BaseException:
             pool.shutdown(cancel_futures=True)  # whoever interrupts does not wait for the rest of the corpus
             raise
-    utterances = tuple(one for one in measured if isinstance(one, Utterance))
-    problems = [one for one in measured if isinstance(one, Problem)]
+    utterances = tuple(result for result in measured if isinstance(result, Utterance))
+    problems = [result for result in measured if isinstance(result, Problem)]
     return replace(
         corpus,
         utterances=utterances,
@@ -122,7 +145,7 @@ def _measure(root: Path, utterance: Utterance, known: Utterance | None) -> Utter
 
 
 def _conversions(utterances: tuple[Utterance, ...]) -> tuple[str, ...]:
-    others = Counter((one.rate, one.channels) for one in utterances)
+    others = Counter((utterance.rate, utterance.channels) for utterance in utterances)
     del others[RATE, 1]
     return tuple(
         f"{count} audio files have {rate} Hz and {channels} channel{'s' * (channels > 1)}; they are read as 16 kHz mono"

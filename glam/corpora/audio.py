@@ -122,8 +122,8 @@ def _check_wav_length(content: bytes, path: Path) -> None:
         if tag == b"fmt ":
             frame = max(1, int.from_bytes(content[at + 12 : at + 14], "little"))
         elif tag == b"data":
-            there = len(content) - at
-            if size < PLACEHOLDER and size // frame > there // frame:
-                raise AudioError(path, f"is truncated: {size // frame} frames promised, {there // frame} there")
+            left = len(content) - at
+            if size < PLACEHOLDER and size // frame > left // frame:
+                raise AudioError(path, f"is truncated: {size // frame} frames promised, {left // frame} there")
             return
         at += size + size % 2

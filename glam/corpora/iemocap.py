@@ -17,8 +17,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from glam.corpora.iemocap_release import (
+    CODES,
+    DIALOGUE,
+    SESSIONS,
+    find_release,
+    is_folder,
+    restore_id,
+    speaker_of,
+)
 from glam.corpora.utterances import Corpus, Problem, Utterance
-from glam.errors import GlamError
 
 LABELS = ("neu", "hap", "exc", "sad", "ang", "fru", "fea", "sur", "dis", "oth", "xxx")
 """All labels of the release; xxx where the raters did not agree."""
@@ -29,19 +37,10 @@ KNOWN_COUNTS = {
 }
 """Utterances per style and label in the complete release, of any length."""
 
-SESSIONS = tuple(f"Session{n}" for n in range(1, 6))
+SCALES = ("valence", "arousal", "dominance")  # of the ratings, from 1 to 5
 SYNTHETIC_MARK = "SYNTHETIC.txt"
 AUDIO, EVALUATION, TRANSCRIPTIONS = "sentences/wav", "dialog/EmoEvaluation", "dialog/transcriptions"
 
-_DIALOGUE = r"Ses\d\d[FM]_(?:impro\d\d[a-z]?|script\d\d_\d[a-z]?)"
-_ID = re.compile(rf"({_DIALOGUE})_([FM]\w{{3}})", re.ASCII)
-# Ses01F-impro01-01-01-F000, Ses03M-script03-01-01-2_F032: the name's first two parts, the label's code, a
-# constant, and whatever was left of the name.
-_RENAMED = re.compile(r"(Ses\d\d[FM])-(impro\w+|script\w+)-(\w\w)-01-(\w+)", re.ASCII)
-_CODES = {
-    "01": "neu", "02": "fru", "03": "hap", "04": "sad", "05": "ang", "06": "fea", "07": "exc", "08": "sur",
-    "09": "xxx",
-}  # fmt: skip
 _LABEL_LINE = re.compile(r"\[\s*[\d.]+\s*-\s*[\d.]+\s*\]\s+(\S+)\s+(\S+)\s*(.*)")
 _VOTE_LINE = re.compile(r"C-(\w+):\s*(.*?)\s*(?:\(.*)?")
 _WORDS_LINE = re.compile(r"(\S+)\s*\[[^\]]*\]:\s*(.*)")
@@ -61,7 +60,7 @@ def read(name: str, root: Path) -> Corpus:
     labels = _read_labels(findings)
     words = _read_words(findings)
     utterances = tuple(_match(findings, audio, labels, words))
-    renamed = sum(found.code is not None for found in audio.values())
+    renamed = sum(recording.code is not None for recording in audio.values())
     if renamed:
         findings.notes.append(
             f"{renamed} audio files have the names that the released handleIEMOCAP.py gives them; "
@@ -78,60 +77,9 @@ def read(name: str, root: Path) -> Corpus:
     )
 
 
-def find_release(root: Path) -> Path:
-    """The folder with Session1 ... Session5 in it: `root`, or the only such folder directly below it.
-
-    Raises GlamError, saying what was expected and what is there, where there is none or more than one.
-    """
-    expected = "expected the folder of the release, with Session1 ... Session5 in it"
-    try:
-        root = root.resolve()  # so that one corpus has one root, whatever links lead to it
-        if not root.exists():
-            raise GlamError(f"{root} does not exist; {expected}.")
-        if not root.is_dir():
-            raise GlamError(f"{root} is a file; {expected}. If this is the archive, unpack it first.")
-        if _has_session(root):
-            return root
-        if (root / "sentences").is_dir() and (root / "dialog").is_dir():
-            raise GlamError(f"{root} is a single session; {expected}: {root.parent}.")
-        below = sorted(path for path in root.iterdir() if path.is_dir())
-        releases = [path for path in below if _has_session(path)]
-    except OSError as error:
-        raise GlamError(f"{error.filename or root} cannot be read: {error.strerror}; {expected}.") from None
-    if len(releases) == 1:
-        return releases[0]
-    if releases:
-        names = ", ".join(path.name for path in releases)
-        raise GlamError(f"{root} has several releases in it ({names}); give one of them.")
-    seen = [path.name for path in below if not path.name.startswith(".")]
-    more = f" and {len(seen) - 8} more" if len(seen) > 8 else ""
-    raise GlamError(f"{root} has no session in it; {expected}, found: {', '.join(seen[:8]) or 'no folder'}{more}.")
-
-
-def restore_id(stem: str) -> tuple[str, str | None] | None:
-    """The utterance's id for an audio file's name without extension, and the label code in a renamed one.
-
-    `Ses03M_script03_2_F032` stays, with None; `Ses03M-script03-04-01-2_F032` becomes it, with "04". None for
-    what is no utterance's name.
-    """
-    if renamed := _RENAMED.fullmatch(stem):
-        actor, scenario, code, rest = renamed.groups()
-        stem = f"{actor}_{scenario}_{rest}"
-        return (stem, code) if _ID.fullmatch(stem) else None
-    return (stem, None) if _ID.fullmatch(stem) else None
-
-
-def speaker_of(name: str) -> str:
-    """Who speaks an utterance, `Ses03F` of Ses03M_script03_2_F032: session and the letter of its own suffix.
-
-    The letter after the session is the dialogue's (who wore the markers), and dialogue names differ in length.
-    """
-    return name[:5] + name.rsplit("_", 1)[1][0]
-
-
 @dataclass(slots=True)
 class _Findings:
-    """What is noticed on the way through a release."""
+    """Problems and notes collected on the way through a release."""
 
     root: Path
     problems: list[Problem] = field(default_factory=list)
@@ -154,7 +102,7 @@ class _Findings:
         return tuple(notes)
 
     def folder(self, folder: Path) -> list[os.DirEntry[str]]:
-        """What lies in a folder, sorted by name, less hidden files; a missing folder is a problem."""
+        """The entries of a folder, sorted by name, less hidden files; a missing folder is a problem."""
         try:
             with os.scandir(folder) as entries:
                 visible = sorted(entries, key=lambda entry: entry.name)
@@ -172,14 +120,14 @@ class _Findings:
         self.problem("stray file", self.relative(path), f"ignored: {expected}")
 
     def sessions(self) -> list[Path]:
-        return [self.root / session for session in SESSIONS if _is_folder(self.root / session)]
+        return [self.root / session for session in SESSIONS if is_folder(self.root / session)]
 
     def texts(self, part: str) -> Iterator[tuple[str, list[str]]]:
         """The text files, one a dialogue, of one kind: their paths relative to the root, and their lines."""
         for session in self.sessions():
             for entry in self.folder(session / part):
                 path = Path(entry.path)
-                if re.fullmatch(rf"{_DIALOGUE}\.txt", entry.name, re.ASCII | re.IGNORECASE):
+                if re.fullmatch(rf"{DIALOGUE}\.txt", entry.name, re.ASCII | re.IGNORECASE):
                     yield self.relative(path), self._lines(path)
                 elif entry.name not in _RATERS_FOLDERS:
                     self.stray(path, "the name is not <dialogue>.txt")
@@ -216,7 +164,7 @@ class _Audio:
 class _Label:
     place: str
     label: str
-    ratings: tuple[float | None, float | None, float | None]
+    ratings: dict[str, float]
     votes: list[str] = field(default_factory=list)
 
 
@@ -229,11 +177,11 @@ class _Labels:
 def _list_audio(findings: _Findings) -> dict[str, _Audio]:
     audio: dict[str, _Audio] = {}
     for session in SESSIONS:
-        if not _is_folder(findings.root / session):
+        if not is_folder(findings.root / session):
             findings.problem("missing session", session, f"no such folder in {findings.root}")
     for session_folder in findings.sessions():
         for entry in findings.folder(session_folder / AUDIO):
-            if _is_folder(Path(entry.path)):
+            if is_folder(Path(entry.path)):
                 for file in findings.folder(Path(entry.path)):
                     _add_audio(findings, audio, Path(file.path))
             else:
@@ -247,13 +195,13 @@ def _add_audio(findings: _Findings, audio: dict[str, _Audio], path: Path) -> Non
         findings.stray(path, "the name is not <utterance>.wav")
         return
     name, code = restored
-    found = _Audio(findings.relative(path), code)
+    recording = _Audio(findings.relative(path), code)
     first = audio.get(name)
     if first is not None and first.code is not None and code is None:
-        first, found = found, first  # of an original and a renamed file, the original counts
-    audio[name] = first or found
+        first, recording = recording, first  # of an original and a renamed file, the original counts
+    audio[name] = first or recording
     if first:
-        findings.problem("duplicate audio", name, f"{found.path} is ignored, {first.path} is used")
+        findings.problem("duplicate audio", name, f"{recording.path} is ignored, {first.path} is used")
 
 
 def _read_labels(findings: _Findings) -> _Labels:
@@ -304,7 +252,7 @@ def _read_label(findings: _Findings, labels: _Labels, place: str, line: str) -> 
     if name in labels.spoilt:
         findings.problem("duplicate label", name, f"{text} in {place} comes after a line that cannot be used")
         return None
-    if None in ratings:
+    if len(ratings) < len(SCALES):
         detail = f"found {_short(match[3])} in {place}, expected [valence, arousal, dominance]"
         findings.problem("unreadable ratings", name, detail)
     label = labels.usable[name] = _Label(place, text, ratings)
@@ -312,19 +260,19 @@ def _read_label(findings: _Findings, labels: _Labels, place: str, line: str) -> 
 
 
 def _unreadable_label(findings: _Findings, labels: _Labels, place: str, line: str) -> None:
-    named = [found[0] for word in re.split(r"[^\w-]+", line) if (found := restore_id(word))]
+    named = [restored[0] for word in re.split(r"[^\w-]+", line) if (restored := restore_id(word))]
     labels.spoilt.update(named)
     expected = "[start - end] <tab> utterance <tab> label <tab> [valence, arousal, dominance]"
     about = f"; about {', '.join(dict.fromkeys(named))}" if named else ""
     findings.problem("unreadable label", place, f"found {_short(line)}, expected {expected}{about}")
 
 
-def _ratings(text: str) -> tuple[float | None, float | None, float | None]:
+def _ratings(text: str) -> dict[str, float]:
+    """The ratings that can be read, by scale: all three, unless something is wrong."""
     cells = text.strip("[] ").split(",")
-    if len(cells) != 3:
-        return None, None, None
-    valence, arousal, dominance = map(_rating, cells)
-    return valence, arousal, dominance
+    if len(cells) != len(SCALES):
+        return {}
+    return {scale: value for scale, cell in zip(SCALES, cells, strict=True) if (value := _rating(cell)) is not None}
 
 
 def _rating(cell: str) -> float | None:
@@ -364,21 +312,21 @@ def _match(
     without_words: dict[str, int] = defaultdict(int)
     findings.odd_lines += len(words.keys() - labels.usable.keys() - labels.spoilt)
     for name in sorted(audio.keys() | labels.usable.keys()):
-        found, label = audio.get(name), labels.usable.get(name)
+        recording, label = audio.get(name), labels.usable.get(name)
         if not label:
-            if found and name not in labels.spoilt:
-                findings.problem("no label", name, f"{found.path} is in no file of {EVALUATION}")
+            if recording and name not in labels.spoilt:
+                findings.problem("no label", name, f"{recording.path} is in no file of {EVALUATION}")
             continue
-        if not found:
+        if not recording:
             findings.problem("no audio", name, f"{label.label} in {label.place}, but no audio file")
             continue
-        if found.code is not None and _CODES.get(found.code, label.label) != label.label:
-            said = _CODES[found.code]
-            detail = f"{found.path} says {said}, {label.place} says {label.label}, which counts"
+        if recording.code is not None and CODES.get(recording.code, label.label) != label.label:
+            other = CODES[recording.code]
+            detail = f"{recording.path} says {other}, {label.place} says {label.label}, which counts"
             findings.problem("renamed otherwise", name, detail)
-        one = _utterance(name, found, label, words.get(name, ""))
-        without_words[one.dialogue] += name not in words
-        yield one
+        utterance = _utterance(name, recording, label, words.get(name, ""))
+        without_words[utterance.groups["dialogue"]] += name not in words
+        yield utterance
     for dialogue, count in without_words.items():
         if count:
             detail = f"{count} utterances have no line in {TRANSCRIPTIONS}/{dialogue}.txt; their words are empty"
@@ -387,38 +335,24 @@ def _match(
 
 def _utterance(name: str, audio: _Audio, label: _Label, words: str) -> Utterance:
     dialogue = name.rsplit("_", 1)[0]
-    valence, arousal, dominance = label.ratings
+    speaker = speaker_of(name)
     return Utterance(
         id=name,
         label=label.label,
-        speaker=speaker_of(name),
-        session=name[:5],
-        dialogue=dialogue,
-        scenario=dialogue.split("_", 1)[1],
-        style="improvised" if "impro" in dialogue else "scripted",
-        valence=valence,
-        arousal=arousal,
-        dominance=dominance,
-        votes=tuple(label.votes),
-        words=words,
+        speaker=speaker,
         audio=audio.path,
-        samples=0,
-        size=0,
-        mtime_ns=0,
-        sha256="",
+        groups={
+            "session": name[:5],
+            "dialogue": dialogue,
+            "scenario": dialogue.split("_", 1)[1],
+            "style": "improvised" if "impro" in dialogue else "scripted",
+            "gender": {"F": "female", "M": "male"}[speaker[-1]],
+        },
+        words=words,
+        votes=tuple(label.votes),
+        ratings=label.ratings,
     )
 
 
 def _short(text: str) -> str:
     return repr(text if len(text) <= 60 else text[:57] + "...")
-
-
-def _is_folder(path: Path) -> bool:
-    try:
-        return path.is_dir()
-    except OSError:  # a link into a folder that may not be read
-        return False
-
-
-def _has_session(folder: Path) -> bool:
-    return any(_is_folder(folder / session) for session in SESSIONS)

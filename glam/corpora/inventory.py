@@ -1,4 +1,4 @@
-"""What a corpus was found to hold, for a person to read: counts beside the known ones, problems, lengths."""
+"""The content of a corpus for a person to read: counts beside the known ones, problems, lengths."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -21,14 +21,14 @@ def inventory(corpus: Corpus, index: Path) -> str:
 
 
 def compared(corpus: Corpus) -> bool:
-    """Whether there are known counts to compare with: for a real corpus in the place of IEMOCAP."""
+    """True where there are known counts to compare with: for a real corpus in the place of IEMOCAP."""
     return corpus.name == "iemocap" and not corpus.synthetic
 
 
 def _head(corpus: Corpus) -> str:
-    speakers = len({one.speaker for one in corpus.utterances})
-    dialogues = len({one.dialogue for one in corpus.utterances})
-    hours = sum(one.samples for one in corpus.utterances) / RATE / 3600
+    speakers = len({utterance.speaker for utterance in corpus.utterances})
+    dialogues = len({utterance.group("dialogue") for utterance in corpus.utterances})
+    hours = sum(utterance.samples for utterance in corpus.utterances) / RATE / 3600
     kind = "SYNTHETIC corpus, not IEMOCAP" if corpus.synthetic else corpus.name
     return (
         f"{kind}: {corpus.root}\n{len(corpus.utterances)} usable utterances of {speakers} speakers "
@@ -37,7 +37,10 @@ def _head(corpus: Corpus) -> str:
 
 
 def _counts(corpus: Corpus) -> dict[str, Counter[str]]:
-    return {style: Counter(one.label for one in corpus.utterances if one.style == style) for style in KNOWN_COUNTS}
+    return {
+        style: Counter(utterance.label for utterance in corpus.utterances if utterance.group("style") == style)
+        for style in KNOWN_COUNTS
+    }
 
 
 def _table(corpus: Corpus) -> str:
@@ -46,8 +49,8 @@ def _table(corpus: Corpus) -> str:
     for by_style in (counts, known):
         by_style["full"] = by_style["improvised"] + by_style["scripted"]
     columns = [["label", *LABELS]]
-    for style, found in counts.items():
-        columns.append([f"{style} found", *(str(found[label]) for label in LABELS)])
+    for style, numbers in counts.items():
+        columns.append([f"{style} found", *(str(numbers[label]) for label in LABELS)])
         if compared(corpus):
             columns.append(["known", *(str(known[style][label] or "-") for label in LABELS)])
     padded = [[cell.rjust(max(map(len, column))) for cell in column] for column in columns]
@@ -85,8 +88,8 @@ def _lengths(corpus: Corpus) -> str:
     labels = set(KNOWN_COUNTS["improvised"])
     lines = ["shorter than one segment, and so left out unless padded:"]
     for seconds, whose in SEGMENTS:
-        short = [one for one in corpus.utterances if one.samples < int(seconds * RATE)]
-        of_labels = sum(one.label in labels for one in short)
+        short = [utterance for utterance in corpus.utterances if utterance.samples < int(seconds * RATE)]
+        of_labels = sum(utterance.label in labels for utterance in short)
         lines.append(
             f"  {seconds} s ({whose}): {len(short)} of {len(corpus.utterances)} utterances, "
             f"{of_labels} of them {' '.join(label for label in LABELS if label in labels)}"

@@ -1,17 +1,18 @@
-"""What a corpus is made of, and the index that keeps it: one row an utterance, readable by people."""
+"""Utterances and corpora, and the index that keeps them: one row an utterance, readable by people."""
 
 import csv
 import hashlib
 import io
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 from glam.errors import GlamError
 from glam.files import hashed_json, read_hashed, write_bytes, write_text
 
-FORMAT = 1  # of the index; another number on disk means: read the corpus again
+FORMAT = 2  # of the index; another number on disk means: read the corpus again
 VOTES = " | "  # between the rater votes of an utterance in the index
+GROUP, RATING = "group:", "rating:"  # before the names of the index's columns of that kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,40 +20,41 @@ class Utterance:
     """One recorded utterance of a corpus with everything known about it.
 
     id: the corpus's own name of it, `Ses01F_impro01_F000`.
-    label: the corpus's own, before any merging into classes: neu hap sad ang exc fru fea sur dis oth xxx.
-    speaker: session and the letter of the utterance's own suffix, `Ses01F`; not the letter of the dialogue,
-        which says who wore the motion-capture markers.
-    session, dialogue: `Ses03`, `Ses03M_script03_2`.
-    scenario: what is acted, `script03_2`: the dialogue's name without session and actor.
-    style: `improvised` or `scripted`.
-    valence, arousal, dominance: mean ratings on scales of 1 to 5; None where the corpus has none.
-    votes: what each rater chose, `E1:Neutral` or `E3:Neutral; Sadness`; no `|` in it.
+    label: the corpus's own, before any merging into classes.
+    speaker: who speaks; empty where the corpus does not say.
+    groups: what else it belongs to, by kind: session, dialogue, scenario, style, gender, text, ... as far as the corpus
+        knows. Never `speaker` or `recording`, which are known otherwise.
     words: the transcription.
+    votes: what each rater chose, `E1:Neutral` or `E3:Neutral; Sadness`; no `|` in it.
+    ratings: mean ratings by scale (valence, arousal, dominance), as far as there are any.
     audio: path of the recording relative to the corpus's root, with forward slashes.
+    start, end: seconds within the recording, where the utterance is a piece of it; end is 0 where that is its end.
     samples: length at 16 kHz; 0 until the recording has been read.
-    size, mtime_ns, sha256: of the audio file, in bytes, nanoseconds, and as the hash of its content.
+    size, mtime_ns: of the audio file, in bytes and nanoseconds.
+    sha256: of the file's content; of a piece, of the content and where it lies.
     rate, channels: of the audio file; reading it resamples and mixes to 16 kHz mono.
     """
 
     id: str
     label: str
     speaker: str
-    session: str
-    dialogue: str
-    scenario: str
-    style: str
-    valence: float | None
-    arousal: float | None
-    dominance: float | None
-    votes: tuple[str, ...]
-    words: str
     audio: str
-    samples: int
-    size: int
-    mtime_ns: int
-    sha256: str
+    groups: Mapping[str, str] = field(default_factory=dict)
+    words: str = ""
+    votes: tuple[str, ...] = ()
+    ratings: Mapping[str, float] = field(default_factory=dict)
+    start: float = 0.0
+    end: float = 0.0
+    samples: int = 0
+    size: int = 0
+    mtime_ns: int = 0
+    sha256: str = ""
     rate: int = 16_000
     channels: int = 1
+
+    def group(self, kind: str) -> str:
+        """The group of that kind that it belongs to; empty where that is not known."""
+        return self.speaker if kind == "speaker" else self.groups.get(kind, "")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -82,16 +84,16 @@ class Corpus:
 
     name: str
     root: Path
-    synthetic: bool
-    utterances: tuple[Utterance, ...]
-    problems: tuple[Problem, ...]
-    renamed: bool
-    notes: tuple[str, ...]
+    synthetic: bool = False
+    utterances: tuple[Utterance, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    renamed: bool = False
+    notes: tuple[str, ...] = ()
 
 
 def corpus_digest(utterances: Sequence[Utterance]) -> str:
     """SHA-256, in hexadecimal, over id, label and audio content of these utterances, whatever their order."""
-    rows = sorted(f"{one.id}\t{one.label}\t{one.sha256}\n" for one in utterances)
+    rows = sorted(f"{utterance.id}\t{utterance.label}\t{utterance.sha256}\n" for utterance in utterances)
     return hashlib.sha256("".join(rows).encode()).hexdigest()
 
 
@@ -103,10 +105,14 @@ def write_index(corpus: Corpus, folder: Path) -> Path:
     """
     table = io.StringIO(newline="")
     writer = csv.writer(table)
-    writer.writerow(_COLUMNS)
-    for one in corpus.utterances:
-        values = (getattr(one, column) for column in _COLUMNS)
-        writer.writerow([VOTES.join(value) if isinstance(value, tuple) else value for value in values])
+    kinds = sorted({kind for utterance in corpus.utterances for kind in utterance.groups})
+    scales = sorted({scale for utterance in corpus.utterances for scale in utterance.ratings})
+    writer.writerow([*_COLUMNS, *(GROUP + kind for kind in kinds), *(RATING + scale for scale in scales)])
+    for utterance in corpus.utterances:
+        values = (getattr(utterance, column) for column in _COLUMNS)
+        cells = [VOTES.join(value) if isinstance(value, tuple) else value for value in values]
+        cells += [utterance.groups.get(kind, "") for kind in kinds]
+        writer.writerow([*cells, *(utterance.ratings.get(scale, "") for scale in scales)])
     rows = table.getvalue().encode("utf-8", "surrogateescape")  # file names need not be UTF-8
     rest = {
         "format": FORMAT,
@@ -139,13 +145,14 @@ def read_index(folder: Path) -> Corpus | None:
         if not hashed or rest["format"] != FORMAT or rest["index_csv_sha256"] != hashlib.sha256(rows).hexdigest():
             return None
         table = csv.reader(io.StringIO(rows.decode("utf-8", "surrogateescape"), newline=""))
-        if tuple(next(table)) != _COLUMNS:
+        columns = next(table)
+        if tuple(columns[: len(_COLUMNS)]) != _COLUMNS:
             return None
         return Corpus(
             name=rest["name"],
             root=Path(rest["root"]),
             synthetic=rest["synthetic"],
-            utterances=tuple(_utterance(row) for row in table),
+            utterances=tuple(_utterance(dict(zip(columns, row, strict=True))) for row in table),
             problems=tuple(Problem(**problem) for problem in rest["problems"]),
             renamed=rest["renamed"],
             notes=tuple(rest["notes"]),
@@ -154,25 +161,24 @@ def read_index(folder: Path) -> Corpus | None:
         return None
 
 
-_COLUMNS = tuple(field.name for field in fields(Utterance))
+_COLUMNS = tuple(column.name for column in fields(Utterance) if column.name not in ("groups", "ratings"))
 
 
-def _utterance(row: list[str]) -> Utterance:
-    cell = dict(zip(_COLUMNS, row, strict=True))
+def _utterance(cell: dict[str, str]) -> Utterance:
+    def under(prefix: str) -> dict[str, str]:
+        return {name.removeprefix(prefix): text for name, text in cell.items() if name.startswith(prefix) and text}
+
     return Utterance(
         id=cell["id"],
         label=cell["label"],
         speaker=cell["speaker"],
-        session=cell["session"],
-        dialogue=cell["dialogue"],
-        scenario=cell["scenario"],
-        style=cell["style"],
-        valence=_number(cell["valence"]),
-        arousal=_number(cell["arousal"]),
-        dominance=_number(cell["dominance"]),
-        votes=tuple(cell["votes"].split(VOTES)) if cell["votes"] else (),
-        words=cell["words"],
         audio=cell["audio"],
+        groups=under(GROUP),
+        words=cell["words"],
+        votes=tuple(cell["votes"].split(VOTES)) if cell["votes"] else (),
+        ratings={scale: float(text) for scale, text in under(RATING).items()},
+        start=float(cell["start"]),
+        end=float(cell["end"]),
         samples=int(cell["samples"]),
         size=int(cell["size"]),
         mtime_ns=int(cell["mtime_ns"]),
@@ -180,7 +186,3 @@ def _utterance(row: list[str]) -> Utterance:
         rate=int(cell["rate"]),
         channels=int(cell["channels"]),
     )
-
-
-def _number(cell: str) -> float | None:
-    return float(cell) if cell else None

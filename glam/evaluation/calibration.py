@@ -1,4 +1,4 @@
-"""Whether confidence is accuracy: expected calibration error, Brier score, and the bins of a reliability diagram.
+"""Calibration, how far confidence is accuracy: expected calibration error, Brier score, bins of a reliability diagram.
 
 The confidence of a prediction is the highest of its probabilities. It is calibrated if, of all predictions made with
 confidence 80 %, 80 % are right. Guo, Pleiss, Sun and Weinberger, "On calibration of modern neural networks", ICML 2017.
@@ -32,7 +32,7 @@ class Bins:
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """How far confidence is accuracy. All in percent but for the Brier score.
+    """Measures of how far confidence is accuracy. All in percent but for the Brier score.
 
     error: the expected calibration error, sum over the bins of count/n * |accuracy - confidence|.
     by_chance: the error to expect of so many predictions with these confidences if they were perfectly calibrated.

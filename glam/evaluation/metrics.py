@@ -94,8 +94,10 @@ def scores_of(confusion: ArrayLike) -> Scores:
         macro_f1=float(scores.macro_f1),
         micro_f1=float(scores.micro_f1),
         weighted_f1=float(scores.weighted_f1),
-        recall=tuple(recall if there else None for recall, there in zip(scores.recall.tolist(), present, strict=True)),
-        absent=tuple(c for c, there in enumerate(present) if not there),
+        recall=tuple(
+            recall if occurs else None for recall, occurs in zip(scores.recall.tolist(), present, strict=True)
+        ),
+        absent=tuple(c for c, occurs in enumerate(present) if not occurs),
     )
 
 
@@ -139,13 +141,25 @@ def softmax(logits: ArrayLike) -> NDArray[np.float64]:
     return np.asarray(powers / powers.sum(-1, keepdims=True))
 
 
-def utterance_logits(segment_logits: ArrayLike, offsets: ArrayLike, mode: Averaging = "logits") -> Floats:
+def sigmoid(logits: ArrayLike) -> NDArray[np.float64]:
+    """1 / (1 + exp(-logits)) of logits (...), computed in float64 and without overflow."""
+    values = np.asarray(logits, dtype=np.float64)
+    powers = np.exp(-np.abs(values))
+    return np.asarray(np.where(values >= 0, 1.0, powers) / (1 + powers))
+
+
+def utterance_logits(
+    segment_logits: ArrayLike,
+    offsets: ArrayLike,
+    mode: Averaging = "logits",
+    activation: Literal["softmax", "sigmoid"] = "softmax",
+) -> Floats:
     """The mean over each utterance's segments: (U, C) from `segment_logits` (S, C).
 
     Segments offsets[u] .. offsets[u+1]-1 belong to utterance u; `offsets` is (U+1,). With mode "logits" the
-    logits are averaged, as the release does; with "probabilities" their softmax (as AACNN's authors do),
-    and the result is probabilities. Sums are in float64 and rounded once, to the dtype of the input, so the
-    result does not depend on how many segments an utterance has or on how they were batched.
+    logits are averaged, as the release does; with "probabilities" their softmax (as AACNN's authors do) or
+    their sigmoids (GLRF paper), and the result is these. Sums are in float64 and rounded once, to the dtype of the
+    input, so the result does not depend on how many segments an utterance has or on how they were batched.
 
     Raises ValueError for an utterance without segments, offsets that do not cover the segments, logits that
     are not finite, or another mode.
@@ -158,7 +172,8 @@ def utterance_logits(segment_logits: ArrayLike, offsets: ArrayLike, mode: Averag
     if mode not in ("logits", "probabilities"):
         raise ValueError(f'mode is {mode!r}, allowed are "logits" and "probabilities"')
     starts, lengths = checked_offsets(offsets, len(logits))
-    terms = logits.astype(np.float64) if mode == "logits" else softmax(logits)
+    probabilities = softmax if activation == "softmax" else sigmoid
+    terms = logits.astype(np.float64) if mode == "logits" else probabilities(logits)
     means = np.add.reduceat(terms, starts, axis=0) / lengths[:, None]
     return means.astype(logits.dtype)
 

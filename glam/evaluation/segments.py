@@ -1,4 +1,4 @@
-"""How the class moves within an utterance: agreement of its segments, their accuracy by position, majority voting.
+"""Movement of the class within an utterance: agreement of its segments, their accuracy by position, majority voting.
 
 Segments come in time order, utterance by utterance; `offsets` (U+1,) say where each utterance's begin: segments
 offsets[u] .. offsets[u+1]-1 belong to utterance u. Shares are in percent.
@@ -15,13 +15,13 @@ PARTS = 5  # of an utterance, for accuracy by position
 
 
 def votes(segment_classes: ArrayLike, offsets: ArrayLike, classes: int) -> Ints:
-    """How many segments of each utterance have each class: (U, classes) int64.
+    """Number of segments of each utterance that have each class: (U, classes) int64.
 
     segment_classes: (S,) integers in 0..classes-1. Raises ValueError for other input.
     """
-    found = checked_classes(segment_classes, classes, "segment classes")
-    starts, lengths = checked_offsets(offsets, found.size)
-    cells = np.repeat(np.arange(starts.size), lengths) * classes + found
+    checked = checked_classes(segment_classes, classes, "segment classes")
+    starts, lengths = checked_offsets(offsets, checked.size)
+    cells = np.repeat(np.arange(starts.size), lengths) * classes + checked
     return np.bincount(cells, minlength=starts.size * classes).reshape(starts.size, classes)
 
 
@@ -41,7 +41,7 @@ def majority_vote(counts: ArrayLike, scores: ArrayLike) -> Ints:
 
 @dataclass(frozen=True, eq=False)
 class SegmentAgreement:
-    """How the class moves within utterances: one number an utterance (U,)."""
+    """Movement of the class within utterances: one number an utterance (U,)."""
 
     agreement: NDArray[np.float64]  # percent of its segments that have the utterance's class
     changes: Ints  # how often the class differs from one segment to the next
@@ -95,7 +95,7 @@ class ByPosition:
 def accuracy_by_position(
     segment_classes: ArrayLike, truth: ArrayLike, offsets: ArrayLike, parts: int = PARTS
 ) -> ByPosition:
-    """How accuracy depends on the position of a segment within its utterance.
+    """Accuracy of segments by their position within the utterance.
 
     segment_classes: (S,). truth: (U,), the true classes of the utterances. Of the segments i = 0 .. n-1 of an
     utterance, the middle one is (n-1)//2, and those with (i + 1/2) / n in the k-th of `parts` equal intervals make

@@ -1,4 +1,4 @@
-"""What runs say together: summaries, intervals of a mean, and the two kinds of comparison.
+"""Statistics over runs: summaries, intervals of a mean, and the two kinds of comparison.
 
 Two questions need two tests. *Did we reproduce a printed number?* Given this corpus, random splits are
 independent draws, so the ordinary t interval and Welch's test on two summaries answer it (`ratio` 0 below).
@@ -58,7 +58,7 @@ class Comparison:
 
 
 class _Arm(NamedTuple):
-    """What a mean over runs adds to the variance of a difference: variance * (1/n + ratio), with n - 1 df."""
+    """One side's share of the variance of a difference of means: variance * (1/n + ratio), with n - 1 df."""
 
     variance: float
     n: int
@@ -104,14 +104,14 @@ def compare_paired(
     the differences being as seen here. Raises ValueError for lengths that differ, n < 2, values not finite,
     a negative ratio.
     """
-    one, two = _finite(first, "first"), _finite(second, "second")
-    if one.size != two.size:
-        raise ValueError(f"paired runs: {one.size} of the first, {two.size} of the second")
+    left, right = _finite(first, "first"), _finite(second, "second")
+    if left.size != right.size:
+        raise ValueError(f"paired runs: {left.size} of the first, {right.size} of the second")
     # the differences' rounding is that of the scores they come from, however small they are
-    mean, std = _mean_and_std(one - two, float(max(np.abs(one).max(), np.abs(two).max())))
+    mean, std = _mean_and_std(left - right, float(max(np.abs(left).max(), np.abs(right).max())))
     if std is None:
         raise ValueError("one pair of runs cannot be compared: two or more are needed")
-    return _compare(mean, std, [_Arm(std**2, one.size, ratio)], to_show, confidence)
+    return _compare(mean, std, [_Arm(std**2, left.size, ratio)], to_show, confidence)
 
 
 def compare_unpaired(
@@ -131,8 +131,8 @@ def compare_unpaired(
     cautious. Effect: Cohen's d, the difference over the root mean square of the two standard deviations.
     `runs_needed` is of each. Raises ValueError as `compare_paired`, lengths apart.
     """
-    one, two = summary(first), summary(second)
-    return _welch(one.mean, one.std, one.n, two.mean, two.std, two.n, ratios, to_show, confidence)
+    left, right = summary(first), summary(second)
+    return _welch(left.mean, left.std, left.n, right.mean, right.std, right.n, ratios, to_show, confidence)
 
 
 def welch_from_summaries(

@@ -1,1 +1,1 @@
-"""What a model sees of an utterance, and how it is kept on disk."""
+"""Inputs of models: what a model sees of an utterance, and how it is kept on disk."""

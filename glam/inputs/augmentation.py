@@ -9,22 +9,11 @@ from hashlib import sha256
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
 from glam.corpora.audio import RATE
-from glam.settings import Settings
 
 FACTORS = (0.8, 1.2)
 HIGHEST = 4800.0  # Hz
-
-
-class AugmentationSettings(Settings):
-    """Copies of the training utterances beside the recordings; held-out utterances have none.
-
-    vtlp_copies: copies with the vocal tract length perturbed, each by a factor of its own.
-    """
-
-    vtlp_copies: int = Field(0, ge=0)
 
 
 def warp_factor(utterance: str, copy: int) -> float:
@@ -35,7 +24,7 @@ def warp_factor(utterance: str, copy: int) -> float:
 
 
 def warped(frequency: NDArray[np.float64], factor: float) -> NDArray[np.float64]:
-    """Where frequencies in Hz go: piecewise linear, 0 and half the sampling rate stay."""
+    """The frequencies in Hz that these are moved to: piecewise linear, 0 and half the sampling rate stay."""
     half = RATE / 2
     corner = HIGHEST * min(factor, 1) / factor
     above = half - (half - factor * corner) / (half - corner) * (half - frequency)

@@ -1,13 +1,13 @@
-"""Features kept on disk: extracted once for all runs, styles and splits, and read through a memory map.
+"""Inputs kept on disk: computed once for all runs, parts and splits, and read through a memory map.
 
-A store holds the segments of every utterance of a label selection, one after another, under one setting of features,
-length, hop and padding: `features/<kind>-<hash>.npy`, and beside it a JSON file that is written last. Without that
-the array counts as absent.
+A store holds the rows of every utterance of a label selection, one after another, of one input under one cut:
+`features/<input>-<hash>.npy`, and beside it a JSON file that is written last. Without that the array counts as absent.
 """
 
 import io
 import json
 import os
+import re
 import shutil
 import sys
 import threading
@@ -27,35 +27,35 @@ from glam.corpora.audio import read_audio
 from glam.corpora.utterances import Utterance
 from glam.errors import GlamError
 from glam.files import only_one, replacing, write_text, written_from
-from glam.inputs.augmentation import warp_factor
-from glam.inputs.cut import Padding, padded_length, segment_starts
-from glam.inputs.spectral import Extractor, FeatureSettings
+from glam.inputs.cut import AnyCut, Part, Segments
+from glam.inputs.inputs import Input, InputSettings
 from glam.progress import bar
 
-FORMAT = 1
-GROUP = 256  # segments of an utterance that are extracted at a time: bounds the memory, whatever its length
+FORMAT = 2
 
 
 @dataclass(frozen=True, eq=False)
-class SegmentStore:
-    """Features of the segments of utterances.
+class Store:
+    """The rows of utterances.
 
-    path: the array (N, F, T) float32. ids: the U utterances. offsets: (U+1,) int64, the first row of each.
+    path: the array (N, ...). ids: the U utterances. offsets: (U+1,) int64, the first row of each. lengths: (N,) int64,
+    how much of each row is not padding; None where rows have none.
     """
 
     path: Path
     ids: tuple[str, ...]
     offsets: NDArray[np.int64]
+    lengths: NDArray[np.int64] | None
     checksum: str
 
     @cached_property
-    def features(self) -> np.memmap[Any, np.dtype[np.float32]]:
+    def array(self) -> np.memmap[Any, np.dtype[Any]]:
         """The array, mapped read-only."""
-        array: np.memmap[Any, np.dtype[np.float32]] = np.load(self.path, mmap_mode="r")
+        array: np.memmap[Any, np.dtype[Any]] = np.load(self.path, mmap_mode="r")
         return array
 
     def rows(self, positions: Sequence[int]) -> NDArray[np.int64]:
-        """Rows of the segments of the utterances at these positions, in that order."""
+        """Rows of the utterances at these positions, in that order."""
         parts = [np.arange(self.offsets[p], self.offsets[p + 1]) for p in positions]
         return np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
 
@@ -70,95 +70,106 @@ class SegmentStore:
 def open_store(
     root: Path,
     utterances: Sequence[Utterance],
-    features: FeatureSettings,
-    length: int,
-    hop: int,
-    padding: Padding,
+    settings: InputSettings,
+    cut: AnyCut,
+    part: Part,
     folder: Path,
     *,
     copy: int = 0,
     device: str = "cpu",
-) -> SegmentStore:
+) -> Store:
     """The store of these utterances and settings in `folder`, extracted now if it is not there.
 
     Args:
-        root: of the corpus. utterances: all of them long enough for a segment.
-        length, hop: of segments, in samples. padding: of utterances shorter than a segment.
+        root: of the corpus. utterances: all of them kept by the cut.
+        part: whether the rows are to train on or to test on, which the cut may make differ.
         copy: 0 for the recordings; from 1, the augmented copies of that number (augmentation.py).
         device: where features are computed.
 
     Memory stays bounded whatever the corpus. Several processes may ask at once: one extracts, the others wait.
     Raises GlamError where a recording has changed since it was indexed, or where the folder cannot take the store.
     """
-    wanted = _Wanted(root, tuple(utterances), features, length, hop, padding, copy, device)
-    base = folder / "features" / f"{features.kind}-{wanted.key[:16]}"
-    if (found := _read(base, wanted)) is not None:
-        return found
+    wanted = _Wanted(root, tuple(utterances), settings, settings.make(), cut, part, copy, device)
+    base = folder / "features" / f"{wanted.title}-{wanted.key[:16]}"
+    if (store := _read(base, wanted)) is not None:
+        return store
     try:
         base.parent.mkdir(parents=True, exist_ok=True)
         waiting = f"{base}.npy: another process is extracting these features; waiting for it"
         with only_one(_lock(base), waiting):
-            if (found := _read(base, wanted)) is None:  # another process may have made it meanwhile
+            if (store := _read(base, wanted)) is None:  # another process may have made it meanwhile
                 _extract(base, wanted)
-                found = _read(base, wanted)
+                store = _read(base, wanted)
     except OSError as error:
         raise GlamError(
             f"{base.parent}: features cannot be kept there ({error}); choose another folder with GLAM_DATA or "
             "--data-folder."
         ) from None
-    if found is None:
+    if store is None:
         raise GlamError(f"{base}.npy: was written, but cannot be read back; is the disk failing?")
-    return found
+    return store
 
 
 @dataclass(frozen=True, eq=False)
 class _Wanted:
-    """What `open_store` was asked for, and what follows from it."""
+    """The request to `open_store`, and what follows from it."""
 
     root: Path
     utterances: tuple[Utterance, ...]
-    features: FeatureSettings
-    length: int
-    hop: int
-    padding: Padding
+    settings: InputSettings
+    input: Input
+    cut: AnyCut
+    part: Part
     copy: int
     device: str
 
+    @property
+    def title(self) -> str:
+        """The name of the input as part of a file's name."""
+        return re.sub(r"[^\w-]", "-", self.settings.title)  # a dot would begin a suffix
+
+    @cached_property
+    def about(self) -> dict[str, Any]:
+        """The settings that decide about the rows, but for the utterances."""
+        settings = self.settings.scientific() | {"normalisation": None}  # which is of a run, not of what is kept
+        hops = [self.cut.hop(self.part)] if isinstance(self.cut, Segments) else []
+        cut = self.cut.model_dump(mode="json", include={"name", "length", "longest", "padding"})
+        return {"input": settings, "outside": dict(self.input.outside()), "cut": cut, "hop": hops, "copy": self.copy}
+
     @cached_property
     def key(self) -> str:
-        """SHA-256 of everything that decides about the features."""
-        sources = [(u.id, u.sha256) for u in self.utterances]
-        settings = [FORMAT, sources, self.features.model_dump(), self.length, self.hop, self.padding]
-        settings += [self.copy] * (self.copy > 0)
-        return sha256(json.dumps(settings, separators=(",", ":")).encode()).hexdigest()
+        """SHA-256 of everything that decides about the rows."""
+        sources = [[utterance.id, *self.input.source(utterance)] for utterance in self.utterances]
+        whole = json.dumps([FORMAT, sources, self.about], separators=(",", ":"), sort_keys=True)
+        return sha256(whole.encode()).hexdigest()
 
     @cached_property
     def ids(self) -> tuple[str, ...]:
-        """Of the utterances."""
-        return tuple(u.id for u in self.utterances)
+        """Ids of the utterances."""
+        return tuple(utterance.id for utterance in self.utterances)
 
     @cached_property
     def offsets(self) -> NDArray[np.int64]:
         """(U+1,): the first row of each utterance."""
-        lengths = (padded_length(u.samples, self.length, self.padding) for u in self.utterances)
-        counts = [len(segment_starts(n, self.length, self.hop)) for n in lengths]
+        counts = [self.cut.rows(utterance.samples, self.part) for utterance in self.utterances]
         return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
 
     @cached_property
-    def shape(self) -> tuple[int, int, int]:
-        """(N, F, T) of the array."""
-        return (int(self.offsets[-1]), *self.features.shape(self.length))
+    def shape(self) -> tuple[int, ...]:
+        """(N, ...) of the array."""
+        return (int(self.offsets[-1]), *self.input.shape(self.cut))
 
     @property
     def size(self) -> int:
         """Bytes of the file of the array."""
-        return len(self.header) + 4 * int(np.prod(self.shape))
+        return len(self.header) + np.dtype(self.input.dtype).itemsize * int(np.prod(self.shape))
 
     @cached_property
     def header(self) -> bytes:
-        """What the file of the array begins with."""
+        """The first bytes of the array's file."""
         header = io.BytesIO()
-        np.lib.format.write_array_header_1_0(header, {"descr": "<f4", "fortran_order": False, "shape": self.shape})
+        about = {"descr": self.input.dtype, "fortran_order": False, "shape": self.shape}
+        np.lib.format.write_array_header_1_0(header, about)
         return header.getvalue()
 
 
@@ -178,26 +189,29 @@ def _clear(base: Path) -> None:
                 leftover.unlink(missing_ok=True)
 
 
-def _read(base: Path, wanted: _Wanted) -> SegmentStore | None:
-    """The store as it lies there; None where it is absent, half-written, or other than what is wanted in anything."""
+def _read(base: Path, wanted: _Wanted) -> Store | None:
+    """The store as it lies there; None where it is absent, half-written, or not exactly what is wanted."""
     array = base.with_suffix(".npy")
     try:
         about = json.loads(base.with_suffix(".json").read_bytes())
         with array.open("rb") as file:
             whole = file.read(len(wanted.header)) == wanted.header and file.seek(0, os.SEEK_END) == about["bytes"]
-        said = (about["key"], about["utterances"], about["offsets"], about["bytes"])
+        written = (about["key"], about["utterances"], about["offsets"], about["bytes"])
         expected = (wanted.key, list(wanted.ids), wanted.offsets.tolist(), wanted.size)
-        if not whole or said != expected:
+        if not whole or written != expected:
             return None
-        return SegmentStore(array, wanted.ids, wanted.offsets, str(about["sha256"]))
+        lengths = None if about["lengths"] is None else np.array(about["lengths"], dtype=np.int64)
+        if lengths is not None and lengths.shape != (wanted.shape[0],):
+            return None
+        return Store(array, wanted.ids, wanted.offsets, lengths, str(about["sha256"]))
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 
 def _extract(base: Path, wanted: _Wanted) -> None:
-    for u, count in zip(wanted.utterances, np.diff(wanted.offsets), strict=True):
+    for utterance, count in zip(wanted.utterances, np.diff(wanted.offsets), strict=True):
         if not count:
-            raise GlamError(f"{u.id}: has {u.samples} samples, which is shorter than one segment of {wanted.length}")
+            raise GlamError(f"{utterance.id}: has {utterance.samples} samples, too few for {wanted.cut.title}")
     array, about = base.with_suffix(".npy"), base.with_suffix(".json")
     _clear(base)
     _check_room(base.parent, wanted.size)
@@ -205,15 +219,16 @@ def _extract(base: Path, wanted: _Wanted) -> None:
         with replacing(array) as temporary:
             with temporary.open("wb") as file:
                 file.write(wanted.header)
-                _fill(_Rows(file, len(wanted.header), wanted.shape), wanted)
+                rows = _Rows(file, len(wanted.header), wanted.shape, wanted.input.dtype)
+                _fill(rows, wanted)
             description = {
                 "key": wanted.key,
                 "bytes": wanted.size,
                 "sha256": _checksum(temporary),
-                "settings": wanted.features.model_dump()
-                | {"length": wanted.length, "hop": wanted.hop, "padding": wanted.padding, "copy": wanted.copy},
+                "settings": wanted.about,
                 "utterances": wanted.ids,
                 "offsets": wanted.offsets.tolist(),
+                "lengths": None if rows.lengths is None else rows.lengths.tolist(),
             }
             about.unlink(missing_ok=True)
         write_text(about, json.dumps(description))
@@ -230,43 +245,48 @@ def _extract(base: Path, wanted: _Wanted) -> None:
 class _Rows:
     """The rows of an array being written: a plain file, because a memory map on a full disk kills the process."""
 
-    def __init__(self, file: Any, header: int, shape: tuple[int, ...]) -> None:
-        self._file, self._header = file, header
-        self._row = 4 * int(np.prod(shape[1:]))
+    def __init__(self, file: Any, header: int, shape: tuple[int, ...], dtype: str) -> None:
+        self.lengths: NDArray[np.int64] | None = None
+        self._file, self._header, self._dtype, self._count = file, header, dtype, shape[0]
+        self._row = np.dtype(dtype).itemsize * int(np.prod(shape[1:]))
         self._lock = threading.Lock()
 
-    def write(self, first: int, values: NDArray[np.float32]) -> None:
+    def write(self, first: int, values: NDArray[Any], lengths: NDArray[np.int64] | None) -> None:
+        """Write the rows from the row `first` on."""
         with self._lock:
             self._file.seek(self._header + first * self._row)
-            self._file.write(np.ascontiguousarray(values, dtype="<f4").data)
+            self._file.write(np.ascontiguousarray(values, dtype=self._dtype).data)
+            if lengths is not None:
+                if self.lengths is None:
+                    self.lengths = np.zeros(self._count, dtype=np.int64)
+                self.lengths[first : first + len(lengths)] = lengths
 
 
 def _fill(rows: _Rows, wanted: _Wanted) -> None:
     import torch
 
-    features, length, device = wanted.features, wanted.length, wanted.device
-    plain = Extractor(features, length, device)
-    total = wanted.shape[0]
+    extractor = wanted.input.extractor(wanted.cut, wanted.device)
+    total, title = wanted.shape[0], wanted.settings.title
 
     def work(i: int) -> int:
-        one = wanted.utterances[i]
-        extractor = Extractor(features, length, device, warp_factor(one.id, wanted.copy)) if wanted.copy else plain
-        # A view: neighbouring segments share most of their samples, and copies would be several times the corpus.
-        speech = torch.from_numpy(_samples(wanted.root, one, length, wanted.padding))
-        segments = speech.unfold(0, length, wanted.hop)
-        for first in range(0, len(segments), GROUP):
-            group = extractor(segments[first : first + GROUP]).cpu().numpy()
-            rows.write(int(wanted.offsets[i]) + first, group)
-        return len(segments)
+        utterance, row = wanted.utterances[i], int(wanted.offsets[i])
+        samples = _samples(wanted.root, utterance, wanted.cut) if extractor.needs_audio else np.empty(0, np.float32)
+        for values, lengths in extractor(utterance, samples, wanted.part, wanted.copy):
+            rows.write(row, values, lengths)
+            row += len(values)
+        if row != wanted.offsets[i + 1]:
+            raise GlamError(f"{utterance.id}: {title} gave {row - wanted.offsets[i]} rows, expected {counts[i]}")
+        return int(counts[i])
 
     # Each thread takes its utterances from the file to the features alone, which keeps every core busy: threads that
     # share one operation wait for each other.
+    counts = np.diff(wanted.offsets)
     begun = time.monotonic()
-    print(f"extracting {features.kind} of {total} segments of {len(wanted.utterances)} utterances", file=sys.stderr)
+    print(f"extracting {title} of {total} rows of {len(wanted.utterances)} utterances", file=sys.stderr)
     threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     torch_threads = torch.get_num_threads()
     with (
-        bar(total, f"extracting {features.kind}", "segment") as progress,
+        bar(total, f"extracting {title}", "row") as progress,
         ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool,
     ):
         waiting: set[Future[int]] = set()
@@ -286,19 +306,21 @@ def _fill(rows: _Rows, wanted: _Wanted) -> None:
     print(f"extracted in {time.monotonic() - begun:.0f} s, and kept for every later run", file=sys.stderr, flush=True)
 
 
-def _samples(root: Path, utterance: Utterance, length: int, padding: Padding) -> NDArray[np.float32]:
-    """The recording as it was indexed, padded for segments of `length` samples."""
+def _samples(root: Path, utterance: Utterance, cut: AnyCut) -> NDArray[np.float32]:
+    """The recording as it was indexed, padded for segments."""
     path = root / utterance.audio
     samples = read_audio(path)
     on_disk = path.stat()
-    found = (on_disk.st_size, on_disk.st_mtime_ns, len(samples))
-    if found != (utterance.size, utterance.mtime_ns, utterance.samples):
+    measured = (on_disk.st_size, on_disk.st_mtime_ns, len(samples))
+    if measured != (utterance.size, utterance.mtime_ns, utterance.samples):
         raise GlamError(
-            f"{path}: has changed since the corpus was indexed: {found[0]} bytes and {found[2]} samples, then "
+            f"{path}: has changed since the corpus was indexed: {measured[0]} bytes and {measured[2]} samples, then "
             f"{utterance.size} and {utterance.samples}. Is something writing to the corpus? Run the same command again "
             "once it is at rest."
         )
-    return np.tile(samples, padded_length(len(samples), length, padding) // len(samples))
+    if isinstance(cut, Segments):
+        return np.tile(samples, cut.padded(len(samples)) // len(samples))
+    return samples
 
 
 def _check_room(folder: Path, needed: int) -> None:

@@ -1,1 +1,1 @@
-"""One run: losses, draws, steps. With glam.models the only room that imports torch at once."""
+"""One run: losses, draws, steps. Here and in glam.models, modules that compute import torch at once."""

@@ -1,4 +1,4 @@
-"""In what precision matrix products and convolutions are computed, and by which library."""
+"""Arithmetic of matrix products and convolutions: in what precision, and by which library."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -47,7 +47,7 @@ def _of_products(precision: Precision, device: torch.device) -> str:
 
 @cache
 def left_to_onednn() -> bool:
-    """Whether oneDNN computes float32 products on this CPU, instead of the MKL that torch turns to by itself.
+    """True where oneDNN computes float32 products on this CPU, instead of the MKL that torch turns to by itself.
 
     MKL uses AVX-512 on Intel's processors only: on others it is half as fast as can be. torch turns to oneDNN only
     where that is allowed to round to bfloat16 ("medium"), which it does with AMX and else does not: without AMX,
@@ -69,7 +69,7 @@ def left_to_onednn() -> bool:
 
 
 def _errors() -> Iterator[float]:
-    """How far products as in linear layers and attention are off, forward and backward, relative to their norm."""
+    """Errors of products as in linear layers and attention, forward and backward, relative to their norm."""
     draw = torch.Generator().manual_seed(0)
 
     def matrices(*shape: int) -> Tensor:
@@ -84,6 +84,6 @@ def _errors() -> Iterator[float]:
         lambda x, y, z, s: s @ s.transpose(1, 2),
         lambda x, y, z, s: s.transpose(1, 2) @ s,
     ):
-        found = product(a, b, bias, stack)
+        result = product(a, b, bias, stack)
         exact = product(*(matrix.double() for matrix in (a, b, bias, stack)))
-        yield float((found - exact).norm() / exact.norm())
+        yield float((result - exact).norm() / exact.norm())

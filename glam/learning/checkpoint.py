@@ -14,10 +14,11 @@ from torch import Tensor
 
 from glam.errors import GlamError
 from glam.files import write_bytes
-from glam.learning.engine import Learns, RunState
-from glam.results.run import Epoch
+from glam.learning.course import RunState
+from glam.learning.epoch import Epoch
+from glam.learning.learner import Learns
 
-FORMAT = "2"
+FORMAT = "3"
 
 
 def save_checkpoint(
@@ -48,7 +49,8 @@ def save_checkpoint(
         "notes": notes,
     }
     meta = {"format": FORMAT, "identity": identity, "state": json.dumps(plain)}
-    tensors = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
+    # Copies: safetensors take no tensors that share their memory, as a model's of tied weights do.
+    tensors = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     write_bytes(path, save(tensors, meta | {"sha256": _hash(tensors, meta["state"])}))
 

@@ -1,85 +1,131 @@
-"""Segments on their way to the device: resident where they fit, gathered batch by batch where they do not."""
+"""Rows of the inputs on their way to the device: resident where they fit, gathered batch by batch where they do not."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from copy import copy
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from glam.learning.normalisation import Scale
-
-# Share of the device's free memory that features may take; the rest is for the model's activations.
+# Share of the device's free memory that inputs may take; the rest is for the model's activations.
 RESIDENT_SHARE = 0.5
 
+LENGTH, GROUP = "_length", "_group"  # behind an input's name: what goes with its rows
 
-class Feed:
-    """The features of a store for one device, or of several of equal length: recordings and their augmented copies.
 
+class Column:
+    """One input: the rows of its store and, of equal length, of the stores of augmented copies.
+
+    arrays: files (N, ...) each. lengths: (N,) int64, how much of each row is not padding; None where rows have none.
+    group: (N,) int64, the speaker of each row, where the entrance asks for it.
     On a CPU the memory map itself is the tensor: the operating system keeps what is used, and processes share it.
-    On another device all of it is copied once if it fits into RESIDENT_SHARE of the free memory; else each batch is
-    gathered on the host by a thread while the one before is in use.
     """
 
-    def __init__(self, arrays: Sequence[Path], device: torch.device) -> None:
-        self._scale: Scale | None = None
+    def __init__(
+        self,
+        arrays: Sequence[Path],
+        device: torch.device,
+        lengths: NDArray[np.int64] | None = None,
+        group: NDArray[np.int64] | None = None,
+    ) -> None:
         # Copy-on-write: torch has no read-only tensors, and nothing here writes.
         host = [torch.from_numpy(np.load(array, mmap_mode="c")) for array in arrays]
-        size = sum(part.nbytes for part in host)
-        self.device = device
-        self.shape: tuple[int, int] = (int(host[0].shape[1]), int(host[0].shape[2]))
-        self.resident = device.type == "cpu" or size <= RESIDENT_SHARE * _free_memory(device)
-        self._features = [part.to(device) for part in host] if self.resident else host
+        self.device, self.length = device, len(host[0])
+        self.shape: tuple[int, ...] = tuple(host[0].shape[1:])
+        self.resident = device.type == "cpu" or sum(p.nbytes for p in host) <= RESIDENT_SHARE * _free_memory(device)
+        self._parts = [part.to(device) for part in host] if self.resident else host
+        place = device if self.resident else torch.device("cpu")
+        beside = {LENGTH: lengths, GROUP: group}
+        self._beside = {end: torch.from_numpy(a).to(place) for end, a in beside.items() if a is not None}
 
-    def batches(self, rows: Sequence[Tensor]) -> Iterator[Tensor]:
-        """The features (batch, 1, F, T) float32 of each batch of rows; rows lie on the device if resident."""
+    def recordings(self) -> Tensor:
+        """The first array (N, ...), on the host."""
+        return self._parts[0].cpu()
+
+    def grouped(self, group: NDArray[np.int64]) -> "Column":
+        """The same rows, each with its group (N,) beside."""
+        other = object.__new__(type(self))
+        vars(other).update(vars(self))
+        place = self.device if self.resident else torch.device("cpu")
+        other._beside = self._beside | {GROUP: torch.from_numpy(group).to(place)}
+        return other
+
+    def take(self, rows: Tensor) -> dict[str, Tensor]:
+        """The input in these rows (n,) and what goes with them, by what is to stand behind the input's name."""
+        return {"": self._rows(rows)} | {
+            end: of.index_select(0, rows % self.length) for end, of in self._beside.items()
+        }
+
+    def _rows(self, rows: Tensor) -> Tensor:
+        if len(self._parts) == 1:
+            return self._parts[0].index_select(0, rows % self.length)
+        # Rows of the second array follow those of the first. Every array is asked for every row, which costs little
+        # beside a step and, unlike picking the rows of each, never waits for the device. Behind the last copy, where
+        # another input has more, the arrays come again.
+        array, row = rows // self.length % len(self._parts), rows % self.length
+        parts = torch.stack([part.index_select(0, row) for part in self._parts])
+        return parts[array, torch.arange(len(rows), device=rows.device)]
+
+
+class Columns:
+    """The inputs of a model by name, row by row."""
+
+    def __init__(self, columns: Mapping[str, Column]) -> None:
+        self.columns = dict(columns)
+        self.resident = all(column.resident for column in columns.values())
+        self.device = next(iter(columns.values())).device
+
+    def __getitem__(self, name: str) -> Column:
+        return self.columns[name]
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shape of a row of each input."""
+        return {name: column.shape for name, column in self.columns.items()}
+
+    def replaced(self, **columns: Column) -> Self:
+        """The same, with other columns in place of those of that name."""
+        return type(self)(self.columns | columns)
+
+    def rows(self, rows: Tensor) -> Tensor:
+        """Row numbers where `batches` wants them."""
+        return rows.to(self.device) if self.resident else rows.cpu()
+
+    def batches(self, rows: Sequence[Tensor]) -> Iterator[dict[str, Tensor]]:
+        """The inputs of each batch of rows; rows lie on the device if all columns are resident there.
+
+        Else each batch is gathered on the host by a thread while the one before is in use.
+        """
         if self.resident:
             for batch in rows:
-                yield self._select(batch)
+                yield self._take(batch)
             return
         with ThreadPoolExecutor(1) as thread:
             ahead = None
             for batch in rows:
                 coming = thread.submit(self._gather, batch)
                 if ahead is not None:
-                    yield ahead.result().to(self.device, non_blocking=True)
+                    yield self._sent(ahead.result())
                 ahead = coming
             if ahead is not None:
-                yield ahead.result().to(self.device, non_blocking=True)
+                yield self._sent(ahead.result())
 
-    def recordings(self) -> Tensor:
-        """The first array (N, F, T), on the host."""
-        return self._features[0].cpu()
+    def _take(self, rows: Tensor) -> dict[str, Tensor]:
+        return {name + end: part for name, column in self.columns.items() for end, part in column.take(rows).items()}
 
-    def normalised(self, scale: Scale) -> "Feed":
-        """The same features, every batch of them normalised."""
-        other = copy(self)
-        other._scale = scale.to(self.device) if self.resident else scale
-        return other
+    def _gather(self, rows: Tensor) -> dict[str, Tensor]:
+        taken = {
+            name + end: part.cpu()
+            for name, column in self.columns.items()
+            for end, part in column.take(rows.to(column.device) if column.resident else rows).items()
+        }
+        return {name: part.pin_memory() for name, part in taken.items()} if self.device.type == "cuda" else taken
 
-    def rows(self, rows: Tensor) -> Tensor:
-        """Row numbers where `batches` wants them."""
-        return rows.to(self.device) if self.resident else rows.cpu()
-
-    def _select(self, rows: Tensor) -> Tensor:
-        features = self._gathered(rows)
-        return features if self._scale is None else self._scale(features, rows % len(self._features[0]))
-
-    def _gathered(self, rows: Tensor) -> Tensor:
-        if len(self._features) == 1:
-            return self._features[0].index_select(0, rows).unsqueeze(1)
-        # Rows of the second array follow those of the first. Every array is asked for every row, which costs little
-        # beside a step and, unlike picking the rows of each, never waits for the device.
-        length = len(self._features[0])
-        array, row = rows // length, rows % length
-        parts = torch.stack([part.index_select(0, row) for part in self._features])
-        return parts[array, torch.arange(len(rows), device=rows.device)].unsqueeze(1)
-
-    def _gather(self, rows: Tensor) -> Tensor:
-        batch = self._select(rows)
-        return batch.pin_memory() if self.device.type == "cuda" else batch
+    def _sent(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        return {name: part.to(self.device, non_blocking=True) for name, part in batch.items()}
 
 
 def _free_memory(device: torch.device) -> float:

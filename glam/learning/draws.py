@@ -1,4 +1,4 @@
-"""Mixup (paper section 3.3, equations 1 and 2), and the random draws of an epoch.
+"""Random draws of an epoch: the batches, mixup's partners and shares (paper section 3.3, equations 1 and 2).
 
 Everything random in an epoch is a function of the run's seed and the epoch alone, drawn on the CPU by NumPy's
 legacy generator, whose stream never changes: so a device or a restart does not change the experiment.
@@ -11,38 +11,68 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from glam.learning.settings import BySegments, ByUtterances
+
 
 @dataclass(frozen=True, eq=False)
 class EpochDraws:
-    """The draws of one epoch over n training segments in batches of B.
+    """The draws of one epoch over n training rows.
 
-    order: (n,) int64, positions of the segments in the order of training.
-    partner: (n,) int64, for each place in `order` the place (within the same batch) of the segment it is mixed with.
+    order: (n,) int64, positions of the rows in the order of training. sizes: how many rows each batch has.
+    partner: (n,) int64, for each place in `order` the place (within the same batch) of the row it is mixed with.
     share: (steps,) float64, lambda of each batch. Without mixup, both are None.
     dropout_seed: seeds the device's generator for dropout.
     """
 
     order: NDArray[np.int64]
+    sizes: tuple[int, ...]
     partner: NDArray[np.int64] | None
     share: NDArray[np.float64] | None
     dropout_seed: int
 
 
-def draw_epoch(seed: int, epoch: int, segments: int, batch_size: int, alpha: float) -> EpochDraws:
-    """The order, mixing partners (a permutation of each batch) and lambda ~ Beta(alpha, alpha) of each batch."""
+def draw_epoch(
+    seed: int, epoch: int, counts: NDArray[np.int64], batches: BySegments | ByUtterances, alpha: float = 0.0
+) -> EpochDraws:
+    """The batches of an epoch: of rows in any order, or of whole utterances.
+
+    counts: (U,) rows of each training utterance, which lie one after another. alpha: of mixup's Beta(alpha, alpha): the
+    partners are a permutation of each batch, lambda is one of each batch; 0 for no mixup.
+    """
     # Two words identify the epoch; SeedSequence spreads them over the generator's whole state.
     words = np.random.SeedSequence([seed, epoch]).generate_state(8)
     rng = np.random.RandomState(words)
-    order = rng.permutation(segments).astype(np.int64)
+    rows = int(counts.sum())
+    if isinstance(batches, ByUtterances):
+        utterances = rng.permutation(len(counts)).astype(np.int64)
+        starts = np.cumsum(counts) - counts
+        order = np.concatenate([np.arange(starts[u], starts[u] + counts[u]) for u in utterances]).astype(np.int64)
+        sizes = whole_batches(counts[utterances], batches)
+    else:
+        order = rng.permutation(rows).astype(np.int64)
+        sizes = tuple(min(batches.size, rows - start) for start in range(0, rows, batches.size))
     dropout_seed = int(rng.randint(0, 2**32 - 1, dtype=np.int64))
     if alpha == 0:
-        return EpochDraws(order, None, None, dropout_seed)
-    starts = range(0, segments, batch_size)
-    share = rng.beta(alpha, alpha, len(starts))
-    partner = np.concatenate([start + rng.permutation(min(batch_size, segments - start)) for start in starts]).astype(
-        np.int64
-    )
-    return EpochDraws(order, partner, share, dropout_seed)
+        return EpochDraws(order, sizes, None, None, dropout_seed)
+    share = rng.beta(alpha, alpha, len(sizes))
+    first = np.cumsum([0, *sizes[:-1]])
+    partner = np.concatenate([start + rng.permutation(size) for start, size in zip(first, sizes, strict=True)])
+    return EpochDraws(order, sizes, partner.astype(np.int64), share, dropout_seed)
+
+
+def whole_batches(counts: NDArray[np.int64], batches: ByUtterances) -> tuple[int, ...]:
+    """Rows of each batch of utterances with so many rows (U,), in that order.
+
+    A batch ends before it would have more than `size` utterances or `most` rows, but has one utterance at least.
+    """
+    sizes: list[int] = []
+    utterances = rows = 0
+    for count in counts.tolist():
+        if utterances and (utterances == batches.size or rows + count > batches.most):
+            sizes.append(rows)
+            utterances = rows = 0
+        utterances, rows = utterances + 1, rows + count
+    return (*sizes, rows)
 
 
 def mix(a: Tensor, b: Tensor, share: Tensor) -> Tensor:

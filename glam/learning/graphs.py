@@ -6,10 +6,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils import _pytree as pytree
 
 WARM_UP = 3  # calls before one is recorded: libraries allocate and choose their kernels
 
-Inputs = Sequence[Tensor | None]
+Inputs = Sequence[Any]  # tensors, in whatever tuples and dicts
 Function = Callable[..., Tensor]
 
 
@@ -24,11 +25,12 @@ class Graphs:
         self._recorded: dict[tuple[object, ...], _Recorded] = {}
 
     def call(self, function: Function, inputs: Inputs, state: Sequence[Tensor] = ()) -> Tensor:
-        """What the function gives for these inputs: a tensor of its own.
+        """The result of the function for these inputs: a tensor of its own.
 
         state: what the function changes besides, whose values the calls before a recording leave as they were.
         """
-        key = (function, *(None if tensor is None else tensor.shape for tensor in inputs))
+        tensors, structure = pytree.tree_flatten(inputs)
+        key = (function, structure, *(tensor.shape for tensor in tensors))
         if key not in self._recorded:
             self._recorded[key] = _Recorded(function, inputs, state, self._pool)
         return self._recorded[key](inputs)
@@ -36,7 +38,7 @@ class Graphs:
 
 class _Recorded:
     def __init__(self, function: Function, inputs: Inputs, state: Sequence[Tensor], pool: Any) -> None:
-        self.inputs = [None if tensor is None else tensor.clone() for tensor in inputs]
+        self.inputs = pytree.tree_map(torch.clone, inputs)
         before = [tensor.clone() for tensor in state]
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
@@ -57,8 +59,7 @@ class _Recorded:
             self.result = function(*self.inputs)
 
     def __call__(self, inputs: Inputs) -> Tensor:
-        for static, tensor in zip(self.inputs, inputs, strict=True):
-            if static is not None and tensor is not None:
-                static.copy_(tensor, non_blocking=True)
+        for static, tensor in zip(pytree.tree_leaves(self.inputs), pytree.tree_leaves(inputs), strict=True):
+            static.copy_(tensor, non_blocking=True)
         self.graph.replay()
         return self.result.clone()

@@ -1,28 +1,85 @@
-"""The losses: functions of (logits, target, group).
+"""The losses: modules (logits, target, group) -> the scalar that a step descends.
 
-logits: (batch, C). target: (batch,) int64. group: (batch,) int64, which utterance each segment of the batch belongs
-to; a loss over whole utterances needs it, cross-entropy does not.
+logits: (rows, C). target: (rows,) int64, the class of each row's utterance. group: (rows,) int64, the number of each
+row's utterance within the batch, from 0; a loss over whole utterances needs it, cross-entropy does not.
+
+A loss says how its logits become probabilities (`activation`), and whether a batch must hold whole utterances. One of
+the user's own is such a class, or a plain function of the three with keyword-only options.
 """
 
-from collections.abc import Callable
+from typing import Any, Literal, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
-Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
+from glam.learning.settings import LossSettings
+
+Activation = Literal["softmax", "sigmoid"]
 
 
-def cross_entropy(class_weights: Tensor | None = None) -> Loss:
-    """Mean cross-entropy (section 4.1), each class weighted by its entry of class_weights (C,) if given."""
+class Loss(Protocol):
+    """A loss, as a run uses it."""
 
-    def loss(logits: Tensor, target: Tensor, group: Tensor) -> Tensor:
-        return F.cross_entropy(logits, target, weight=class_weights)
+    activation: Activation
+    whole_utterances: bool
 
-    return loss
+    def __call__(self, logits: Tensor, target: Tensor, group: Tensor) -> Tensor:
+        """The loss of a batch, a scalar."""
+
+
+class CrossEntropy(nn.Module):
+    """Mean cross-entropy (section 4.1), each class weighted by its entry of weight (C,) if given."""
+
+    activation: Activation = "softmax"
+    whole_utterances = False
+    weight: Tensor | None
+
+    def __init__(self, weight: Tensor | None = None) -> None:
+        super().__init__()
+        self.register_buffer("weight", weight, persistent=False)
+
+    def forward(self, logits: Tensor, target: Tensor, group: Tensor) -> Tensor:
+        """See Loss."""
+        return F.cross_entropy(logits, target, weight=self.weight)
+
+
+class OwnFunction(nn.Module):
+    """A function (logits, target, group, **options) of the user's as a loss."""
+
+    activation: Activation = "softmax"
+    whole_utterances = False
+
+    def __init__(self, function: Any, options: dict[str, Any]) -> None:
+        super().__init__()
+        self.function, self.options = function, options
+
+    def forward(self, logits: Tensor, target: Tensor, group: Tensor) -> Tensor:
+        """See Loss."""
+        loss: Tensor = self.function(logits, target, group, **self.options)
+        return loss
+
+
+def loss_of(settings: LossSettings, classes: tuple[str, ...], weight: Tensor | None = None) -> nn.Module:
+    """The loss that settings name.
+
+    classes: names, by index, for a loss that wants them. weight: (C,) class weights, which cross-entropy alone takes.
+    Raises ValueError where an option has a value that the loss does not take.
+    """
+    made, positional = settings.source().load(), settings.source().signature().positional
+    if not isinstance(made, type):
+        return OwnFunction(made, settings.options())
+    given = {"classes": classes, "weight": weight}
+    module: nn.Module = made(*(given[name] for name in positional if name in given), **settings.options())
+    return module
+
+
+def activation_of(loss: nn.Module) -> Activation:
+    """The function that turns the logits of a loss into probabilities."""
+    return "sigmoid" if getattr(loss, "activation", "softmax") == "sigmoid" else "softmax"
 
 
 def share_weights(targets: Tensor, classes: int) -> Tensor:
-    """1 - the share of each class among these targets: (C,) float32 weights for `cross_entropy`."""
+    """1 - the share of each class among these targets: (C,) float32 weights for `CrossEntropy`."""
     counts = torch.bincount(targets, minlength=classes).double()
     return (1 - counts / counts.sum()).float()

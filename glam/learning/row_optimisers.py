@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
-from glam.learning.settings import TrainingSettings
+from glam.learning import settings as of
 
-BETAS, EPS = (0.9, 0.999), 1e-8  # of Adam: torch's defaults, as in the release
+BETAS = (0.9, 0.999)  # of Adam: torch's defaults, as in the release
 
 
 class Adam:
@@ -13,8 +13,8 @@ class Adam:
 
     counts = True
 
-    def __init__(self, matrix: Tensor, settings: TrainingSettings) -> None:
-        self.matrix, self.weight_decay = matrix, settings.weight_decay
+    def __init__(self, matrix: Tensor, decay: Tensor | float, eps: float) -> None:
+        self.matrix, self.decay, self.eps = matrix, decay, eps
         self.steps = torch.zeros(len(matrix), dtype=torch.float64, device=matrix.device)
         self.tensors = {"exp_avg": torch.zeros_like(matrix), "exp_avg_sq": torch.zeros_like(matrix)}
 
@@ -23,12 +23,12 @@ class Adam:
         weights, steps = self.matrix, self.steps
         first, second = self.tensors["exp_avg"], self.tensors["exp_avg_sq"]
         steps += 1
-        gradient = gradient.add(weights, alpha=self.weight_decay)
+        gradient = gradient + self.decay * weights
         first.lerp_(gradient, 1 - BETAS[0])
         second.mul_(BETAS[1]).addcmul_(gradient, gradient, value=1 - BETAS[1])
         size = (rate / (1 - BETAS[0] ** steps)).to(weights.dtype)
         root = (1 - BETAS[1] ** steps).sqrt().to(weights.dtype)
-        weights.sub_(size[:, None] * first / (second.sqrt() / root[:, None] + EPS))
+        weights.sub_(size[:, None] * first / (second.sqrt() / root[:, None] + self.eps))
 
 
 class Sgd:
@@ -36,16 +36,16 @@ class Sgd:
 
     counts = False
 
-    def __init__(self, matrix: Tensor, settings: TrainingSettings) -> None:
-        self.matrix, self.weight_decay, self.momentum = matrix, settings.weight_decay, settings.momentum
+    def __init__(self, matrix: Tensor, decay: Tensor | float, momentum: float) -> None:
+        self.matrix, self.decay, self.momentum = matrix, decay, momentum
         self.steps = torch.zeros(len(matrix), dtype=torch.float64, device=matrix.device)
-        self.tensors = {"momentum_buffer": torch.zeros_like(matrix)} if settings.momentum else {}
+        self.tensors = {"momentum_buffer": torch.zeros_like(matrix)} if momentum else {}
 
     def step(self, gradient: Tensor, rate: Tensor) -> None:
         """One step of all rows; gradient (rows, parameters), rate (rows,) float64."""
         weights = self.matrix
         self.steps += 1
-        gradient = gradient.add(weights, alpha=self.weight_decay)
+        gradient = gradient + self.decay * weights
         if self.momentum:
             buffer = self.tensors["momentum_buffer"]
             buffer.mul_(self.momentum).add_(gradient)
@@ -53,4 +53,25 @@ class Sgd:
         weights.sub_(rate.to(weights.dtype)[:, None] * gradient)
 
 
-ROW_OPTIMISERS: dict[str, type[Adam] | type[Sgd]] = {"adam": Adam, "sgd": Sgd}
+class Clipped:
+    """Another optimiser, which is given gradients whose norm, row by row, is at most `most`."""
+
+    def __init__(self, of: Adam | Sgd, most: float) -> None:
+        self.of, self.most = of, most
+        self.counts, self.steps, self.tensors = of.counts, of.steps, of.tensors
+
+    def step(self, gradient: Tensor, rate: Tensor) -> None:
+        """One step of all rows; gradient (rows, parameters), rate (rows,) float64."""
+        share = self.most / (gradient.norm(dim=1, keepdim=True) + 1e-6)  # as torch's clip_grad_norm_
+        self.of.step(gradient * share.clamp(max=1), rate)
+
+
+def row_optimiser(matrix: Tensor, settings: of.TrainingSettings, decayed: Tensor) -> Adam | Sgd | Clipped:
+    """The optimiser of the settings. matrix: (rows, parameters). decayed: (parameters,) bool, which ones decay."""
+    decay = settings.weight_decay if bool(decayed.all()) else settings.weight_decay * decayed.to(matrix.dtype)
+    optimiser: Adam | Sgd
+    if isinstance(settings.optimizer, of.Sgd):
+        optimiser = Sgd(matrix, decay, settings.optimizer.momentum)
+    else:
+        optimiser = Adam(matrix, decay, settings.optimizer.eps)
+    return Clipped(optimiser, settings.clip_norm) if settings.clip_norm else optimiser

@@ -1,66 +1,125 @@
-"""How a model is trained and evaluated: the settings of paper section 4.1 and the release's scripts."""
+"""Settings of training and evaluation: those of paper section 4.1 and the release's scripts."""
 
-from typing import Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from glam.settings import Settings
+from glam.named import Chosen
+from glam.settings import Settings, by_name
 
 Precision = Literal["fp32", "tf32", "bf16"]
 LARGEST = 1e30  # what an optimiser multiplies with must stay within float32
 
+LOSSES = {
+    "cross-entropy": "glam.learning.losses:CrossEntropy",
+}
+
+
+class BySegments(Settings):
+    """Batches of `size` rows of the cut in an order drawn anew in every epoch; the last one may be smaller."""
+
+    name: Literal["segments"]
+    size: int = Field(32, ge=1, le=65_536)
+
+
+class ByUtterances(Settings):
+    """Batches of `size` whole utterances, with all their segments: for losses that look at utterances as a whole.
+
+    most: segments that go through the network together. A batch takes fewer utterances where these have more, and an
+    utterance of more segments goes through it in parts, but is whole in the loss.
+    """
+
+    name: Literal["utterances"]
+    size: int = Field(16, ge=1, le=65_536)
+    most: int = Field(512, ge=2, le=65_536)
+
+
+class Adam(Settings):
+    """Adam with coupled weight decay."""
+
+    name: Literal["adam"]
+    eps: float = Field(1e-8, gt=0, le=1)
+
+
+class Sgd(Settings):
+    """Stochastic gradient descent with Nesterov `momentum`."""
+
+    name: Literal["sgd"]
+    momentum: float = Field(0.9, ge=0, lt=1)
+
+
+class Decay(Settings):
+    """The rate is multiplied by `factor` every `every` epochs, first after `first` (or as many).
+
+    It advances only if the rate is at least `least` then: a gate, not a clamp.
+    """
+
+    name: Literal["decay"]
+    factor: float = Field(0.95, gt=0, le=1)
+    every: int = Field(1, ge=1)
+    first: int | None = Field(None, ge=1)
+    least: float = Field(1e-6, ge=0, allow_inf_nan=False)
+
+
+class Cosine(Settings):
+    """The rate falls to 0 within `every` epochs, and rises again. least: as of Decay."""
+
+    name: Literal["cosine"]
+    every: int = Field(10, ge=2)
+    least: float = Field(1e-6, ge=0, allow_inf_nan=False)
+
+
+class Constant(Settings):
+    """The rate stays as it is."""
+
+    name: Literal["constant"]
+
+
+class LossSettings(Chosen):
+    """A loss by name, with its options."""
+
+    kind: ClassVar[str] = "loss"
+    ours: ClassVar[Mapping[str, str]] = LOSSES
+
+
+AnyBatches = Annotated[BySegments | ByUtterances, Field(discriminator="name"), by_name("segments")]
+AnyOptimizer = Annotated[Adam | Sgd, Field(discriminator="name"), by_name("adam")]
+AnySchedule = Annotated[Decay | Cosine | Constant, Field(discriminator="name"), by_name("decay")]
+AnyLoss = Annotated[LossSettings, by_name("cross-entropy")]
+
 
 class TrainingSettings(Settings):
-    """Optimiser, schedule, mixup and class balance of one run. The defaults are the release's for GLAM.
+    """Batches, optimiser, schedule, loss, mixup and class balance of one run. The defaults are the release's for GLAM.
 
-    epochs, batch_size: of segments; the last smaller batch of an epoch is kept.
-    optimizer: `adam` with coupled weight decay, or `sgd` with Nesterov `momentum`.
-    lr: initial learning rate.
-    schedule: `decay` multiplies the rate by `lr_factor` every `lr_every` epochs; `cosine` lets it fall to 0
-        within `lr_every` epochs; `constant` leaves it. After an epoch the schedule advances only if the rate is
-        at least `lr_min` then: a gate, not a clamp.
+    lr: initial learning rate, which `schedule` changes after every epoch. weight_decay: of the parameters whose names
+        begin with one of `decayed`; () for all.
+    clip_norm: the norm to which the gradient of a step is cut; 0 leaves it as it is.
     alpha: of mixup's Beta(alpha, alpha); 0 switches mixup off (section 3.3).
     class_weights: `share` weighs a class's loss by 1 - its share of the training utterances' segments.
     upsampling: repeat training utterances until every class has as many as the largest.
-    normalisation: of each coefficient to mean 0 and deviation 1, fitted on the training utterances: over all of them
-        (`training`) or each speaker's (`speaker`).
     precision: of the arithmetic; tf32 needs an NVIDIA GPU.
     shuffle_labels: a control, not a way to train: the labels of the training utterances are permuted among them, so
         that a model can only score by chance.
     """
 
     epochs: int = Field(50, ge=1, le=100_000)
-    batch_size: int = Field(32, ge=1, le=65_536)
-    optimizer: Literal["adam", "sgd"] = "adam"
+    batches: AnyBatches = BySegments(name="segments")
+    optimizer: AnyOptimizer = Adam(name="adam")
     lr: float = Field(1e-3, gt=0, le=LARGEST)
-    momentum: float = Field(0.9, ge=0, lt=1)
     weight_decay: float = Field(1e-6, ge=0, le=LARGEST)
-    schedule: Literal["decay", "cosine", "constant"] = "decay"
-    lr_factor: float = Field(0.95, gt=0, le=1)
-    lr_every: int = Field(1, ge=1)
-    lr_min: float = Field(1e-6, ge=0, allow_inf_nan=False)
+    decayed: tuple[str, ...] = ()
+    schedule: AnySchedule = Decay(name="decay")
+    loss: AnyLoss = Field(default_factory=lambda: LossSettings(name="cross-entropy"))
+    clip_norm: float = Field(0.0, ge=0, le=LARGEST)
     alpha: float = Field(0.5, ge=0, allow_inf_nan=False)
     class_weights: Literal["none", "share"] = "none"
     upsampling: bool = False
-    normalisation: Literal["none", "training", "speaker"] = "none"
     precision: Precision = "fp32"
     shuffle_labels: bool = False
 
-    @model_validator(mode="after")
-    def _every_option_acts(self) -> Self:
-        default = type(self).model_fields
-        if self.optimizer == "adam" and self.momentum != default["momentum"].default:
-            raise ValueError("momentum belongs to optimizer sgd; Adam has none to set")
-        if self.schedule != "decay" and self.lr_factor != default["lr_factor"].default:
-            raise ValueError(f"lr_factor belongs to schedule decay; schedule is {self.schedule}")
-        if self.schedule == "cosine" and self.lr_every < 2:
-            raise ValueError("lr_every: with schedule cosine, the epochs until the rate is 0, at least 2 (release: 10)")
-        if self.schedule == "constant" and self.lr_every != default["lr_every"].default:
-            raise ValueError("lr_every belongs to the schedules decay and cosine; schedule is constant")
-        return self
-
 
 class EvaluationSettings(Settings):
-    """How the segments of an utterance become its class: the mean of their `logits`, or of `probabilities`."""
+    """The way from an utterance's segments to its class: by the mean of their `logits`, or of `probabilities`."""
 
     average: Literal["logits", "probabilities"] = "logits"

@@ -1,21 +1,23 @@
 """The models by name. Importing this package does not import torch; building a model does.
 
-A model is one function (classes, shape, **options) -> module and one line in each of the two tables below.
+A model is one function (classes, <its inputs>, *, <its options>) -> module, and one line below. Its positional
+parameters are the inputs that it wants, given the shape of a row of each; one with a default can be done without. The
+module takes the inputs in that order and gives logits (rows, classes).
 """
 
 from __future__ import annotations
 
 import warnings
-from importlib import import_module
-from typing import TYPE_CHECKING, Self
-
-from pydantic import Field, field_validator, model_validator
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
 
 from glam.errors import GlamError
-from glam.settings import Settings
+from glam.named import Chosen, in_file
 
 if TYPE_CHECKING:
     from torch import nn
+
+Shape = tuple[int, ...]
 
 MODELS: dict[str, str] = {
     "glam": "glam.models.architectures:glam",
@@ -28,102 +30,66 @@ MODELS: dict[str, str] = {
     "aacnn-original": "glam.models.architectures:aacnn_original",
 }
 
-# The options a model takes and their defaults: here as well as in the function's signature, so that settings
-# are checked without importing torch.
-OPTIONS: dict[str, dict[str, int | float | bool]] = {
-    "multi-scale-mha": {"heads": 4, "hidden": 64},
-    "multi-scale-aa": {"dropout": 0.5},
-    "mhcnn": {"heads": 4, "hidden": 64},
-    "aacnn": {"dropout": 0.5},
-    "aacnn-original": {"dropout": 0.5, "dropout_at_test": False},
-}
+
+class ModelSettings(Chosen):
+    """A model by name, with its options."""
+
+    kind: ClassVar[str] = "model"
+    ours: ClassVar[Mapping[str, str]] = MODELS
+
+    def inputs(self) -> tuple[str, ...]:
+        """The names of the inputs that the model takes, in order: its positional parameters after the classes."""
+        return self.source().signature().positional[1:]
+
+    def optional_inputs(self) -> frozenset[str]:
+        """The inputs that the model can do without."""
+        return self.source().signature().optional
 
 
-def check_name(name: str) -> str:
-    """The name itself, if there is such a model; GlamError with the list of models otherwise."""
-    if name not in MODELS:
-        raise GlamError(f"There is no model {name!r}. The models are: {', '.join(MODELS)}.")
-    return name
+def build(model: ModelSettings, classes: int, shapes: Mapping[str, Shape]) -> nn.Module:
+    """The model with initial weights drawn from torch's global generator.
 
-
-def check_options(name: str, options: dict[str, int | float | bool]) -> None:
-    """GlamError with the options that the model takes, if it does not take all of these."""
-    taken = OPTIONS.get(name, {})
-    unknown = [option for option in options if option not in taken]
-    if unknown:
-        allowed = f"Its options are: {', '.join(taken)}." if taken else "It takes no options."
-        raise GlamError(f"Model {name!r} does not take {', '.join(map(repr, unknown))}. {allowed}")
-
-
-def build(name: str, classes: int, shape: tuple[int, int], **options: int | float | bool) -> nn.Module:
-    """The model of that name, its initial weights drawn from torch's global generator.
-
-    Args:
-        name: one of MODELS.
-        classes: number of classes.
-        shape: (F, T) of the features: frequencies (coefficients) and frames.
-        options: what the model takes besides, see OPTIONS.
-
-    Returns a module from features (batch, 1, F, T) to logits (batch, classes), whose `embed` gives the last
-    hidden layer (batch, features). Raises GlamError for an unknown name or option.
+    classes: number of classes. shapes: of a row of each input, by name. Raises GlamError where the model cannot be
+    made so: an option has a wrong value, an input is missing or of another shape.
     """
-    module, function = MODELS[check_name(name)].split(":")
-    check_options(name, options)
-    model: nn.Module = getattr(import_module(module), function)(classes, shape, **options)
-    return model
+    function = model.source().load()
+    given = [shapes.get(name) for name in model.inputs()]
+    try:
+        network: nn.Module = function(classes, *given, **model.options())
+    except GlamError:
+        raise
+    except Exception as error:
+        raise GlamError(f"the model {model.title} cannot be made: {in_file(error, model.own_file)}") from None
+    return network
 
 
-class ModelSettings(Settings):
-    """Which model, and its options; None is the model's own default.
+def check_shape(model: ModelSettings, classes: int, shapes: Mapping[str, Shape], lengths: frozenset[str]) -> None:
+    """GlamError where the model cannot take rows of these shapes, or gives no logits (rows, classes).
 
-    An option given at its default becomes None too: writing a default out does not make another experiment.
-    """
-
-    name: str = "glam"
-    heads: int | None = Field(default=None, ge=1, le=1024, description="attention heads (the release's --head)")
-    hidden: int | None = Field(default=None, ge=1, le=4096, description="channels of a head (--attn_hidden)")
-    dropout: float | None = Field(default=None, ge=0, lt=1, description="dropout on the attention weights")
-    dropout_at_test: bool | None = Field(default=None, description="dropout stays active in evaluation")
-
-    @field_validator("name")
-    @classmethod
-    def _known(cls, name: str) -> str:
-        try:
-            return check_name(name)
-        except GlamError as error:
-            raise ValueError(str(error)) from None
-
-    @model_validator(mode="after")
-    def _taken(self) -> Self:
-        try:
-            check_options(self.name, self.options())
-        except GlamError as error:
-            raise ValueError(str(error)) from None
-        for option, value in OPTIONS.get(self.name, {}).items():
-            if getattr(self, option) == value:
-                object.__setattr__(self, option, None)
-        return self
-
-    def options(self) -> dict[str, int | float | bool]:
-        """The options given, as `build` takes them."""
-        return self.model_dump(exclude={"name"}, exclude_none=True)
-
-
-def check_shape(model: ModelSettings, classes: int, shape: tuple[int, int]) -> None:
-    """GlamError where the model cannot take features of that shape (F, T), or gives no logits (batch, classes).
-
-    Found out by giving it two segments of zeros, before anything long begins.
+    lengths: the inputs whose rows are padded, so that their lengths follow them. Found out by giving the model two rows
+    of zeros, before anything long begins.
     """
     import torch
 
+    described = ", ".join(f"{name} {' x '.join(map(str, shape))}" for name, shape in shapes.items())
     with torch.random.fork_rng(devices=[]), torch.inference_mode(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about layers without weights, which are refused below
+        network = build(model, classes, shapes).eval()
+        rows: list[torch.Tensor] = []
+        for name in model.inputs():
+            if name in shapes:
+                rows.append(torch.zeros(2, *shapes[name]))
+                rows += [torch.full((2,), max(shapes[name]))] if name in lengths else []
         try:
-            found = tuple(build(model.name, classes, shape, **model.options()).eval()(torch.zeros(2, 1, *shape)).shape)
-        except (RuntimeError, ValueError, IndexError, ZeroDivisionError) as error:
+            logits = network(*rows)
+        except Exception as error:
             raise GlamError(
-                f"the model {model.name} cannot take features of {shape[0]} x {shape[1]} (frequencies x frames; "
-                f"{' '.join(str(error).split())}): choose a greater segments.length or features.coefficients"
+                f"the model {model.title} cannot take rows of {described}: {in_file(error, model.own_file)}. "
+                "Choose a greater cut.length, another input, or mend the model."
             ) from None
-    if found != (2, classes):
-        raise GlamError(f"the model {model.name} gives {found} for two segments, expected logits (2, {classes})")
+    shape = tuple(getattr(logits, "shape", ()))
+    if shape != (2, classes):
+        raise GlamError(
+            f"the model {model.title} gives {shape or type(logits).__name__} for two rows of {described}; "
+            f"expected logits (2, {classes})"
+        )

@@ -1,7 +1,7 @@
 """The published models, each as trunk + fusion: read downwards, the ablation of the GLAM paper (Table 2).
 
-A model is any module from features (batch, 1, F, T) to logits (batch, classes) that gives its last hidden
-layer as `embed`. Each function below takes the number of classes and the shape (F, T) of the features. In all
+A model is any module from its inputs to logits (rows, classes); these have one, `audio`, features (rows, F, T), and
+give their last hidden layer as `embed`. Each function below takes the number of classes and the shape (F, T). In all
 but APCNN a linear layer decides. It is made before the fusion, as in the release: a seed then draws the very
 initial weights of GLAM that it draws there.
 """
@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 from glam.models.fusions import AreaAttention, AttentionPooling, GlobalAware, HeadFusion
 from glam.models.trunks import MultiScale, Shallow
+
+Shape = tuple[int, ...]
 
 
 class Network(nn.Module):
@@ -23,11 +25,11 @@ class Network(nn.Module):
 
     def embed(self, x: Tensor) -> Tensor:
         """The last hidden layer (batch, features): what enters the linear layer."""
-        hidden: Tensor = self.fusion(self.trunk(x))
+        hidden: Tensor = self.fusion(self.trunk(x.unsqueeze(1)))
         return hidden
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits (batch, classes) of features (batch, 1, F, T)."""
+        """Logits (batch, classes) of features (batch, F, T)."""
         logits: Tensor = self.classify(self.embed(x))
         return logits
 
@@ -42,57 +44,57 @@ class PoolingNetwork(nn.Module):
 
     def embed(self, x: Tensor) -> Tensor:
         """The map that enters the fusion, averaged over positions as the decisions are: (batch, channels)."""
-        hidden: Tensor = self.trunk(x)
+        hidden: Tensor = self.trunk(x.unsqueeze(1))
         return hidden.mean(dim=(2, 3))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits (batch, classes) of features (batch, 1, F, T)."""
-        logits: Tensor = self.fusion(self.trunk(x))
+        """Logits (batch, classes) of features (batch, F, T)."""
+        logits: Tensor = self.fusion(self.trunk(x.unsqueeze(1)))
         return logits
 
 
-def glam(classes: int, shape: tuple[int, int]) -> Network:
+def glam(classes: int, audio: Shape) -> Network:
     """GLAM (section 3, Figure 1): multi-scale trunk + global-aware fusion."""
     trunk = MultiScale()
-    f, t = trunk.map_size(shape)
+    f, t = trunk.map_size(audio)
     classify = nn.Linear(trunk.channels * f * t, classes)
     fusion = nn.Sequential(GlobalAware(trunk.channels, f * t), nn.ReLU(), nn.Flatten())
     return Network(trunk, fusion, classify)
 
 
-def multi_scale(classes: int, shape: tuple[int, int]) -> Network:
+def multi_scale(classes: int, audio: Shape) -> Network:
     """Multi-scale (Table 2): multi-scale trunk alone."""
     trunk = MultiScale()
-    f, t = trunk.map_size(shape)
+    f, t = trunk.map_size(audio)
     classify = nn.Linear(trunk.channels * f * t, classes)
     return Network(trunk, nn.Flatten(), classify)
 
 
-def multi_scale_mha(classes: int, shape: tuple[int, int], heads: int = 4, hidden: int = 64) -> Network:
+def multi_scale_mha(classes: int, audio: Shape, *, heads: int = 4, hidden: int = 64) -> Network:
     """Multi-scale + MHA (Table 2): multi-scale trunk + head fusion."""
     trunk = MultiScale()
-    f, t = trunk.map_size(shape)
+    f, t = trunk.map_size(audio)
     classify = nn.Linear(hidden * heads * f * t, classes)
     fusion = nn.Sequential(HeadFusion(trunk.channels, heads, hidden), nn.ReLU(), nn.Flatten())
     return Network(trunk, fusion, classify)
 
 
-def multi_scale_aa(classes: int, shape: tuple[int, int], dropout: float = 0.5) -> Network:
+def multi_scale_aa(classes: int, audio: Shape, *, dropout: float = 0.5) -> Network:
     """Multi-scale + AA (Table 2): multi-scale trunk + area attention."""
     trunk = MultiScale()
-    f, t = trunk.map_size(shape)
+    f, t = trunk.map_size(audio)
     classify = nn.Linear(trunk.channels * f * t, classes)
     fusion = nn.Sequential(AreaAttention(dropout), nn.ReLU(), nn.Flatten())
     return Network(trunk, fusion, classify)
 
 
-def apcnn(classes: int, shape: tuple[int, int]) -> PoolingNetwork:
+def apcnn(classes: int, audio: Shape) -> PoolingNetwork:
     """APCNN (paper's [6]): shallow trunk + attention pooling; any shape will do."""
     trunk = Shallow(stem=8)
     return PoolingNetwork(trunk, AttentionPooling(trunk.channels, classes))
 
 
-def mhcnn(classes: int, shape: tuple[int, int], heads: int = 4, hidden: int = 64) -> Network:
+def mhcnn(classes: int, audio: Shape, *, heads: int = 4, hidden: int = 64) -> Network:
     """MHCNN (paper's [8]): shallow trunk + head fusion, averaged over positions; any shape will do."""
     trunk = Shallow(stem=8)
     classify = nn.Linear(hidden, classes)
@@ -101,25 +103,23 @@ def mhcnn(classes: int, shape: tuple[int, int], heads: int = 4, hidden: int = 64
     return Network(trunk, fusion, classify)
 
 
-def aacnn(classes: int, shape: tuple[int, int], dropout: float = 0.5) -> Network:
+def aacnn(classes: int, audio: Shape, *, dropout: float = 0.5) -> Network:
     """AACNN (paper's [9]) as the release has it: shallow trunk + area attention."""
     trunk = Shallow(stem=16, along="frequency")
-    f, t = trunk.map_size(shape)
+    f, t = trunk.map_size(audio)
     classify = nn.Linear(trunk.channels * f * t, classes)
     fusion = nn.Sequential(AreaAttention(dropout), nn.ReLU(), nn.Flatten())
     return Network(trunk, fusion, classify)
 
 
-def aacnn_original(
-    classes: int, shape: tuple[int, int], dropout: float = 0.5, dropout_at_test: bool = False
-) -> Network:
+def aacnn_original(classes: int, audio: Shape, *, dropout: float = 0.5, dropout_at_test: bool = False) -> Network:
     """AACNN as its authors have it: "same" padding, each row of the map attends along time, no ReLU after it.
 
     Their features are log mel spectrograms of shape (128, 81). Batch norm normalises here: in their code a missing
     flag keeps it at its initial statistics.
     """
     shallow = Shallow(stem=16, along="frequency")
-    f, t = shallow.map_size((shape[0] + 1, shape[1] + 1))
+    f, t = shallow.map_size((audio[0] + 1, audio[1] + 1))
     trunk = nn.Sequential(nn.ZeroPad2d((0, 1, 0, 1)), shallow)  # what the stems would lose: they keep the size
     classify = nn.Linear(shallow.channels * f * t, classes)
     fusion = nn.Sequential(AreaAttention(dropout, by_row=True, dropout_at_test=dropout_at_test), nn.Flatten())

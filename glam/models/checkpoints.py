@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from glam.errors import GlamError
-from glam.models import build, check_name
+from glam.models import MODELS, ModelSettings, build
 
 # What the release trains on: MFCC of 26 coefficients, segments of 1.8 s or 2 s.
 SHAPES = ((26, 57), (26, 63))
@@ -99,7 +99,7 @@ def load_released(
             state = {key: _tensor(value) for key, value in source.items()}
         else:
             state = _read(Path(source))
-        return _load(state, _recognise(state) if name is None else check_name(name), shape)
+        return _load(state, _recognise(state) if name is None else name, shape)
     except GlamError as error:
         where = "the state dict" if isinstance(source, Mapping) else source
         raise GlamError(f"Cannot load {where} as a released checkpoint: {error}") from None
@@ -161,7 +161,8 @@ def _recognise(state: Mapping[str, Tensor]) -> str:
 def _load(state: Mapping[str, Tensor], name: str, shape: tuple[int, int] | None) -> Released:
     """The model of that name with these released weights."""
     if name not in LAYERS:
-        raise GlamError(f"the release has no {name}, it has {', '.join(LAYERS)}.")
+        what = "the release has no" if name in MODELS else "there is no model"
+        raise GlamError(f"{what} {name}; the release has {', '.join(LAYERS)}.")
     weights = translate(state, name)
     decision = "top_down.bias" if name == "apcnn" else "fc.bias"
     if decision not in state:
@@ -176,7 +177,7 @@ def _load(state: Mapping[str, Tensor], name: str, shape: tuple[int, int] | None)
     misfits = []
     for candidate in SHAPES if shape is None else (shape,):
         with torch.random.fork_rng(devices=[]):  # the draws of weights that are replaced at once
-            model = build(name, classes, candidate, **options)
+            model = build(ModelSettings.model_validate({"name": name, **options}), classes, {"audio": candidate})
         misfit = _misfit(weights, model)
         if misfit is None:
             model.load_state_dict(weights)
@@ -195,7 +196,7 @@ def _misfit(weights: Mapping[str, Tensor], model: nn.Module) -> str | None:
             return f"{key} would be {tuple(tensor.shape)} and is {tuple(weights[key].shape)}"
     for key in weights:
         if key not in expected:
-            return f"{key} is too many"
+            return f"{key} is not expected"
     return None
 
 
@@ -233,6 +234,6 @@ def _read(path: Path) -> dict[str, Tensor]:
         raise GlamError(f"it holds a {type(content).__name__}; expected a state dict.")
     for key, value in content.items():
         if not (isinstance(key, str) and isinstance(value, Tensor)):
-            found = type(value).__name__
-            raise GlamError(f"its entry {key!r} is of type {found}; expected a state dict of named tensors.")
+            kind = type(value).__name__
+            raise GlamError(f"its entry {key!r} is of type {kind}; expected a state dict of named tensors.")
     return content

@@ -16,7 +16,7 @@ _CHUNK = 2**17  # places hashed together on a CPU: as many as its cache holds
 
 
 def seed_buffer() -> Tensor:
-    """What a module registers under SEED, not to be saved: the seed of its next masks."""
+    """A buffer for a module to register under SEED, not to be saved: the seed of its next masks."""
     return torch.zeros((), dtype=torch.int64)
 
 
@@ -26,12 +26,44 @@ def seeds(model: nn.Module) -> list[Tensor]:
 
 
 def is_seed(name: str) -> bool:
-    """Whether a buffer of that name is the seed of a module's masks."""
+    """True where a buffer of that name is the seed of a module's masks."""
     return name.rpartition(".")[2] == SEED
 
 
+class Dropout(nn.Module):
+    """Dropout of single values: in training, each is 0 with probability p, and 1 / (1 - p) times itself otherwise.
+
+    Nothing is drawn in evaluation, nor where p is 0.
+
+    Args:
+        p: probability of dropping a value.
+        stream: tells this module's masks from those of the model's others, which have the same seed: a number of its
+            own for each.
+
+    Raises ValueError for a p outside [0, 1).
+    """
+
+    def __init__(self, p: float, stream: int) -> None:
+        super().__init__()
+        if not 0 <= p < 1:
+            raise ValueError(f"dropout is {p}, expected at least 0 and less than 1")
+        self.p = p
+        self.stream = stream
+        self.register_buffer(SEED, seed_buffer(), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """A tensor of any shape to one of the same shape."""
+        if not self.training or not self.p:
+            return x
+        return x * kept(x.shape, self.p, self.get_buffer(SEED), self.stream) / (1 - self.p)
+
+    def extra_repr(self) -> str:
+        """The text that `print` shows of it."""
+        return f"p={self.p}, stream={self.stream}"
+
+
 def kept(shape: Sequence[int], dropout: float, seed: Tensor, stream: int) -> Tensor:
-    """Which places are kept, each with probability 1 - dropout: a bool tensor of that shape.
+    """A mask of the places that are kept, each with probability 1 - dropout: a bool tensor of that shape.
 
     seed: () int64, on the device of the result. stream: tells the masks that one module draws from one seed apart.
     """

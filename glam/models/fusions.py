@@ -53,6 +53,8 @@ class HeadFusion(nn.Module):
 
     def __init__(self, channels: int, heads: int, hidden: int) -> None:
         super().__init__()
+        if min(heads, hidden) < 1:
+            raise ValueError(f"heads: {heads}, hidden: {hidden}: expected 1 or more of each")
         self.heads = heads
         self.query = nn.Conv2d(channels, heads * hidden, 1)
         self.key = nn.Conv2d(channels, heads * hidden, 1)
@@ -86,6 +88,8 @@ class AreaAttention(nn.Module):
 
     def __init__(self, dropout: float, by_row: bool = False, dropout_at_test: bool = False) -> None:
         super().__init__()
+        if not 0 <= dropout < 1:
+            raise ValueError(f"dropout: given {dropout:g}, expected 0 or more and below 1")
         self.dropout = dropout
         self.by_row = by_row
         self.dropout_at_test = dropout_at_test
@@ -126,7 +130,7 @@ def _runs(weights: Tensor, width: int) -> Tensor:
 
 
 def _spread(areas: Sequence[Tensor]) -> Tensor:
-    """To each position, what the areas have that it belongs to; areas of width 1, 2, ...: the transpose of _runs."""
+    """The sum over the areas that each position belongs to; areas of width 1, 2, ...: the transpose of _runs."""
     total = areas[0]
     for width, area in enumerate(areas[1:], 2):
         for before in range(width):

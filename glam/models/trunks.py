@@ -69,9 +69,9 @@ class MultiScale(nn.Module):
         y: Tensor = self.layers(torch.cat((self.across_frequency(x), self.along_time(x)), dim=2))
         return y
 
-    def map_size(self, shape: tuple[int, int]) -> tuple[int, int]:
+    def map_size(self, shape: tuple[int, ...]) -> tuple[int, int]:
         """(F', T') of the map made from features of shape (F, T)."""
-        frequencies, frames = shape
+        frequencies, frames = shape[0], shape[1]
         return frequencies // 2, frames // 4
 
 
@@ -107,7 +107,7 @@ class Shallow(nn.Module):
         y: Tensor = self.layers(torch.cat(stems, dim=1 if self.along == "channels" else 2))
         return y
 
-    def map_size(self, shape: tuple[int, int]) -> tuple[int, int]:
+    def map_size(self, shape: tuple[int, ...]) -> tuple[int, int]:
         """(F', T') of the map made from features of shape (F, T)."""
         frequencies, frames = shape[0] - 1, shape[1] - 1
         return (frequencies if self.along == "channels" else 2 * frequencies) // 4, frames // 4

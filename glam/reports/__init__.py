@@ -1,1 +1,1 @@
-"""What is said about stored runs: tables, in words and numbers. Nothing here imports torch."""
+"""Reports on stored runs: tables, in words and numbers. Nothing here imports torch at once."""

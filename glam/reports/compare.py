@@ -1,4 +1,4 @@
-"""Is one experiment better than another, beyond this corpus? From stored runs; nothing is trained.
+"""Comparison of two experiments: is one better, beyond this corpus? From stored runs; nothing is trained.
 
 Runs are paired where both held out the same utterances, which equal seeds alone do not ensure: two experiments split
 the same list only if they drop the same utterances as too short.
@@ -11,15 +11,16 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from tabulate import tabulate
 
 from glam.errors import GlamError
 from glam.evaluation.metrics import Scores, confusion_matrix, scores_of
 from glam.evaluation.statistics import Comparison, compare_paired, compare_unpaired
 from glam.progress import bar
+from glam.reports.grid import grid
 from glam.reports.summary import heading, mean_std, read_runs
 from glam.reports.views import SELECTION, View, default_view, parts, take
-from glam.results.run import StoredExperiment, StoredRun, read_experiment
+from glam.results.experiment import StoredExperiment, read_experiment
+from glam.results.run import StoredRun
 from glam.splits.population import composition_line
 from glam.words import counted
 
@@ -52,11 +53,11 @@ class Side:
 
 @dataclass(frozen=True, eq=False)
 class Contest:
-    """What is compared, and how: the runs' scores of each side, and whether run i of both make a pair.
+    """The two sides of a comparison: the scores of their runs, and whether run i of both make a pair.
 
     ratios: test / training utterances of a run, of each side. sets: for each run of each side, which test set it has,
-    as a number: folds that leave a group out test the same utterances with every seed. said: how the runs were brought
-    together.
+    as a number: folds that leave a group out test the same utterances with every seed.
+    remarks: how the runs were brought together.
     """
 
     first: tuple[Scores, ...]
@@ -64,7 +65,7 @@ class Contest:
     paired: bool
     ratios: tuple[float, float]
     sets: tuple[tuple[int, ...], tuple[int, ...]]
-    said: tuple[str, ...]
+    remarks: tuple[str, ...]
 
     def values(self, metric: str) -> tuple[list[float], list[float]]:
         """One value of a metric for each test set of each side: the mean over the runs that have it."""
@@ -72,11 +73,11 @@ class Contest:
 
     def compare(self, metric: str, *, corrected: bool = True) -> Comparison:
         """The difference in one metric, first minus second; naive as to what is beyond this corpus if not corrected."""
-        one, two = self.values(metric)
+        first, second = self.values(metric)
         ratios = self.ratios if corrected else (0.0, 0.0)
         if self.paired:
-            return compare_paired(one, two, ratio=max(ratios), to_show=TO_SHOW)
-        return compare_unpaired(one, two, ratios=ratios, to_show=TO_SHOW)
+            return compare_paired(first, second, ratio=max(ratios), to_show=TO_SHOW)
+        return compare_unpaired(first, second, ratios=ratios, to_show=TO_SHOW)
 
 
 def compare(first: Path, second: Path, view: View | None = None, common: bool = False) -> str:
@@ -97,7 +98,7 @@ def compare(first: Path, second: Path, view: View | None = None, common: bool = 
     kind = "paired" if contest.paired else "unpaired"
     single_class = any(side.experiment.split.single_class for side in sides)
     metrics = {"WA": "wa"} if single_class else METRICS
-    lines += ["", _table(contest, metrics), "", f"{kind}: {contest.said[0]}", *contest.said[1:]]
+    lines += ["", _table(contest, metrics), "", f"{kind}: {contest.remarks[0]}", *contest.remarks[1:]]
     if single_class:
         lines.append("UA is left out: what a fold is tested on is nearly of one class")
     return "\n".join([*lines, f"epoch: {SELECTION[view]}", *_explained(contest)])
@@ -109,14 +110,14 @@ def bring_together(a: Side, b: Side, common: bool) -> Contest:
     if common:
         return _on_common(a, b, shared)
     pairs = [name for name in shared if _same_utterances(a.runs[name], b.runs[name])]
-    said = []
+    remarks = []
     if len(pairs) >= 2:
-        said.append(f"{len(pairs)} pairs of runs that held out the same utterances")
+        remarks.append(f"{len(pairs)} pairs of runs that held out the same utterances")
         left = [len(side.runs) - len(pairs) for side in (a, b)]
         if any(left):
-            said.append(f"left out, as they have no partner: {counted(left[0], 'run')} of A, {left[1]} of B")
-        one, two = [a.runs[name] for name in pairs], [b.runs[name] for name in pairs]
-        return _contest(one, two, paired=True, said=said)
+            remarks.append(f"left out, as they have no partner: {counted(left[0], 'run')} of A, {left[1]} of B")
+        first, second = [a.runs[name] for name in pairs], [b.runs[name] for name in pairs]
+        return _contest(first, second, paired=True, remarks=remarks)
     for name, side in zip("AB", (a, b), strict=True):
         if len(side.runs) < 2:
             raise GlamError(
@@ -127,39 +128,40 @@ def bring_together(a: Side, b: Side, common: bool) -> Contest:
         why = "the experiments have no seed (and fold) in common"
     else:
         why = f"of {counted(len(shared), 'seed')} in common, {len(pairs)} held out the same utterances in both"
-    said.append(f"{why}; all {len(a.runs)} runs of A against all {len(b.runs)} of B")
+    remarks.append(f"{why}; all {len(a.runs)} runs of A against all {len(b.runs)} of B")
     if shared and not pairs:
-        said.append("--common compares them in pairs, on the utterances that both runs of a seed held out")
-    return _contest(list(a.runs.values()), list(b.runs.values()), paired=False, said=said)
+        remarks.append("--common compares them in pairs, on the utterances that both runs of a seed held out")
+    return _contest(list(a.runs.values()), list(b.runs.values()), paired=False, remarks=remarks)
 
 
 def _on_common(a: Side, b: Side, shared: Sequence[str]) -> Contest:
     """Pairs of equal seeds, scored again on the utterances that both held out."""
-    one, two, sizes = [], [], []
+    first, second, sizes = [], [], []
     for name in shared:
         ids = sorted(a.runs[name].guesses.keys() & b.runs[name].guesses.keys())
         if ids:
-            one.append(_scored_on(a, a.runs[name], ids))
-            two.append(_scored_on(b, b.runs[name], ids))
+            first.append(_scored_on(a, a.runs[name], ids))
+            second.append(_scored_on(b, b.runs[name], ids))
             sizes.append(len(ids))
-    if len(one) < 2:
+    if len(first) < 2:
         raise GlamError(
-            f"--common: of {counted(len(shared), 'seed')} in common, {len(one)} with utterances that both experiments "
-            f"held out; two or more are needed. A has {counted(len(a.runs), 'finished run')}, B {len(b.runs)}."
+            f"--common: of {counted(len(shared), 'seed')} in common, {len(first)} with utterances that both "
+            f"experiments held out; two or more are needed. A has {counted(len(a.runs), 'finished run')}, B "
+            f"{len(b.runs)}."
         )
     least, most = min(sizes), max(sizes)
-    said = [
-        f"{len(one)} pairs of runs of the same seed (and fold), scored on the "
+    remarks = [
+        f"{len(first)} pairs of runs of the same seed (and fold), scored on the "
         f"{least if least == most else f'{least} to {most}'} utterances that both held out"
     ]
-    return _contest(one, two, paired=True, said=said)
+    return _contest(first, second, paired=True, remarks=remarks)
 
 
-def _contest(one: Sequence[Arm], two: Sequence[Arm], *, paired: bool, said: Sequence[str]) -> Contest:
+def _contest(first: Sequence[Arm], second: Sequence[Arm], *, paired: bool, remarks: Sequence[str]) -> Contest:
     def ratio(arms: Sequence[Arm]) -> float:
         return float(np.mean([len(arm.guesses) / arm.training for arm in arms]))
 
-    sets = (_test_sets(one), _test_sets(two))
+    sets = (_test_sets(first), _test_sets(second))
     for side, numbers in zip("AB", sets, strict=True):
         if len(set(numbers)) < 2:
             raise GlamError(
@@ -167,12 +169,12 @@ def _contest(one: Sequence[Arm], two: Sequence[Arm], *, paired: bool, said: Sequ
             )
     more = ["runs that test the same utterances (those of other seeds) count once, with their mean"]
     return Contest(
-        first=tuple(arm.scores for arm in one),
-        second=tuple(arm.scores for arm in two),
+        first=tuple(arm.scores for arm in first),
+        second=tuple(arm.scores for arm in second),
         paired=paired,
-        ratios=(ratio(one), ratio(two)),
+        ratios=(ratio(first), ratio(second)),
         sets=sets,
-        said=(*said, *(more if any(len(set(numbers)) < len(numbers) for numbers in sets) else [])),
+        remarks=(*remarks, *(more if any(len(set(numbers)) < len(numbers) for numbers in sets) else [])),
     )
 
 
@@ -184,20 +186,22 @@ def _test_sets(arms: Sequence[Arm]) -> tuple[int, ...]:
 
 def _by_set(scores: Sequence[Scores], sets: Sequence[int], metric: str) -> list[float]:
     values: dict[int, list[float]] = {}
-    for one, number in zip(scores, sets, strict=True):
-        values.setdefault(number, []).append(getattr(one, metric))
+    for score, number in zip(scores, sets, strict=True):
+        values.setdefault(number, []).append(getattr(score, metric))
     return [float(np.mean(same)) for same in values.values()]
 
 
-def _same_utterances(one: Arm, two: Arm) -> bool:
-    return one.held_out == two.held_out and one.guesses.keys() == two.guesses.keys()
+def _same_utterances(first: Arm, second: Arm) -> bool:
+    return first.held_out == second.held_out and first.guesses.keys() == second.guesses.keys()
 
 
 def _scored_on(side: Side, arm: Arm, ids: Sequence[str]) -> Arm:
     index = {name: i for i, name in enumerate(side.experiment.classes)}
     truth = dict(zip(side.experiment.ids, side.experiment.targets.tolist(), strict=True))
-    counts = confusion_matrix([truth[one] for one in ids], [index[arm.guesses[one]] for one in ids], len(index))
-    return Arm(scores_of(counts), arm.held_out, {one: arm.guesses[one] for one in ids}, arm.training)
+    counts = confusion_matrix(
+        [truth[utterance] for utterance in ids], [index[arm.guesses[utterance]] for utterance in ids], len(index)
+    )
+    return Arm(scores_of(counts), arm.held_out, {utterance: arm.guesses[utterance] for utterance in ids}, arm.training)
 
 
 def _read(folder: Path, view: View) -> Side:
@@ -234,11 +238,11 @@ def _same_classes(a: StoredExperiment, b: StoredExperiment) -> None:
             "different classes cannot be compared"
         )
     truth = dict(zip(b.ids, (b.classes[target] for target in b.targets), strict=True))
-    for one, target in zip(a.ids, a.targets.tolist(), strict=True):
-        if truth.get(one, a.classes[target]) != a.classes[target]:
+    for utterance, target in zip(a.ids, a.targets.tolist(), strict=True):
+        if truth.get(utterance, a.classes[target]) != a.classes[target]:
             raise GlamError(
-                f"utterance {one} is {a.classes[target]} in {a.folder} and {truth[one]} in {b.folder}: these are not "
-                "scores of the same task"
+                f"utterance {utterance} is {a.classes[target]} in {a.folder} and {truth[utterance]} in {b.folder}: "
+                "these are not scores of the same task"
             )
 
 
@@ -260,24 +264,19 @@ def _table(contest: Contest, metrics: Mapping[str, str]) -> str:
         "p, naive": [],
     }
     for metric in metrics.values():
-        found, naive = contest.compare(metric), contest.compare(metric, corrected=False)
+        corrected, naive = contest.compare(metric), contest.compare(metric, corrected=False)
         cells = [
             *(mean_std(values) for values in contest.values(metric)),
-            f"{found.difference:+.2f}",
-            f"{found.interval.low:+.2f} to {found.interval.high:+.2f}",
-            _p(found.p),
-            f"{found.effect:.2f}",
-            "no number" if math.isinf(found.runs_needed) else f"{found.runs_needed:.0f}",
+            f"{corrected.difference:+.2f}",
+            f"{corrected.interval.low:+.2f} to {corrected.interval.high:+.2f}",
+            _p(corrected.p),
+            f"{corrected.effect:.2f}",
+            "no number" if math.isinf(corrected.runs_needed) else f"{corrected.runs_needed:.0f}",
             _p(naive.p),
         ]
         for row, cell in zip(rows.values(), cells, strict=True):
             row.append(cell)
-    return tabulate(
-        [[name, *cells] for name, cells in rows.items()],
-        headers=["", *metrics],
-        tablefmt="github",
-        disable_numparse=True,
-    )
+    return grid(["", *metrics], [[name, *cells] for name, cells in rows.items()])
 
 
 def _p(value: float) -> str:

@@ -9,7 +9,8 @@ import numpy as np
 from glam.errors import GlamError
 from glam.evaluation.metrics import softmax
 from glam.reports.views import SELECTION, Part, View, default_view, parts, take
-from glam.results.run import experiment_of, read_run
+from glam.results.experiment import experiment_of
+from glam.results.run import read_run
 
 
 def export(folder: Path, output: TextIO, epoch: int | None = None, view: View | None = None) -> str:
@@ -29,15 +30,15 @@ def export(folder: Path, output: TextIO, epoch: int | None = None, view: View | 
         chosen = parts(experiment, run, stored, view)
     else:
         chosen = (Part(slice(run.validation_only, None), epoch - 1),)
-    found = take(experiment, stored, chosen)
-    guesses, chances = found.logits.argmax(axis=1), softmax(found.logits)
+    scored = take(experiment, stored, chosen)
+    guesses, chances = scored.logits.argmax(axis=1), softmax(scored.logits)
     table = csv.writer(output, lineterminator="\n")
     table.writerow(["utterance", "label", "prediction", *experiment.classes])
-    for row in np.argsort(found.utterances):
+    for row in np.argsort(scored.utterances):
         table.writerow(
             [
-                experiment.ids[found.utterances[row]],
-                experiment.classes[found.truth[row]],
+                experiment.ids[scored.utterances[row]],
+                experiment.classes[scored.truth[row]],
                 experiment.classes[guesses[row]],
                 *(f"{chance:.6f}" for chance in chances[row]),
             ]

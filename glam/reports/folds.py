@@ -10,10 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from glam.evaluation.metric import Metric
 from glam.evaluation.metrics import Scores, scores_of
-from glam.reports.views import Outcome, Result
-from glam.results.run import StoredExperiment
-from glam.splits.splits import LEFT_OUT
+from glam.evaluation.scored import Scored
+from glam.reports.views import Outcome, Result, value
+from glam.results.experiment import StoredExperiment
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,6 +25,11 @@ class Pooled:
     scores: Scores
     confusion: NDArray[np.int64]
     utterances: int
+    of: tuple[Result, ...]
+
+    def scored(self) -> Scored:
+        """The predictions of all folds, read from the disk."""
+        return Scored.together([result.scored() for result in self.of])
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,13 +48,13 @@ class FoldResults:
 def pool(experiment: StoredExperiment, results: Sequence[Result]) -> FoldResults:
     """Bring the results of an experiment with folds together; only seeds that have all their folds are pooled."""
     by_seed: dict[int, dict[int, Result]] = {}
-    for one in results:
-        if one.fold is not None:
-            by_seed.setdefault(one.seed, {})[one.fold] = one
+    for result in results:
+        if result.fold is not None:
+            by_seed.setdefault(result.seed, {})[result.fold] = result
     numbers = range(1, len(experiment.folds) + 1)
     missing = {
-        seed: tuple(experiment.folds[fold - 1] for fold in numbers if fold not in found)
-        for seed, found in by_seed.items()
+        seed: tuple(experiment.folds[fold - 1] for fold in numbers if fold not in by_fold)
+        for seed, by_fold in by_seed.items()
     }
     complete = [seed for seed in by_seed if not missing[seed]]
     shown = complete or list(by_seed)
@@ -63,22 +69,22 @@ def pool(experiment: StoredExperiment, results: Sequence[Result]) -> FoldResults
 
 
 def outcomes(experiment: StoredExperiment, results: Sequence[Result]) -> tuple[Outcome, ...]:
-    """What a mean is over: the results, one a run; with folds, one a seed that has all of them, its folds pooled."""
+    """Outcomes that a mean is over: the results, one a run; with folds, one for each seed that has all, pooled."""
     return pool(experiment, results).pooled if experiment.folds else tuple(results)
 
 
-def fold_values(experiment: StoredExperiment, found: FoldResults, metric: str) -> list[float]:
-    """One value of a metric of Scores for each fold, over which the mean is taken.
+def fold_values(experiment: StoredExperiment, folds: FoldResults, metric: Metric) -> list[float]:
+    """One value of a metric for each fold, over which the mean is taken.
 
     Where the folds of all seeds test the same utterances, a fold's value is its mean over the seeds: more seeds make it
     surer, but are no further test sets.
     """
-    values = [[float(getattr(one.scores, metric)) for one in results] for results in found.each.values() if results]
-    if experiment.split.protocol in LEFT_OUT:
+    values = [[value(result, metric) for result in results] for results in folds.each.values() if results]
+    if experiment.split.left_out:
         return [sum(of_fold) / len(of_fold) for of_fold in values]
-    return [value for of_fold in values for value in of_fold]
+    return [score for of_fold in values for score in of_fold]
 
 
 def _pooled(seed: int, results: Sequence[Result]) -> Pooled:
-    confusion = np.sum([one.confusion for one in results], axis=0)
-    return Pooled(seed, scores_of(confusion), confusion, int(confusion.sum()))
+    confusion = np.sum([result.confusion for result in results], axis=0)
+    return Pooled(seed, scores_of(confusion), confusion, int(confusion.sum()), tuple(results))

@@ -1,4 +1,4 @@
-"""What the splits of a protocol share between training and test, and what scores without hearing anything.
+"""Sharing between training and test in the splits of a protocol, and what scores without hearing anything.
 
 From groups and classes alone: neither the corpus nor a prediction is needed, so that every report can say it.
 """
@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 
 from glam.evaluation.baselines import majority_of_group
 from glam.evaluation.metrics import Scores, confusion_matrix, scores_of
-from glam.results.run import StoredExperiment
+from glam.results.experiment import StoredExperiment
 from glam.splits.groups import Groups
-from glam.splits.splits import RunKey, Split, SplitSettings, split
+from glam.splits.protocols import AnyProtocol
+from glam.splits.runs import RunKey
+from glam.splits.splits import Split
 
 Ints = NDArray[np.int64]
 
@@ -31,9 +33,9 @@ REFERENCES = {EVERYTHING: "", "the majority of its scenario": "scenario", "the m
 
 @dataclass(frozen=True)
 class Overlap:
-    """How many distinct ones there are of an attribute; training, test and both are means over the splits.
+    """Numbers of distinct values of an attribute; training, test and both are means over the splits.
 
-    whole: among all utterances. train, test: in that part of a split. both: in either. seen: the share of test
+    whole: among all utterances. train, test: in that part of a split. both: in the two of them. seen: the share of test
     utterances, in percent, whose own occurs in training.
     """
 
@@ -70,14 +72,12 @@ class Sharing:
     references: dict[str, Reference]
 
 
-def look_through(
-    settings: SplitSettings, groups: Groups, targets: Ints, classes: int, runs: Sequence[RunKey]
-) -> Sharing:
-    """What the splits of these runs share. targets: (n,) classes of the utterances that `groups` divides.
+def look_through(protocol: AnyProtocol, groups: Groups, targets: Ints, classes: int, runs: Sequence[RunKey]) -> Sharing:
+    """Look through the splits of these runs. targets: (n,) classes of the utterances that `groups` divides.
 
     Raises GlamError where the utterances have too little for the protocol.
     """
-    splits = [split(settings, groups, run) for run in runs]
+    splits = [protocol.split(groups, run) for run in runs]
     everyone = np.arange(len(targets))
     codes = {name: grouping.codes for name, grouping in groups.items() if any(grouping.names)}
     overlaps = {"utterances": _overlap(everyone, splits)}
@@ -90,39 +90,40 @@ def look_through(
     return Sharing(tuple(splits), overlaps, references)
 
 
-def audit_line(found: Sharing) -> str:
-    """In one line: what training and test share, and what scores without hearing anything."""
+def audit_line(sharing: Sharing) -> str:
+    """The audit in one line: what training and test share, and what scores without hearing anything."""
     shared = [
-        f"{_number(one.both)} of {_number(one.test)} {name}"
-        for name, one in found.overlaps.items()
+        f"{_number(overlap.both)} of {_number(overlap.test)} {name}"
+        for name, overlap in sharing.overlaps.items()
         if name in ("speakers", "dialogues", "scenarios")
     ]
-    if twins := found.overlaps.get("recordings"):
+    if twins := sharing.overlaps.get("recordings"):
         shared.append(f"{_number(twins.both)} identical recordings")
     points = [
         f"{f'of the {of}' if (of := REFERENCES[name]) else 'majority class'} "
-        f"{np.mean([one.wa for one in reference.test]):.1f} / {np.mean([one.ua for one in reference.test]):.1f}"
-        for name, reference in found.references.items()
+        f"{np.mean([scores.wa for scores in reference.test]):.1f} / "
+        f"{np.mean([scores.ua for scores in reference.test]):.1f}"
+        for name, reference in sharing.references.items()
     ]
     return f"test shares with training {', '.join(shared)}; WA / UA without hearing anything: {', '.join(points)}"
 
 
 def protocol_line(experiment: StoredExperiment, runs: Sequence[RunKey]) -> str:
     """The protocol of these runs of a stored experiment, with its audit in short; reads no corpus and no run."""
-    settings = experiment.split
+    protocol = experiment.split
     if not experiment.groups:
-        return f"{settings.title}; what training and test share was not stored with this experiment: glam audit says it"
+        return f"{protocol.title}; what training and test share was not stored with this experiment: glam audit says it"
     if not runs:
-        return settings.title
-    found = look_through(settings, experiment.groups, experiment.targets, len(experiment.classes), runs)
-    return f"{settings.title}; {audit_line(found)}"
+        return protocol.title
+    sharing = look_through(protocol, experiment.groups, experiment.targets, len(experiment.classes), runs)
+    return f"{protocol.title}; {audit_line(sharing)}"
 
 
 def _overlap(codes: Ints, splits: Sequence[Split]) -> Overlap:
     count = int(codes.max()) + 1
     rows = []
-    for one in splits:
-        train, test = (np.bincount(codes[part], minlength=count) for part in (one.train, one.scored))
+    for split in splits:
+        train, test = (np.bincount(codes[part], minlength=count) for part in (split.train, split.scored))
         both = (train > 0) & (test > 0)
         rows.append(((train > 0).sum(), (test > 0).sum(), both.sum(), 100 * test[both].sum() / test.sum()))
     train_size, test_size, in_both, seen = np.mean(rows, axis=0).tolist()
@@ -135,13 +136,14 @@ def _reference(codes: Ints, targets: Ints, classes: int, splits: Sequence[Split]
         return confusion_matrix(targets[test], guess, classes)
 
     pooled: dict[int, Ints] = {}
-    for seed, one in zip(seeds, splits, strict=True):
-        pooled[seed] = pooled.get(seed, np.zeros((classes, classes), dtype=np.int64)) + counted(one.train, one.scored)
+    for seed, split in zip(seeds, splits, strict=True):
+        empty = np.zeros((classes, classes), dtype=np.int64)
+        pooled[seed] = pooled.get(seed, empty) + counted(split.train, split.scored)
     everyone = np.arange(len(targets))
     return Reference(
         test=tuple(scores_of(counts) for counts in pooled.values()),
         in_sample=scores_of(counted(everyone, everyone)),
-        unseen=float(np.mean([(~np.isin(codes[one.scored], codes[one.train])).sum() for one in splits])),
+        unseen=float(np.mean([(~np.isin(codes[split.scored], codes[split.train])).sum() for split in splits])),
     )
 
 

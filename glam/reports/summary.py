@@ -6,16 +6,16 @@ for this corpus and one for beyond it.
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-from tabulate import tabulate
-
+from glam.corpora.audio import RATE
 from glam.errors import GlamError
-from glam.evaluation.metrics import Scores
+from glam.evaluation.metric import METRICS, Metric
 from glam.evaluation.statistics import interval_of_mean
 from glam.evaluation.statistics import summary as summarise
-from glam.recipe import load_recipe, recipe_names
+from glam.inputs.cut import Segments
+from glam.recipe import Recipe, load_recipe, recipe_names
 from glam.reports.folds import fold_values, outcomes, pool
+from glam.reports.grid import grid
 from glam.reports.sharing import protocol_line
 from glam.reports.views import (
     OPTIMISM,
@@ -27,38 +27,39 @@ from glam.reports.views import (
     honest_results,
     optimism,
     result,
+    value,
 )
-from glam.results.run import StoredExperiment, StoredRun, read_experiment, read_run
+from glam.results.experiment import StoredExperiment, read_experiment
+from glam.results.identity import FORMAT
+from glam.results.run import StoredRun, read_run
 from glam.splits.population import composition_line
-from glam.splits.splits import LEFT_OUT, runs_of
+from glam.splits.runs import runs_of
 from glam.words import counted
 
-COLUMNS = {
-    "WA": "wa",
-    "UA": "ua",
-    "macro F1": "macro_f1",
-    "micro F1": "micro_f1",
-    "weighted F1": "weighted_f1",
-}
+COLUMNS = tuple(METRICS.values())
+OPTIMISTIC = ("wa", "ua")  # the metrics with a column for what choosing the epoch on the test set adds
+PURE = (
+    "pure accuracy: utterances of whose segments some, and no others but neutral ones, have the right class; of {cut}"
+)
 SYNTHETIC = "SYNTHETIC CORPUS: made by this project. These figures say that the code works, nothing about speech."
 
 
 def mean_std(values: Sequence[float]) -> str:
     """`mean ± std` with two decimals; the sample standard deviation (ddof 1) needs two values."""
-    found = summarise(values)
-    return f"{found.mean:.2f} ± {found.std:.2f}" if len(values) > 1 else f"{found.mean:.2f}"
+    summary = summarise(values)
+    return f"{summary.mean:.2f} ± {summary.std:.2f}" if len(values) > 1 else f"{summary.mean:.2f}"
 
 
-def score_cells(scores: Sequence[Scores]) -> list[str]:
+def score_cells(outcomes: Sequence[Outcome], metrics: Sequence[Metric] = COLUMNS) -> list[str]:
     """One cell per column of a table row: mean ± std over runs."""
-    return [mean_std([getattr(score, field) for score in scores]) for field in COLUMNS.values()]
+    return [mean_std([value(outcome, metric) for outcome in outcomes]) for metric in metrics]
 
 
 def read_runs(experiment: StoredExperiment, seeds: Sequence[int] | None = None) -> list[StoredRun]:
     """The stored runs of an experiment (of these seeds only, in their order, if given), failed ones included."""
-    there = experiment.seeds()
+    stored = experiment.seeds()
     asked = [run.name for run in runs_of(seeds or (), len(experiment.folds))]
-    wanted = there if seeds is None else [name for name in asked if name in set(there)]
+    wanted = stored if seeds is None else [name for name in asked if name in set(stored)]
     return [read_run(experiment.folder / name) for name in wanted]
 
 
@@ -68,8 +69,14 @@ def refuse_if_all_failed(finished: int, failed: int) -> None:
         raise GlamError(f"nothing to average: every run failed ({counted(failed, 'run')}), as said above")
 
 
-def report(folder: Path, view: View | None = None, seeds: Sequence[int] | None = None) -> str:
-    """The report on the runs in a folder, as Markdown text; only reads what is stored. view: if not the default one."""
+def report(
+    folder: Path, view: View | None = None, seeds: Sequence[int] | None = None, more: Sequence[Metric] = ()
+) -> str:
+    """The report on the runs in a folder, as Markdown text; only reads what is stored.
+
+    view: if not the default one. more: metrics beside the usual ones.
+    """
+    metrics = (*COLUMNS, *more)
     experiment = read_experiment(folder)
     view = view or default_view(experiment)
     runs = read_runs(experiment, seeds)
@@ -79,10 +86,10 @@ def report(folder: Path, view: View | None = None, seeds: Sequence[int] | None =
     honest = outcomes(experiment, honest_results(experiment, finished, view))
     lines = [heading(experiment), ""]
     if results and experiment.folds:
-        lines += [*_fold_tables(experiment, results, honest, _test_per_training(experiment, runs, results))]
+        lines += _fold_tables(experiment, results, honest, _test_per_training(experiment, runs, results), metrics)
     elif results:
         lines += [
-            _table(results, honest),
+            _table(results, honest, metrics),
             "",
             _spread(experiment, results, _test_per_training(experiment, runs, results)),
             "",
@@ -102,6 +109,7 @@ def report(folder: Path, view: View | None = None, seeds: Sequence[int] | None =
         f"protocol: {protocol_line(experiment, [run.key for run in runs])}",
         f"epoch: {SELECTION[view]}",
         *([OPTIMISM] if honest else []),
+        PURE.format(cut=cut_line(experiment.recipe)),
         f"corpus: {composition_line(experiment.composition)}",
     ]
     lines += absences(experiment, results)
@@ -110,15 +118,22 @@ def report(folder: Path, view: View | None = None, seeds: Sequence[int] | None =
     return "\n".join(lines)
 
 
+def cut_line(recipe: Recipe) -> str:
+    """The cut for evaluation in words."""
+    cut = recipe.cut
+    return f"{cut.title}, {cut.hop('test') / RATE:.2g} s apart" if isinstance(cut, Segments) else cut.title
+
+
 def heading(experiment: StoredExperiment) -> str:
-    """The recipe, model and setting a report is about, with a warning where the corpus is synthetic."""
-    changed = experiment.recipe["training"].get("shuffle_labels")
-    lines = [f"recipe {experiment.name}: {experiment.recipe['model']['name']}"]
+    """The recipe that a report is about, what was changed in it, and warnings: a synthetic corpus, shuffled labels."""
+    lines = [f"recipe {experiment.name}: {experiment.recipe.model.title}"]
     if differences := changed_settings(experiment):
         lines.append(f"changed from {experiment.name}: {', '.join(differences)}")
     if experiment.composition.synthetic:
         lines.append(SYNTHETIC)
-    if changed:
+    if experiment.format != FORMAT:
+        lines.append(f"FORMAT {experiment.format}: stored by an earlier version; it is only read, never trained on")
+    if experiment.recipe.training.shuffle_labels:
         lines.append("CONTROL: the training labels were shuffled; scores show chance.")
     return "\n".join(lines)
 
@@ -127,30 +142,19 @@ def changed_settings(experiment: StoredExperiment) -> list[str]:
     """The fields in which a stored recipe differs from the one of its name, as `field value (the recipe's)`."""
     if experiment.name not in recipe_names():
         return []
-    stored = _fields(experiment.recipe)
-    named = _fields(load_recipe(experiment.name).model_dump(mode="json"))
+    stored, named = experiment.recipe.fields(), load_recipe(experiment.name).fields()
     return [
-        f"{field} {value} ({named.get(field)})"
-        for field, value in stored.items()
-        if field != "name" and value != named.get(field)
+        f"{field} {stored.get(field)} ({named.get(field)})"
+        for field in {**stored, **named}
+        if stored.get(field) != named.get(field)
     ]
-
-
-def _fields(settings: Mapping[str, Any], section: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for field, value in settings.items():
-        if isinstance(value, dict) and field != "labels":
-            flat |= _fields(value, f"{section}{field}.")
-        else:
-            flat[f"{section}{field}"] = value
-    return flat
 
 
 def absences(experiment: StoredExperiment, results: Sequence[Result]) -> list[str]:
     """A line where a class has no true utterance in some test set: UA and macro F1 leave it out there."""
     counts = dict.fromkeys(experiment.classes, 0)
-    for one in results:
-        for index in one.scores.absent:
+    for outcome in results:
+        for index in outcome.scores.absent:
             counts[experiment.classes[index]] += 1
     missing = [f"{name} in {count} of {counted(len(results), 'run')}" for name, count in counts.items() if count]
     return [f"absent from the test set: {', '.join(missing)}; UA and macro F1 leave it out there"] if missing else []
@@ -161,14 +165,14 @@ def signed(points: float) -> str:
     return f"{round(points, 2) + 0.0:+.2f}"
 
 
-def _table(results: Sequence[Result], honest: Sequence[Outcome]) -> str:
-    headers, cells = list(COLUMNS), score_cells([one.scores for one in results])
-    for name, metric in (("WA", "wa"), ("UA", "ua")):
+def _table(results: Sequence[Result], honest: Sequence[Outcome], metrics: Sequence[Metric]) -> str:
+    headers, cells = [metric.title for metric in metrics], score_cells(results, metrics)
+    for metric in (METRICS[name] for name in OPTIMISTIC):
         points = optimism(results, honest, metric)
         if points is not None:
-            headers.append(f"optimism, {name}")
+            headers.append(f"optimism, {metric.title}")
             cells.append(signed(points))
-    return tabulate([cells], headers=headers, tablefmt="github", disable_numparse=True)
+    return grid(headers, [cells])
 
 
 def _spread(experiment: StoredExperiment, results: Sequence[Result], ratio: float) -> str:
@@ -177,11 +181,11 @@ def _spread(experiment: StoredExperiment, results: Sequence[Result], ratio: floa
     A class's recall is over the runs in which it occurs. Intervals are cut at 0 and 100, where scores end.
     """
     columns: dict[str, list[float]] = {
-        "WA": [one.scores.wa for one in results],
-        "UA": [one.scores.ua for one in results],
+        "WA": [result.scores.wa for result in results],
+        "UA": [result.scores.ua for result in results],
     }
     for index, name in enumerate(experiment.classes):
-        recalls = [one.scores.recall[index] for one in results]
+        recalls = [result.scores.recall[index] for result in results]
         columns[f"recall {name}"] = [recall for recall in recalls if recall is not None]
     rows: dict[str, list[str]] = {"mean": [], "median": [], "worst run": []}
     if len(results) > 1:
@@ -189,22 +193,20 @@ def _spread(experiment: StoredExperiment, results: Sequence[Result], ratio: floa
     for values in columns.values():
         for row, cell in zip(rows.values(), _spread_cells(values, ratio), strict=False):
             row.append(cell)
-    return tabulate(
-        [[name, *cells] for name, cells in rows.items()],
-        headers=["", *columns],
-        tablefmt="github",
-        disable_numparse=True,
-    )
+    return grid(["", *columns], [[name, *cells] for name, cells in rows.items()])
 
 
 def _spread_cells(values: Sequence[float], ratio: float) -> list[str]:
     if not values:
         return ["-"] * 5
-    found = summarise(values)
+    summary = summarise(values)
     intervals = [interval_of_mean(values, ratio=0), interval_of_mean(values, ratio=ratio)]
     return [
-        *(f"{value:.2f}" for value in (found.mean, found.median, found.worst)),
-        *(f"{max(one.low, 0):.2f} to {min(one.high, 100):.2f}" if one else "-" for one in intervals),
+        *(f"{value:.2f}" for value in (summary.mean, summary.median, summary.worst)),
+        *(
+            f"{max(interval.low, 0):.2f} to {min(interval.high, 100):.2f}" if interval else "-"
+            for interval in intervals
+        ),
     ]
 
 
@@ -212,14 +214,14 @@ def _test_per_training(experiment: StoredExperiment, runs: Sequence[StoredRun], 
     """Test / training utterances of a run, mean over the runs: what Nadeau and Bengio's correction asks for."""
     everyone = len(experiment.ids)
     held_out = [run.validation_only + int(run.confusion[0].sum()) for run in runs if run.failed is None]
-    shares = [one.utterances / (everyone - held) for one, held in zip(results, held_out, strict=True)]
+    shares = [result.utterances / (everyone - held) for result, held in zip(results, held_out, strict=True)]
     return sum(shares) / len(shares)
 
 
 def _per_run(results: Sequence[Result]) -> str:
     if not results:
         return ""
-    sizes = sorted({one.utterances for one in results})
+    sizes = sorted({result.utterances for result in results})
     if len(results) == 1:
         return f" (no spread), {counted(sizes[0], 'test utterance')}"
     held_out = counted(sizes[0], "test utterance") if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]} test utterances"
@@ -227,7 +229,7 @@ def _per_run(results: Sequence[Result]) -> str:
 
 
 def computed_on(runs: Sequence[StoredRun]) -> str:
-    """What stored runs say that they were computed on: device, precision, threads, versions."""
+    """Device, precision, threads and versions that stored runs say that they were computed with."""
 
     def kinds(key: str) -> str:
         return ", ".join(sorted({str(run.environment.get(key)) for run in runs}))
@@ -240,70 +242,75 @@ def computed_on(runs: Sequence[StoredRun]) -> str:
 
 
 def _fold_tables(
-    experiment: StoredExperiment, results: Sequence[Result], honest: Sequence[Outcome], ratio: float
+    experiment: StoredExperiment,
+    results: Sequence[Result],
+    honest: Sequence[Outcome],
+    ratio: float,
+    metrics: Sequence[Metric],
 ) -> list[str]:
     """Pooled scores, the spread over folds and, where the seeds share them, each fold; below it pooled recall.
 
     honest: of the seeds that are pooled, those beside which the choice of the epoch on the test set is seen, if any.
     """
-    found = pool(experiment, results)
-    said: dict[str, Callable[[Sequence[float]], str]] = {
+    titles = [metric.title for metric in metrics]
+    fold_results = pool(experiment, results)
+    described: dict[str, Callable[[Sequence[float]], str]] = {
         "mean over folds": mean_std,
         "median fold": lambda values: f"{summarise(values).median:.2f}",
         "worst fold": lambda values: f"{summarise(values).worst:.2f}",
         "95 % interval, beyond it": lambda values: _interval(values, ratio),
     }
-    values = [fold_values(experiment, found, field) for field in COLUMNS.values()]
-    rows = {name: [describe(one) for one in values] for name, describe in said.items()}
-    if experiment.split.protocol in LEFT_OUT:
-        for name, of_fold in found.each.items():
+    values = [fold_values(experiment, fold_results, metric) for metric in metrics]
+    rows = {name: [describe(of_metric) for of_metric in values] for name, describe in described.items()}
+    if experiment.split.left_out:
+        for name, of_fold in fold_results.each.items():
             if of_fold:
-                rows[f"{name}, {of_fold[0].utterances} utterances"] = score_cells([one.scores for one in of_fold])
+                rows[f"{name}, {of_fold[0].utterances} utterances"] = score_cells(of_fold, metrics)
     if experiment.split.single_class:
-        meant = [field in ("wa", "micro_f1") for field in COLUMNS.values()]
+        meant = [metric.name in ("wa", "micro_f1", "pure_accuracy") for metric in metrics]
         rows = {
             name: [cell if shown else "-" for cell, shown in zip(cells, meant, strict=True)]
             for name, cells in rows.items()
         }
-    if not found.pooled:
-        return [_grid(rows, list(COLUMNS)), ""]
-    pooled = {"pooled over the folds": score_cells([one.scores for one in found.pooled])}
+    if not fold_results.pooled:
+        return [_grid(rows, titles), ""]
+    pooled = {"pooled over the folds": score_cells(fold_results.pooled, metrics)}
     if honest:
-        gains = [optimism(found.pooled, honest, field) for field in COLUMNS.values()]
+        gains = [optimism(fold_results.pooled, honest, metric) for metric in metrics]
         pooled["optimism, pooled"] = [signed(points) for points in gains if points is not None]
     rows = pooled | rows
-    recalls = zip(*(one.scores.recall for one in found.pooled), strict=True)
+    recalls = zip(*(outcome.scores.recall for outcome in fold_results.pooled), strict=True)
     cells = [
-        mean_std(known) if (known := [one for one in of_class if one is not None]) else "-" for of_class in recalls
+        mean_std(known) if (known := [recall for recall in of_class if recall is not None]) else "-"
+        for of_class in recalls
     ]
-    return [_grid(rows, list(COLUMNS)), "", _grid({"recall, pooled": cells}, experiment.classes), ""]
+    return [_grid(rows, titles), "", _grid({"recall, pooled": cells}, experiment.classes), ""]
 
 
 def _grid(rows: Mapping[str, Sequence[str]], headers: Sequence[str]) -> str:
-    cells = [[name, *row] for name, row in rows.items()]
-    return tabulate(cells, headers=["", *headers], tablefmt="github", disable_numparse=True)
+    return grid(["", *headers], [[name, *row] for name, row in rows.items()])
 
 
 def _interval(values: Sequence[float], ratio: float) -> str:
-    found = interval_of_mean(values, ratio=ratio)
-    return f"{max(found.low, 0):.2f} to {min(found.high, 100):.2f}" if found else "-"
+    interval = interval_of_mean(values, ratio=ratio)
+    return f"{max(interval.low, 0):.2f} to {min(interval.high, 100):.2f}" if interval else "-"
 
 
 def _about_folds(experiment: StoredExperiment, results: Sequence[Result]) -> list[str]:
-    """What a reader must know of the figures of an experiment with folds; what is not complete above all."""
-    found = pool(experiment, results)
-    folds, seeds = len(experiment.folds), len(found.pooled)
+    """Lines on the figures of an experiment with folds that a reader must know; what is not complete above all."""
+    fold_results = pool(experiment, results)
+    folds, seeds = len(experiment.folds), len(fold_results.pooled)
     lines = [
         f"folds: {folds}, all of them of {counted(seeds, 'seed')}. Pooled: the predictions of a seed's folds "
         "together; mean ± sample standard deviation over seeds. Over folds: mean ± sample standard deviation"
-        + (" of the folds, each its mean over the seeds" if experiment.split.protocol in LEFT_OUT else "")
+        + (" of the folds, each its mean over the seeds" if experiment.split.left_out else "")
         + "; the interval is of that mean, corrected for training sets that overlap (Nadeau and Bengio)"
     ]
     if experiment.split.single_class:
         lines.append("UA and F1 are not given fold by fold: what a fold is tested on is nearly of one class")
-    for seed, names in found.missing.items():
-        there = f"{folds - len(names)} of {folds} folds"
-        lines.append(f"INCOMPLETE, not pooled: seed {seed} has {there}; missing: {', '.join(names)}")
-    if not found.pooled:
+    for seed, names in fold_results.missing.items():
+        present = f"{folds - len(names)} of {folds} folds"
+        lines.append(f"INCOMPLETE, not pooled: seed {seed} has {present}; missing: {', '.join(names)}")
+    if not fold_results.pooled:
         lines.append("NO SEED HAS ALL ITS FOLDS: the figures are of the folds that are there")
     return lines

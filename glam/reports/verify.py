@@ -1,4 +1,4 @@
-"""Whether a run that was trained again from its own record came out the same, bit for bit or by how much."""
+"""Comparison of a stored run with the same one trained again: equal bit for bit, or how far they differ."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ CIRCUMSTANCES = ("seconds", "resumed")
 
 @dataclass(frozen=True)
 class Outcome:
-    """What two trainings of one run have in common, over the epochs that both have.
+    """Differences of two trainings of one run, over the epochs that both have.
 
     same: equal bit for bit: the split, and learning rate, loss, logits, segment classes and confusion of every epoch;
     of failed runs, the reason. lines: that in words.
@@ -76,15 +76,15 @@ def _figures(run: StoredRun, name: str, n: int) -> NDArray[np.float64]:
 
 def _scores(stored: StoredRun, again: StoredRun, n: int) -> list[str]:
     """WA and UA of both at the epoch that counts (the best on the test set), and at the last."""
-    one, other = (scores_of_all(run.confusion[:n]) for run in (stored, again))
+    before, after = (scores_of_all(run.confusion[:n]) for run in (stored, again))
     return [
-        f"{name}: {i + 1} stored, {j + 1} again; WA {one.wa[i]:.2f} stored, {other.wa[j] - one.wa[i]:+.2f} again; "
-        f"UA {one.ua[i]:.2f} stored, {other.ua[j] - one.ua[i]:+.2f} again"
-        for name, i, j in (("best epoch", best(one), best(other)), ("last epoch", n - 1, n - 1))
+        f"{name}: {i + 1} stored, {j + 1} again; WA {before.wa[i]:.2f} stored, {after.wa[j] - before.wa[i]:+.2f} "
+        f"again; UA {before.ua[i]:.2f} stored, {after.ua[j] - before.ua[i]:+.2f} again"
+        for name, i, j in (("best epoch", best(before), best(after)), ("last epoch", n - 1, n - 1))
     ]
 
 
 def environment_differences(stored: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """What a run was computed with that another was not, as `torch 2.11.0, now 2.12.0`; of what is recorded."""
+    """Differences of a run's recorded environment from another's, as `torch 2.11.0, now 2.12.0`."""
     names = [name for name in stored if name not in CIRCUMSTANCES and stored[name] != now.get(name)]
     return [f"{name} {stored[name]}, now {now.get(name)}" for name in names]

@@ -1,4 +1,4 @@
-"""Which epoch of a run counts, and on which utterances: a choice of the report, made after training.
+"""Views of a run, which of its epochs counts and on which utterances: a choice of the report, made after training.
 
 `test`        the epoch with the highest (WA+UA)/2 on the held-out utterances themselves (Tables 1 to 3, as released)
 `halves`      the best epoch on one half of the held-out utterances, scored on the other, both ways: each utterance is
@@ -10,7 +10,7 @@
 What a split keeps for validation alone is scored under no view; `test` and `halves` are about the others.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, get_args
 
@@ -18,16 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glam.errors import GlamError
-from glam.evaluation.metrics import (
-    ScoreArrays,
-    Scores,
-    best_epoch,
-    confusion_matrices,
-    confusion_matrix,
-    scores_of,
-    scores_of_all,
-)
-from glam.results.run import Predictions, StoredExperiment, StoredRun
+from glam.evaluation.metric import Metric
+from glam.evaluation.metrics import ScoreArrays, Scores, best_epoch, confusion_matrices, scores_of, scores_of_all
+from glam.evaluation.scored import Scored
+from glam.results.experiment import StoredExperiment
+from glam.results.run import Predictions, StoredRun
 
 View = Literal["test", "halves", "validation", "last"]
 VIEWS: tuple[View, ...] = get_args(View)
@@ -48,11 +43,11 @@ OPTIMISM = (
 
 
 class Outcome(Protocol):
-    """What a mean over runs is over: the result of one run, or of the folds of a seed together."""
+    """One term of a mean over runs: the result of one run, or of the folds of a seed together."""
 
     @property
     def scores(self) -> Scores:
-        """In percent."""
+        """The scores in percent."""
 
     @property
     def confusion(self) -> NDArray[np.int64]:
@@ -60,7 +55,15 @@ class Outcome(Protocol):
 
     @property
     def utterances(self) -> int:
-        """How many they mean."""
+        """Number of utterances that the scores are over."""
+
+    def scored(self) -> Scored:
+        """The predictions that the scores are of."""
+
+
+def value(outcome: Outcome, metric: Metric) -> float:
+    """The value of a metric for an outcome; reads the predictions only where counts are not enough."""
+    return metric.of(outcome.scored()) if metric.counts is None else metric.counts(outcome.confusion)
 
 
 @dataclass(frozen=True)
@@ -71,9 +74,9 @@ class Part:
     epoch: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Result:
-    """One run under a view: its scores, the epochs they are from (1-based), and how many utterances they mean.
+    """One run under a view: its scores, the epochs they are from (1-based), and how many utterances they are over.
 
     epochs: one, but for `halves`: that of the second half, which the first half chose, and that of the first. The
     scores of `halves` are those of both halves' predictions together. So WA and each class's recall are the averages
@@ -86,28 +89,12 @@ class Result:
     scores: Scores
     confusion: NDArray[np.int64]  # (C, C), rows truth
     utterances: int
-    fold: int | None = None
+    fold: int | None
+    read: Callable[[], Scored]
 
-
-@dataclass(frozen=True, eq=False)
-class Scored:
-    """What a run predicted for the n utterances that a view scores, each at the epoch that the view chooses for it.
-
-    utterances: (n,) int64, indices into the experiment's. truth: (n,) int64. logits: (n, C) float32, of which the
-    highest is the class predicted. segments: (n,) int64, and segment_classes: (S,) uint8, the classes of their
-    segments, utterance by utterance.
-    """
-
-    utterances: NDArray[np.int64]
-    truth: NDArray[np.int64]
-    logits: NDArray[np.float32]
-    segments: NDArray[np.int64]
-    segment_classes: NDArray[np.uint8]
-
-    @property
-    def offsets(self) -> NDArray[np.int64]:
-        """(n + 1,) first segment of each utterance, and the number of all segments."""
-        return np.concatenate([[0], np.cumsum(self.segments)])
+    def scored(self) -> Scored:
+        """The predictions, read from the disk."""
+        return self.read()
 
 
 def default_view(experiment: StoredExperiment) -> View:
@@ -126,11 +113,11 @@ def result(experiment: StoredExperiment, run: StoredRun, view: View) -> Result:
     """The result of a finished run under a view; GlamError where it holds out too few utterances for that."""
     if view in ("test", "last"):  # of which the run's own record has all
         (whole,) = _whole(run, view)
-        return _result(run, (whole,), run.confusion[whole.epoch])
+        return _result(run, (whole,), run.confusion[whole.epoch], lambda: scored(experiment, run, view))
     stored = run.predictions()
     chosen = parts(experiment, run, stored, view)
-    found = take(experiment, stored, chosen)
-    return _result(run, chosen, confusion_matrix(found.truth, found.logits.argmax(axis=1), len(experiment.classes)))
+    predictions = take(experiment, stored, chosen)
+    return _result(run, chosen, predictions.confusion, lambda: predictions)
 
 
 def scored(experiment: StoredExperiment, run: StoredRun, view: View) -> Scored:
@@ -140,7 +127,7 @@ def scored(experiment: StoredExperiment, run: StoredRun, view: View) -> Scored:
 
 
 def parts(experiment: StoredExperiment, run: StoredRun, stored: Predictions, view: View) -> tuple[Part, ...]:
-    """Which held-out utterances a view scores, and at which epoch; GlamError as `result`."""
+    """The held-out utterances that a view scores, each part at its epoch; GlamError as `result`."""
     if view in ("test", "last"):
         return _whole(run, view)
     if view == "validation" and run.validation_only:
@@ -162,6 +149,7 @@ def take(experiment: StoredExperiment, stored: Predictions, chosen: Sequence[Par
 
     utterances = np.concatenate([stored.held_out[part.rows] for part in chosen])
     return Scored(
+        classes=experiment.classes,
         utterances=utterances,
         truth=experiment.targets[utterances],
         logits=np.concatenate([stored.logits[part.epoch, part.rows] for part in chosen]),
@@ -185,17 +173,15 @@ def honest_results(experiment: StoredExperiment, runs: Sequence[StoredRun], view
     return tuple(result(experiment, run, "halves") for run in runs)
 
 
-def optimism(shown: Sequence[Outcome], honest: Sequence[Outcome], metric: str) -> float | None:
-    """What choosing the epoch on the test set adds to a metric of Scores, in points: mean of `shown` minus `honest`.
+def optimism(shown: Sequence[Outcome], honest: Sequence[Outcome], metric: Metric) -> float | None:
+    """Points that choosing the epoch on the test set adds to a metric: mean of `shown` minus `honest`.
 
     shown: results under `test`, or their pooled folds. honest: those of the same runs under `halves`; None where there
     are none.
     """
     if not honest:
         return None
-    gains: list[float] = [
-        getattr(a.scores, metric) - getattr(b.scores, metric) for a, b in zip(shown, honest, strict=True)
-    ]
+    gains = [value(a, metric) - value(b, metric) for a, b in zip(shown, honest, strict=True)]
     return sum(gains) / len(gains)
 
 
@@ -221,6 +207,6 @@ def _best_on(experiment: StoredExperiment, stored: Predictions, rows: slice) -> 
     return best(scores_of_all(confusion_matrices(truth, guesses, len(experiment.classes))))
 
 
-def _result(run: StoredRun, chosen: Sequence[Part], counts: NDArray[np.int64]) -> Result:
+def _result(run: StoredRun, chosen: Sequence[Part], counts: NDArray[np.int64], read: Callable[[], Scored]) -> Result:
     epochs = tuple(part.epoch + 1 for part in chosen)
-    return Result(run.seed, epochs, scores_of(counts), counts, int(counts.sum()), run.fold)
+    return Result(run.seed, epochs, scores_of(counts), counts, int(counts.sum()), run.fold, read)

@@ -1,4 +1,4 @@
-"""What a run was computed with: versions, machine, revision of the code."""
+"""The environment of a run: versions, machine, revision of the code."""
 
 import platform
 import subprocess

@@ -1,11 +1,11 @@
-"""What makes two runs the same experiment: the hash of their scientific settings."""
+"""The identity of an experiment: the hash of its scientific settings."""
 
 import hashlib
 import json
 from typing import Any
 
 # Raised when a default of any setting, or the meaning of one, changes: old runs keep their identity.
-FORMAT = 1
+FORMAT = 2
 
 
 def canonical_json(value: Any) -> str:
@@ -14,7 +14,7 @@ def canonical_json(value: Any) -> str:
 
 
 def identity(settings: dict[str, Any], corpus_digest: str) -> dict[str, Any]:
-    """What is hashed: the scientific settings that are not at their default, the corpus used, the format."""
+    """The data that is hashed: the scientific settings, the corpus used, the format."""
     return {"format": FORMAT, "corpus_digest": corpus_digest, "settings": settings}
 
 

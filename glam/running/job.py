@@ -1,5 +1,6 @@
-"""What one run is given: where it computes, and the segments of its split."""
+"""The job of a worker, and what one run gets of it: the rows of its split, and the objective that it starts with."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -9,18 +10,22 @@ from numpy.typing import NDArray
 
 from glam.recipe import Recipe
 from glam.splits.groups import Groups
-from glam.splits.splits import RunKey, split
+from glam.splits.runs import RunKey
 
 if TYPE_CHECKING:
-    from glam.learning.column import Feed
-    from glam.learning.engine import RunData
+    from torch import nn
+
+    from glam.learning.batch import Data
+    from glam.learning.column import Column, Columns
+    from glam.learning.objective import Objective
 
 SaveModel = Literal["none", "last", "best"]
+Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Resources:
-    """Where runs are computed: device (`cpu`, `cuda:0`, `mps`), CPU threads of a run, runs at once.
+    """Resources for runs: device (`cpu`, `cuda:0`, `mps`), CPU threads of a run, runs at once.
 
     at_once: 0 for as many as fit into the device's memory. checkpoint_seconds: of work that a kill may cost a run.
     packed: whether the runs at once are one pack (pack.py) rather than a process each.
@@ -33,52 +38,78 @@ class Resources:
     packed: bool = False
 
     def described(self) -> str:
-        """How many runs at once, as people say it."""
+        """The number of runs at once, in words."""
         return f"{self.at_once} at once" if self.at_once else "as many at once as fit"
 
 
 @dataclass(frozen=True, eq=False)
-class Job:
-    """What a worker must know of an experiment.
+class Kept:
+    """The files in which the rows of one input are kept.
 
-    train_stores: files of the features to train on: of the recordings, then of each augmented copy of them, with the
-    first row of each utterance (U+1 offsets) beside. test_store: likewise for evaluation.
-    positions: (U,) of the population's utterances in the stores. targets: (U,) their classes. groups: what they belong
-    to.
+    train: files of the rows to train on: of the recordings, then of each augmented copy of them. test: those to
+    evaluate on. train_lengths, test_lengths: (N,) how much of each row is not padding; None where rows have none.
+    """
+
+    train: tuple[Path, ...]
+    test: Path
+    train_lengths: Ints | None
+    test_lengths: Ints | None
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """Everything that a worker must know of an experiment.
+
+    digest: of its identity. inputs: by name. train_offsets, test_offsets: first row of each kept utterance in every
+    input (U+1). positions: (U,) of the population's utterances among these. targets: (U,) their classes. groups: what
+    they belong to.
     """
 
     recipe: Recipe
     folder: Path
-    identity: str
-    train_stores: tuple[Path, ...]
-    train_offsets: NDArray[np.int64]
-    test_store: Path
-    test_offsets: NDArray[np.int64]
-    positions: NDArray[np.int64]
-    targets: NDArray[np.int64]
+    digest: str
+    inputs: Mapping[str, Kept]
+    train_offsets: Ints
+    test_offsets: Ints
+    positions: Ints
+    targets: Ints
     groups: Groups
     resources: Resources
     save_model: SaveModel
 
+    @property
+    def copies(self) -> int:
+        """Augmented copies of the training utterances, beside the recordings."""
+        return max(len(kept.train) for kept in self.inputs.values()) - 1
 
-def open_feeds(job: Job) -> "tuple[Feed, Feed]":
-    """The features to train on and those to evaluate on, on the job's device: one for all runs of a process."""
+
+def open_columns(job: Job) -> "tuple[Columns, Columns]":
+    """The inputs to train on and those to evaluate on, on the job's device: the same for all runs of a process."""
     import torch
 
-    from glam.learning.column import Feed
+    from glam.learning.column import Column, Columns
 
     device = torch.device(job.resources.device)
-    train = Feed(job.train_stores, device)
-    return train, train if job.train_stores == (job.test_store,) else Feed([job.test_store], device)
+    train: dict[str, Column] = {}
+    test: dict[str, Column] = {}
+    for name, kept in job.inputs.items():
+        train[name] = Column(kept.train, device, kept.train_lengths)
+        same = kept.train == (kept.test,)
+        test[name] = train[name] if same else Column([kept.test], device, kept.test_lengths)
+        if job.recipe.inputs[name].normalisation == "speaker":
+            speakers = job.groups["speaker"].codes
+            train[name] = train[name].grouped(_by_row(job.train_offsets, job.positions, speakers))
+            test[name] = test[name].grouped(_by_row(job.test_offsets, job.positions, speakers))
+    return Columns(train), Columns(test)
 
 
-def run_data(job: Job, run: RunKey, feeds: "tuple[Feed, Feed] | None" = None) -> "RunData":
-    """The segments of the split of one run. feeds: what open_feeds gave, if it was asked already."""
+def run_data(job: Job, run: RunKey, columns: "tuple[Columns, Columns] | None" = None) -> "Data":
+    """The rows of the split of one run. columns: what open_columns gave, if it was asked already."""
     import torch
 
-    from glam.learning.engine import RunData
+    from glam.learning.batch import Data
 
-    divided = split(job.recipe.split, job.groups, run)
+    divided = job.recipe.split.split(job.groups, run)
     targets = job.targets
     train = divided.train
     if job.recipe.training.shuffle_labels:
@@ -86,49 +117,60 @@ def run_data(job: Job, run: RunKey, feeds: "tuple[Feed, Feed] | None" = None) ->
         targets[train] = targets[np.random.RandomState(run.draws).permutation(train)]
     if job.recipe.training.upsampling:
         train = upsampled(train, targets)
-    rows, lengths = _rows(job.train_offsets, job.positions[train])
-    copies = len(job.train_stores)  # the recordings are the first of them
-    shift = job.train_offsets[-1] * np.arange(copies)
-    rows = (shift[:, None] + rows).ravel()
-    utterances = np.tile(np.repeat(train, lengths), copies)
-    test_rows, test_lengths = _rows(job.test_offsets, job.positions[divided.held_out])
-    feed, test = feeds or open_feeds(job)
-    if job.recipe.training.normalisation != "none":
-        feed, test = _normalised(job, divided.train, feed, test)
-    return RunData(
-        train=feed,
+    rows, counts = rows_of(job.train_offsets, job.positions[train])
+    copies = job.copies + 1  # the recordings are the first of them
+    rows = (job.train_offsets[-1] * np.arange(copies)[:, None] + rows).ravel()
+    utterances = np.tile(np.repeat(train, counts), copies)
+    test_rows, test_counts = rows_of(job.test_offsets, job.positions[divided.held_out])
+    training, testing = columns or open_columns(job)
+    return Data(
+        train=training,
         train_rows=torch.from_numpy(rows),
         train_targets=torch.from_numpy(targets[utterances]),
-        train_groups=torch.from_numpy(utterances),
-        test=test,
+        train_counts=np.tile(counts, copies),
+        test=testing,
         test_rows=torch.from_numpy(test_rows),
-        test_segments=test_lengths,
+        test_counts=test_counts,
     )
 
 
-def _normalised(job: Job, train: NDArray[np.int64], feed: "Feed", test: "Feed") -> "tuple[Feed, Feed]":
-    from glam.learning.normalisation import fit
+def objective_of(job: Job, run: RunKey, data: "Data") -> "Objective":
+    """The objective that a run starts with: initial weights, and entrances fitted on its training utterances."""
+    from glam.learning.course import initial_objective
 
-    speakers = job.groups["speaker"].codes
-    if job.recipe.training.normalisation == "training":
-        speakers = np.zeros_like(speakers)
-    group = _by_row(job.train_offsets, job.positions, speakers)
-    rows, _ = _rows(job.train_offsets, job.positions[train])
-    scale = fit(feed.recordings(), rows, group, int(speakers.max()) + 1, job.recipe.features.time_axis)
-    scaled = feed.normalised(scale)
-    if test is feed:
-        return scaled, scaled
-    return scaled, test.normalised(scale.of(_by_row(job.test_offsets, job.positions, speakers)))
+    recipe = job.recipe
+    entrances: dict[str, nn.Module] = {}
+    train = recipe.split.split(job.groups, run).train
+    rows, _ = rows_of(job.train_offsets, job.positions[train])
+    for name, settings in recipe.inputs.items():
+        if settings.normalisation != "none":
+            entrances[name] = _standardise(job, name, data.train[name], rows)
+    classes, shapes = recipe.corpus.classes, data.train.shapes
+    return initial_objective(recipe.model, recipe.training, classes, shapes, run.draws, entrances, data.train_targets)
 
 
-def _by_row(offsets: NDArray[np.int64], positions: NDArray[np.int64], values: NDArray[np.int64]) -> NDArray[np.int64]:
+def _standardise(job: Job, name: str, column: "Column", rows: Ints) -> "nn.Module":
+    """The standardisation of an input, fitted on these rows: of all, or each speaker's and, last, all speakers'."""
+    import torch
+
+    from glam.models.entrances import fitted
+
+    settings, speakers = job.recipe.inputs[name], job.groups["speaker"].codes
+    groups = int(speakers.max()) + 2
+    if settings.normalisation == "training":
+        speakers, groups = np.zeros_like(speakers), 1
+    group = torch.from_numpy(_by_row(job.train_offsets, job.positions, speakers))
+    return fitted(column.recordings(), torch.from_numpy(rows), group, groups, settings.make().time_axis)
+
+
+def _by_row(offsets: Ints, positions: Ints, values: Ints) -> Ints:
     """The value of the utterance that each row of a store belongs to; 0 for utterances not of the population."""
     of_utterance = np.zeros(len(offsets) - 1, dtype=np.int64)
     of_utterance[positions] = values
     return np.repeat(of_utterance, np.diff(offsets))
 
 
-def upsampled(train: NDArray[np.int64], targets: NDArray[np.int64]) -> NDArray[np.int64]:
+def upsampled(train: Ints, targets: Ints) -> Ints:
     """The training utterances, those of every smaller class repeated in turn until all classes are as large.
 
     train: (N,) indices into targets. Returns (N',) indices, the given ones first.
@@ -138,7 +180,8 @@ def upsampled(train: NDArray[np.int64], targets: NDArray[np.int64]) -> NDArray[n
     return np.concatenate([train, *more])
 
 
-def _rows(offsets: NDArray[np.int64], positions: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    lengths = offsets[positions + 1] - offsets[positions]
+def rows_of(offsets: Ints, positions: Ints) -> tuple[Ints, Ints]:
+    """The rows of the utterances at these positions, one after another, and how many each has."""
+    counts = offsets[positions + 1] - offsets[positions]
     rows = [np.arange(offsets[p], offsets[p + 1]) for p in positions]
-    return np.concatenate(rows), lengths
+    return np.concatenate(rows), counts

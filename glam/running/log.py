@@ -1,4 +1,4 @@
-"""What happened to the runs of an experiment, for a person to read afterwards: `log.txt` in its folder.
+"""The log of an experiment's runs, for a person to read afterwards: `log.txt` in its folder.
 
 A line an event, with date and time and the number of the process. Each line is written at once to the end of the file,
 so that several processes can work on the same experiment. Nothing reads it: what counts is in the runs.
@@ -8,7 +8,6 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from statistics import mean
@@ -16,7 +15,19 @@ from types import TracebackType
 from typing import Self
 
 from glam.results.environment import environment
-from glam.running.message import Message
+from glam.running.events import (
+    Elsewhere,
+    EpochEnded,
+    Event,
+    Failed,
+    Finished,
+    FinishedElsewhere,
+    Listen,
+    Note,
+    Started,
+    Stepped,
+    Stopped,
+)
 from glam.words import counted, duration
 
 LOG = "log.txt"
@@ -24,12 +35,12 @@ TENTHS = 10  # epochs of a run that get a line
 
 
 class Log:
-    """Passes messages on to another listener and writes the events among them to the log in `folder`.
+    """Passes events on to another listener and writes the events among them to the log in `folder`.
 
     runs: how many are to be trained, of so many `epochs`; device: what they are computed on, in words.
     """
 
-    def __init__(self, folder: Path, runs: int, epochs: int, device: str, listen: Callable[[Message], None]) -> None:
+    def __init__(self, folder: Path, runs: int, epochs: int, device: str, listen: Listen) -> None:
         self._path, self._listen = folder / LOG, listen
         self._runs, self._epochs, self._device = runs, epochs, device
         self._begun = time.monotonic()
@@ -57,48 +68,48 @@ class Log:
             f"{self._failed} failed"
         )
 
-    def __call__(self, message: Message) -> None:
-        """Hear one message."""
-        self._listen(message)
-        text = self._event(message)
-        if text:
-            self.write(text if message.kind == "note" else f"{message.run}: {text}")
-        if message.seconds_per_step and not self._estimated:
+    def __call__(self, event: Event) -> None:
+        """Hear one event."""
+        self._listen(event)
+        if line := self._line(event):
+            self.write(line)
+        if isinstance(event, Stepped | EpochEnded) and event.progress.seconds_per_step and not self._estimated:
             self._estimated = True
-            seconds = message.seconds_per_step * message.total
+            pace, steps = event.progress.seconds_per_step, event.progress.total
             self.write(
-                f"pace: {message.seconds_per_step * 1000:.0f} ms a step, {message.total} steps a run: "
-                f"{duration(seconds)} a run, and its evaluations"
+                f"pace: {pace * 1000:.0f} ms a step, {steps} steps a run: {duration(pace * steps)} a run, and its "
+                "evaluations"
             )
 
-    def _event(self, message: Message) -> str:
+    def _line(self, event: Event) -> str:
         """The event as text; nothing for those that get no line."""
-        if message.kind == "started":
-            return f"goes on from epoch {message.epoch} of {self._epochs}" if message.steps else "starts"
-        if message.kind == "epoch":
-            done = message.epoch - 1
-            if done * TENTHS // self._epochs == (done - 1) * TENTHS // self._epochs:
-                return ""
-            return f"epoch {done} of {self._epochs}: loss {message.loss:.4f}, WA {message.wa:.2f}, UA {message.ua:.2f}"
-        if message.kind == "finished" and not message.text:
-            self._scores.append((message.wa, message.ua))
-            wa, ua = (mean(scores) for scores in zip(*self._scores, strict=True))
-            return (
-                f"finished: WA {message.wa:.2f}, UA {message.ua:.2f} at epoch {message.epoch} "
-                f"(best on the {message.chosen_on} set); {len(self._scores)} of {self._runs}, mean WA {wa:.2f}, "
-                f"UA {ua:.2f}"
-            )
-        if message.kind == "failed":
-            self._failed += 1
-            return f"FAILED: {message.text}"
-        if message.kind == "note":
-            return message.text
-        others = {
-            "finished": "was finished by another process meanwhile",
-            "elsewhere": "another process is at it",
-            "stopped": "stopped, kept as it is",
-        }
-        return others.get(message.kind, "")
+        match event:
+            case Started(run, progress):
+                how = f"goes on from epoch {progress.epoch} of {self._epochs}" if progress.steps else "starts"
+                return f"{run}: {how}"
+            case EpochEnded(run, _, epoch, loss, wa, ua):
+                if epoch * TENTHS // self._epochs == (epoch - 1) * TENTHS // self._epochs:
+                    return ""
+                return f"{run}: epoch {epoch} of {self._epochs}: loss {loss:.4f}, WA {wa:.2f}, UA {ua:.2f}"
+            case Finished(run, _, epoch, wa, ua, chosen_on):
+                self._scores.append((wa, ua))
+                means = [mean(scores) for scores in zip(*self._scores, strict=True)]
+                return (
+                    f"{run}: finished: WA {wa:.2f}, UA {ua:.2f} at epoch {epoch} (best on the {chosen_on} set); "
+                    f"{len(self._scores)} of {self._runs}, mean WA {means[0]:.2f}, UA {means[1]:.2f}"
+                )
+            case Failed(run, reason):
+                self._failed += 1
+                return f"{run}: FAILED: {reason}"
+            case FinishedElsewhere(run):
+                return f"{run}: was finished by another process meanwhile"
+            case Elsewhere(run):
+                return f"{run}: another process is at it"
+            case Stopped(run):
+                return f"{run}: stopped, kept as it is"
+            case Note(text):
+                return text
+        return ""
 
     def write(self, text: str) -> None:
         """Add a line."""

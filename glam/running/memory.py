@@ -1,4 +1,4 @@
-"""What a process that trains on a CPU asks of its memory.
+"""Memory of a process that trains on a CPU.
 
 Every step frees its activations and allocates the same again. What the system hands out anew is zeroed first, page by
 page of 4 kB, which takes more time than many a layer (docs/speed.md).

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,15 +12,28 @@ from glam.evaluation.metrics import Scores, best_epoch, confusion_matrix, scores
 from glam.files import only_one
 from glam.results.environment import environment
 from glam.results.run import MODEL, RUN, Predictions, write_failure, write_run
-from glam.running.job import Job, SaveModel, run_data
-from glam.running.message import Message
-from glam.splits.splits import RunKey, seeds, split
+from glam.running.events import (
+    Elsewhere,
+    EpochEnded,
+    Failed,
+    Finished,
+    FinishedElsewhere,
+    Listen,
+    Progress,
+    Started,
+    Stepped,
+    Stopped,
+)
+from glam.running.job import Job, SaveModel, objective_of, run_data
+from glam.splits.runs import RunKey, seeds
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from glam.learning.column import Feed
-    from glam.learning.engine import Learns, RunData, RunState, Steps
+    from glam.learning.batch import Data
+    from glam.learning.column import Columns
+    from glam.learning.course import RunState, Steps
+    from glam.learning.learner import Learns
     from glam.learning.pack import Lane
 
 REPORT_SECONDS = 0.5
@@ -31,10 +44,10 @@ WARM_UP, PACE_STEPS = 3, 8  # steps until the pace is steady, and until it is wo
 def run_one(
     job: Job,
     run: RunKey,
-    tell: Callable[[Message], None],
+    tell: Listen,
     stopping: Callable[[], bool],
     lane: "Lane | None" = None,
-    feeds: "tuple[Feed, Feed] | None" = None,
+    columns: "tuple[Columns, Columns] | None" = None,
 ) -> "Steps":
     """A run as the steps it asks for, up to its folder; goes on from its checkpoint if there is one.
 
@@ -43,13 +56,13 @@ def run_one(
     folder = job.folder / run.name
     with only_one(job.folder / ".locks" / f"{run.name}.lock") as mine:
         if not mine:
-            tell(Message("elsewhere", run))
+            tell(Elsewhere(run))
         elif (folder / RUN).is_file():
-            tell(Message("finished", run, text="already"))
+            tell(FinishedElsewhere(run))
         elif folder.exists():
             raise GlamError(f"{folder}: is there, but holds no finished run ({RUN} is missing). Move it away.")
         else:
-            yield from _Run(job, run, tell, stopping, lane, feeds).go()
+            yield from _Run(job, run, tell, stopping, lane, columns).go()
 
 
 class _Stopped(Exception):
@@ -63,35 +76,36 @@ class _Run:
         self,
         job: Job,
         run: RunKey,
-        tell: Callable[[Message], None],
+        tell: Listen,
         stopping: Callable[[], bool],
         lane: "Lane | None",
-        feeds: "tuple[Feed, Feed] | None",
+        columns: "tuple[Columns, Columns] | None",
     ) -> None:
         import torch
 
-        from glam.learning.engine import RunState as State
-        from glam.learning.engine import class_weights, initial_model, new_learner
+        from glam.learning.course import RunState as State
+        from glam.learning.learner import Learner
+        from glam.learning.losses import activation_of
 
         self.job, self.run, self.tell, self.stopping = job, run, tell, stopping
         self.recipe = job.recipe
         self.device = torch.device(job.resources.device)
-        self.split = split(self.recipe.split, job.groups, run)
+        self.split = self.recipe.split.split(job.groups, run)
         first = self.split.validation_only
         self.scored = slice(first, None)
         self.chosen_on = slice(None, first) if first else self.scored
         self.scores: list[Scores] = []  # of each epoch, on what is scored
         self.choice: list[Scores] = []  # and on what the epoch is chosen on
-        self.data: RunData = run_data(job, run, feeds)
+        self.data: Data = run_data(job, run, columns)
         self.classes = len(self.recipe.corpus.classes)
         self.learner: Learns
         self.at_once = job.resources.at_once
-        model, training, shape = self.recipe.model, self.recipe.training, self.data.train.shape
+        objective = objective_of(job, run, self.data)
+        self.activation = activation_of(objective.loss)
         if lane is None:
-            self.learner = new_learner(model, training, self.classes, self.data, run.draws, self.device)
+            self.learner = Learner(objective, self.recipe.training, self.device)
         else:
-            first_weights = initial_model(model, self.classes, shape, run.draws)
-            lane.start(first_weights, class_weights(training, self.classes, self.data))
+            lane.start(objective)
             self.learner, self.at_once = lane, lane.pack.slots
         self.state: RunState = State()
         # The first run of every experiment keeps its model, so that no figure needs a training of its own.
@@ -100,31 +114,32 @@ class _Run:
         self.best: dict[str, Tensor] = {}
         self.notes: dict[str, Any] = {"resumed": 0, "elapsed": 0.0}
         self.checkpoint = job.folder / ".checkpoints" / f"{run.name}.safetensors"
-        self.checkpoint_identity = f"{job.identity}/{run.name}"
+        self.checkpoint_identity = f"{job.digest}/{run.name}"
         self.steps = 0  # by this process
         self.begun = self.saved = self.told = self.warm = time.monotonic()
         self.pause = job.resources.checkpoint_seconds
 
     def go(self) -> "Steps":
         from glam.learning.checkpoint import load_checkpoint
-        from glam.learning.engine import NotFinite, course
+        from glam.learning.course import NotFinite, course
 
         for stale in self.checkpoint.parent.glob(f".{self.checkpoint.name}.tmp-*"):
             stale.unlink(missing_ok=True)  # of a process that was killed while writing: the lock is ours now
-        if found := load_checkpoint(self.checkpoint, self.learner, self.checkpoint_identity):
-            self.state, self.best, self.notes = found
+        if checkpoint := load_checkpoint(self.checkpoint, self.learner, self.checkpoint_identity):
+            self.state, self.best, self.notes = checkpoint
             self.notes["resumed"] += 1
             for logits in self.state.logits:
                 self._score(logits)
         steps = self._steps_per_epoch()
         self.total = self.recipe.training.epochs * steps
-        self.tell(self._message("started"))
+        self.tell(Started(self.run, self._progress()))
         try:
             try:
                 yield from course(
                     self.learner,
                     self.recipe.training,
                     self.recipe.evaluation,
+                    self.activation,
                     self.data,
                     self.run.draws,
                     self.state,
@@ -133,16 +148,14 @@ class _Run:
                 )
             except _Stopped:
                 self._save()
-                self.tell(Message("stopped", self.run))
+                self.tell(Stopped(self.run))
                 return
             except GeneratorExit:  # goes on in another pack
                 self._save()
                 raise
         except NotFinite as error:
-            write_failure(
-                self.job.folder / self.run.name, self.run.seed, self._environment(), str(error), self.run.fold
-            )
-            self.tell(self._message("failed", str(error)))
+            write_failure(self.job.folder / self.run.name, self.run, self.job.digest, self._environment(), str(error))
+            self.tell(Failed(self.run, str(error)))
         else:
             self._store()
         self.checkpoint.unlink(missing_ok=True)
@@ -158,11 +171,12 @@ class _Run:
             self.warm = now
         if now - self.told >= REPORT_SECONDS and self.steps >= PACE_STEPS:
             self.told = now
-            self.tell(self._message("step"))
+            self.tell(Stepped(self.run, self._progress()))
 
     def _after_epoch(self) -> None:
         self._score(self.state.logits[-1])
-        self.tell(self._message("epoch", wa=self.scores[-1].wa, ua=self.scores[-1].ua))
+        ended, scores = self.state.epochs[-1], self.scores[-1]
+        self.tell(EpochEnded(self.run, self._progress(), self.state.epoch, ended.loss, scores.wa, scores.ua))
         if self._best() == self.state.epoch - 1:  # always kept: a later command may go on and ask for it
             self.best = {name: t.detach().cpu().clone() for name, t in self.learner.weights().items()}
 
@@ -182,40 +196,35 @@ class _Run:
         predictions = Predictions(
             logits=np.stack(self.state.logits),
             segment_classes=np.stack(self.state.segment_classes),
-            segments=self.data.test_segments,
+            segments=self.data.test_counts,
             held_out=self.split.held_out,
             train=self.split.train,
         )
         write_run(
             self.job.folder / self.run.name,
-            self.run.seed,
+            self.run,
+            self.job.digest,
             self._environment(),
             self.state.epochs,
             self.job.targets[self.split.held_out],
             self.classes,
             predictions,
             self._saved_model(),
-            self.run.fold,
             self.split.validation_only,
         )
         best = self._best()
         scores = self.scores[best]
-        self.tell(self._message("finished", epoch=best + 1, wa=scores.wa, ua=scores.ua))
+        chosen_on: Literal["test", "validation"] = "validation" if self.split.validation_only else "test"
+        self.tell(Finished(self.run, self._progress(), best + 1, scores.wa, scores.ua, chosen_on))
 
     def _saved_model(self) -> dict[str, bytes]:
-        from safetensors.torch import save
+        from glam.running.saved import pack_model
 
         if self.save_model == "none":
             return {}
         weights = self.best if self.save_model == "best" else self.learner.weights()
         epoch = self._best() if self.save_model == "best" else self.state.epoch - 1
-        meta = {
-            "recipe": self.recipe.model_dump_json(),
-            "shape": f"{self.data.train.shape[0]},{self.data.train.shape[1]}",
-            "seed": str(self.run.seed),
-            "epoch": str(epoch + 1),
-        }
-        return {MODEL: save({name: t.detach().cpu().contiguous() for name, t in weights.items()}, meta)}
+        return {MODEL: pack_model(weights, self.recipe, self.data.train.shapes, self.run, epoch + 1)}
 
     def _score(self, logits: NDArray[np.float32]) -> None:
         """Score an epoch. logits: (H, C) of the held-out utterances."""
@@ -228,7 +237,9 @@ class _Run:
 
     def _best(self) -> int:
         """The epoch (from 0) whose weights count as the best."""
-        return best_epoch(np.array([one.wa for one in self.choice]), np.array([one.ua for one in self.choice]))
+        return best_epoch(
+            np.array([scores.wa for scores in self.choice]), np.array([scores.ua for scores in self.choice])
+        )
 
     def _environment(self) -> dict[str, Any]:
         import torch
@@ -246,22 +257,15 @@ class _Run:
         }
 
     def _steps_per_epoch(self) -> int:
-        return -(-len(self.data.train_rows) // self.recipe.training.batch_size)
+        from glam.learning.draws import draw_epoch
 
-    def _message(
-        self, kind: str, text: str = "", epoch: int | None = None, wa: float = 0.0, ua: float = 0.0
-    ) -> Message:
-        return Message(
-            kind,
-            self.run,
-            text,
-            self.state.epoch + 1 if epoch is None else epoch,
-            self.state.epoch * self._steps_per_epoch() + self.state.step,
-            self.total,
-            (time.monotonic() - self.warm) / (self.steps - WARM_UP) if self.steps >= PACE_STEPS else 0.0,
-            wa,
-            ua,
-            self.state.epochs[-1].loss if self.state.epochs else 0.0,
-            "validation" if self.split.validation_only else "test",
-            self.at_once,
+        return len(draw_epoch(self.run.draws, 0, self.data.train_counts, self.recipe.training.batches).sizes)
+
+    def _progress(self) -> Progress:
+        return Progress(
+            epoch=self.state.epoch + 1,
+            steps=self.state.epoch * self._steps_per_epoch() + self.state.step,
+            total=self.total,
+            seconds_per_step=(time.monotonic() - self.warm) / (self.steps - WARM_UP) if self.steps >= PACE_STEPS else 0,
+            at_once=self.at_once,
         )

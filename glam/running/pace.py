@@ -1,28 +1,37 @@
-"""How long runs take, found out before they are started.
+"""Durations of runs, found out before they are started.
 
-A run that is stored on this machine says so itself. For the others a throw-away learner makes a few steps on noise of
-the right shape, in as many processes at once as runs will be; nothing of the corpus is extracted for it.
+Runs that are stored already say how long they took, if this machine computed them. For the others a throw-away learner
+makes a few steps on noise of the right shape, in as many processes at once as runs will be; nothing of the corpus is
+extracted for it.
 """
 
 import time
 from collections.abc import Callable, Sequence
 from math import ceil
 from statistics import mean, median
+from typing import TYPE_CHECKING
 
 from glam.errors import GlamError
-from glam.inputs.cut import padded_length
+from glam.inputs.cut import Part
+from glam.learning.settings import ByUtterances
 from glam.recipe import Recipe
 from glam.results.environment import environment
+from glam.results.experiment import StoredExperiment
 from glam.results.identity import canonical_json
-from glam.results.run import StoredExperiment, StoredRun, read_run
-from glam.running.experiment import Experiment
+from glam.results.run import StoredRun, read_run
+from glam.running.experiment import Experiment, not_packable, shapes_of
 from glam.running.job import Resources
 from glam.running.memory import spare_new_pages
 from glam.running.processes import answers
-from glam.splits.splits import RUNS, split
+from glam.splits.runs import RUNS
+
+if TYPE_CHECKING:
+    from glam.learning.batch import Step
+    from glam.learning.objective import Objective
 
 SECONDS = 1.5  # of measuring, at least one step
 SAMPLE = 5  # stored runs that are asked
+ROWS_AN_UTTERANCE = 16  # of 2 s segments a fifth of a second apart, the mean of IEMOCAP's
 
 
 def run_seconds(experiments: Sequence[Experiment], resources: Resources) -> list[float]:
@@ -31,11 +40,15 @@ def run_seconds(experiments: Sequence[Experiment], resources: Resources) -> list
     Of runs that are one pack, the seconds of each are its share of the pack's.
     """
     seconds = [recorded(experiment.stored, resources) for experiment in experiments]
-    unknown = {_cost(one.recipe): one.recipe for one, known in zip(experiments, seconds, strict=True) if known is None}
+    unknown = {
+        _cost(experiment.recipe): experiment.recipe
+        for experiment, known in zip(experiments, seconds, strict=True)
+        if known is None
+    }
     paces = dict(zip(unknown, _measure(list(unknown.values()), resources), strict=True))
     return [
-        known if known is not None else work(one) * paces[_cost(one.recipe)]
-        for one, known in zip(experiments, seconds, strict=True)
+        known if known is not None else work(experiment) * paces[_cost(experiment.recipe)]
+        for experiment, known in zip(experiments, seconds, strict=True)
     ]
 
 
@@ -54,61 +67,71 @@ def recorded(experiment: StoredExperiment, resources: Resources) -> float | None
 
 
 def work(experiment: Experiment) -> float:
-    """What a run costs, in training steps: a forward pass alone is a third of a step."""
-    recipe, segments = experiment.recipe, experiment.recipe.segments
+    """Cost of a run in training steps: a forward pass alone is a third of a step."""
+    recipe, utterances = experiment.recipe, experiment.population.utterances
 
-    def total(hop: int) -> int:
-        return sum(
-            (padded_length(one.samples, segments.samples, segments.padding) - segments.samples) // hop + 1
-            for one in experiment.population.utterances
-        )
+    def total(part: Part) -> int:
+        return sum(recipe.cut.rows(utterance.samples, part) for utterance in utterances)
 
-    batch = recipe.training.batch_size
-    first = split(recipe.split, experiment.population.groups, experiment.runs([0])[0])
-    share = len(first.train) / len(experiment.population.utterances)
-    copies = recipe.augmentation.vtlp_copies + 1
-    training = ceil(share * copies * total(segments.train_hop) / batch)
-    evaluation = (1 - share) * total(segments.test_hop) / batch / 3
-    return recipe.training.epochs * (training + evaluation)
+    first = recipe.split.split(experiment.population.groups, experiment.runs([0])[0])
+    share = len(first.train) / len(utterances)
+    copies = max(settings.make().copies for settings in recipe.inputs.values()) + 1
+    batches = recipe.training.batches
+    if isinstance(batches, ByUtterances):
+        steps = ceil(share * copies * len(utterances) / batches.size)
+        batch = share * copies * total("train") / steps
+    else:
+        steps, batch = ceil(share * copies * total("train") / batches.size), batches.size
+    evaluation = (1 - share) * total("test") / batch / 3
+    return recipe.training.epochs * (steps + evaluation)
 
 
 def seconds_a_step(recipe: Recipe, device: str, threads: int) -> float:
     """Seconds of a training step of that recipe, measured now in this process."""
     import torch
 
-    from glam.learning.engine import Learner, initial_model, noise
-    from glam.learning.losses import cross_entropy
+    from glam.learning.learner import Learner
 
     torch.set_num_threads(threads)
-    place = torch.device(device)
-    classes = len(recipe.corpus.classes)
-    shape = recipe.features.shape(recipe.segments.samples)
-    model = initial_model(recipe.model, classes, shape, seed=0)
-    learner = Learner(model, recipe.training, cross_entropy(None), place)
-    batch = noise(recipe.training.batch_size, shape, classes, recipe.training.alpha > 0, place)
-    learner.step(batch).item()  # the first one allocates, and is not counted
-    return _seconds_of(lambda: learner.step(batch).item())  # item() waits for the device
+    learner = Learner(_objective(recipe), recipe.training, torch.device(device))
+    step = _noise(recipe, device)
+    learner.step(step).item()  # the first one allocates, and is not counted
+    return _seconds_of(lambda: learner.step(step).item())  # item() waits for the device
 
 
 def share_of_a_step(recipe: Recipe, resources: Resources) -> float:
     """Seconds of a training step of a pack divided by its runs, measured now in this process."""
     import torch
 
-    from glam.learning.engine import initial_model, noise
-    from glam.learning.pack import Pack, fitting
+    from glam.learning.pack import Pack
+    from glam.learning.side_by_side import fitting
 
     place = torch.device(resources.device)
-    classes = len(recipe.corpus.classes)
-    shape = recipe.features.shape(recipe.segments.samples)
 
     def pack(slots: int) -> Pack:
-        return Pack(initial_model(recipe.model, classes, shape, seed=0), recipe.training, slots, classes, place)
+        return Pack(_objective(recipe), recipe.training, slots, place)
 
-    batch = noise(recipe.training.batch_size, shape, classes, recipe.training.alpha > 0, place)
-    slots = resources.at_once or fitting(pack, batch, RUNS)
+    step = _noise(recipe, resources.device)
+    slots = resources.at_once or fitting(pack, step, RUNS)
     several = pack(slots)
-    several.step([batch] * slots).sum().item()
-    return _seconds_of(lambda: several.step([batch] * slots).sum().item()) / slots
+    several.step([step] * slots).sum().item()
+    return _seconds_of(lambda: several.step([step] * slots).sum().item()) / slots
+
+
+def _objective(recipe: Recipe) -> "Objective":
+    from glam.learning.course import initial_objective
+
+    return initial_objective(recipe.model, recipe.training, recipe.corpus.classes, shapes_of(recipe), seed=0)
+
+
+def _noise(recipe: Recipe, device: str) -> "Step":
+    """A step of that recipe on noise; of whole utterances, on as many rows as a batch has on IEMOCAP, about."""
+    from glam.learning.batch import Step, noise, rows_like
+
+    batches = recipe.training.batches
+    rows = min(batches.size * ROWS_AN_UTTERANCE, batches.most) if isinstance(batches, ByUtterances) else batches.size
+    like = rows_like(shapes_of(recipe), recipe.cut.name == "whole")
+    return Step(noise(rows, like, len(recipe.corpus.classes), recipe.training.alpha > 0, device), 1e-4)
 
 
 def _seconds_of(step: Callable[[], object]) -> float:
@@ -135,25 +158,27 @@ def _measure(recipes: Sequence[Recipe], resources: Resources) -> list[float]:
 
 
 def _paces(recipes: Sequence[Recipe], resources: Resources) -> list[float]:
-    if resources.packed:
-        return [share_of_a_step(recipe, resources) for recipe in recipes]
     spare_new_pages()  # as a worker does
-    return [seconds_a_step(recipe, resources.device, resources.threads) for recipe in recipes]
+    return [
+        share_of_a_step(recipe, resources)
+        if resources.packed and not not_packable(recipe)
+        else seconds_a_step(recipe, resources.device, resources.threads)
+        for recipe in recipes
+    ]
 
 
 def _cost(recipe: Recipe) -> str:
-    """Recipes with the same text here cost the same a step."""
-    training = recipe.training
-    settings = [recipe.model, recipe.features, training.optimizer, training.precision]
-    shape = [recipe.segments.samples, len(recipe.corpus.classes), training.batch_size, training.alpha > 0]
-    return canonical_json([str(setting) for setting in settings] + shape)
+    """A text that recipes have in common whose steps cost the same."""
+    training, cut = recipe.training, recipe.cut
+    settings = [recipe.model, recipe.inputs, training.optimizer, training.batches, training.precision]
+    return canonical_json([str(setting) for setting in settings] + [cut.samples, training.alpha > 0])
 
 
 def _same_way(run: StoredRun, resources: Resources) -> bool:
-    there = run.environment
+    of_run = run.environment
     here = {
         "processor": environment()["processor"],
         "device": resources.device,
         "threads": resources.threads,
     } | ({} if resources.packed else {"runs_at_once": resources.at_once})
-    return all(there.get(name) == value for name, value in here.items())
+    return all(of_run.get(name) == value for name, value in here.items())

@@ -23,11 +23,11 @@ Result = TypeVar("Result")
 ENDINGS = (signal.SIGINT, signal.SIGTERM)
 
 # What the process imports that others are forked off. An optimiser wants torch's compiler.
-TAKEN_ALONG = ["glam.running.origin", "torch", "torch._dynamo", "g_mlp_pytorch", "glam.learning.engine"]
+TAKEN_ALONG = ["glam.running.origin", "torch", "torch._dynamo", "g_mlp_pytorch", "glam.learning.check"]
 
 
 def context() -> "ForkServerContext | SpawnContext":
-    """How processes are started."""
+    """The way in which processes are started."""
     if sys.platform != "linux":
         return multiprocessing.get_context("spawn")
     forked = multiprocessing.get_context("forkserver")
@@ -45,7 +45,7 @@ def expect_torch() -> None:
 
 
 def with_torch(function: Callable[..., Result], *arguments: object) -> Result:
-    """What a function gives that needs torch: called here if torch is imported here, else in a process that has it.
+    """The result of a function that needs torch: called here if torch is imported here, else in a process that has it.
 
     Raises GlamError where the function does, or where that process ended unexpectedly.
     """
@@ -59,7 +59,7 @@ def with_torch(function: Callable[..., Result], *arguments: object) -> Result:
 
 
 def answers(function: Callable[..., Result], *arguments: object, processes: int = 1) -> list[Result]:
-    """What a function gives in so many processes that call it side by side.
+    """Results of a function in so many processes that call it side by side.
 
     Raises GlamError where the function does, EOFError where a process ended unexpectedly.
     """
@@ -67,30 +67,30 @@ def answers(function: Callable[..., Result], *arguments: object, processes: int 
     begun, ends = [], []
     try:
         for _ in range(processes):
-            here, there = started.Pipe(duplex=False)
-            process = started.Process(target=_answer, args=(there, function, arguments), daemon=True)
+            receiver, sender = started.Pipe(duplex=False)
+            process = started.Process(target=_answer, args=(sender, function, arguments), daemon=True)
             begun.append(process)  # before an interrupt is answered: it is to be ended in any case
-            ends.append(here)
+            ends.append(receiver)
             with deaf_to_interrupts():
                 process.start()
-            there.close()  # so that the end of the process is the end of the pipe
-        found = [end.recv() for end in ends]
+            sender.close()  # so that the end of the process is the end of the pipe
+        outcomes = [end.recv() for end in ends]
     finally:
         for process in begun:
             if process.pid is not None:
                 process.kill()  # it is deaf to anything milder
                 process.join()
-    for _, error in found:
+    for _, error in outcomes:
         if error is not None:
             raise error
-    return [result for result, _ in found]
+    return [result for result, _ in outcomes]
 
 
-def _answer(there: Connection, function: Callable[..., object], arguments: tuple[object, ...]) -> None:
+def _answer(sender: Connection, function: Callable[..., object], arguments: tuple[object, ...]) -> None:
     try:
-        there.send((function(*arguments), None))
+        sender.send((function(*arguments), None))
     except GlamError as error:
-        there.send((None, error))
+        sender.send((None, error))
 
 
 @contextmanager
@@ -122,11 +122,11 @@ def _put_off() -> Iterator[None]:
         yield
         return
     came: list[int] = []
-    handlers = {one: signal.signal(one, lambda number, _: came.append(number)) for one in ENDINGS}
+    handlers = {ending: signal.signal(ending, lambda number, _: came.append(number)) for ending in ENDINGS}
     try:
         yield
     finally:
-        for one, handler in handlers.items():
-            signal.signal(one, signal.SIG_DFL if handler is None else handler)
+        for ending, handler in handlers.items():
+            signal.signal(ending, signal.SIG_DFL if handler is None else handler)
     if came:
         signal.raise_signal(signal.Signals(came[0]))

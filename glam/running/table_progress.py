@@ -1,10 +1,11 @@
-"""What a person sees while the runs of a table are under way: one bar over all of them, weighed by what they cost."""
+"""The view of a table's runs under way for a person: one bar over all of them, weighed by what they cost."""
 
 from dataclasses import dataclass
 
 from glam.progress import bar
+from glam.running.events import EpochEnded, Finished, Stepped
 from glam.running.live import Listener
-from glam.running.message import Message
+from glam.splits.runs import RunKey
 from glam.words import counted, duration
 
 
@@ -22,7 +23,7 @@ class Piece:
 
 
 def estimate(pieces: list[Piece], at_once: int, side_by_side: str) -> str:
-    """How long the missing runs of a table take, experiment by experiment, and all of them.
+    """An estimate of how long the missing runs of a table take, experiment by experiment, and all of them.
 
     at_once: how many pieces of work go on at the same time; side_by_side: how many runs, in words.
     """
@@ -59,23 +60,23 @@ class TableProgress(Listener):
 
     def begin(self, piece: Piece) -> None:
         """The runs of this experiment come next."""
-        self.piece, self.done = piece, {}
+        self.piece, self.done, self.whole = piece, {}, {}
         self.say(f"{piece.label}: {counted(piece.runs, 'run')}")
 
-    def size(self, message: Message) -> float:
+    def size(self, total: int = 0) -> float:
         """Seconds of a run, as estimated."""
         return self.piece.seconds
 
-    def name(self, message: Message) -> str:
+    def name(self, run: RunKey) -> str:
         """The row, and the seed."""
-        return f"{self.piece.label}, {super().name(message)}"
+        return f"{self.piece.label}, {super().name(run)}"
 
-    def under_way(self, message: Message) -> None:
-        """Which run it is."""
+    def under_way(self, event: Stepped | EpochEnded) -> None:
+        """Show which run it is."""
         self.bar.set_postfix_str(f"{self.piece.label}, run {self.ended + 1} of {self.runs}", refresh=False)
 
-    def finished(self, message: Message) -> None:
+    def finished(self, event: Finished) -> None:
         """Say what a run gave."""
         if self.bar.disable:
-            where = self.name(message)
-            self.say(f"{where}: WA {message.wa:.2f}, UA {message.ua:.2f}, run {self.ended} of {self.runs}")
+            where = self.name(event.run)
+            self.say(f"{where}: WA {event.wa:.2f}, UA {event.ua:.2f}, run {self.ended} of {self.runs}")

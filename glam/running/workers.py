@@ -10,35 +10,33 @@ import os
 import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from multiprocessing.synchronize import Event
+from multiprocessing.synchronize import Event as Flag
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from glam.errors import GlamError
-from glam.running.job import Job, open_feeds
+from glam.running.events import Broken, Event, Listen, Note
+from glam.running.job import Job, objective_of, open_columns, run_data
 from glam.running.memory import spare_new_pages
-from glam.running.message import Message
 from glam.running.one_run import run_one
 from glam.running.processes import context, deaf_to_interrupts
-from glam.splits.splits import RunKey
+from glam.splits.runs import RunKey
 
 if TYPE_CHECKING:
-    from glam.learning.column import Feed
-    from glam.learning.engine import Batch, Steps
+    from glam.learning.batch import Data
+    from glam.learning.course import Steps
     from glam.learning.pack import Lane, Pack
 
 WORTH_COMPILING = 100_000  # steps of single runs; compiled, each takes some 0.6 ms less of a GPU
 
 
-def run_jobs(job: Job, runs: Sequence[RunKey]) -> Iterator[Message]:
+def run_jobs(job: Job, runs: Sequence[RunKey]) -> Iterator[Event]:
     """Train these runs of an experiment, as many at once as the job's resources say; yields what happens.
 
     Closing the iterator, or an exception in its consumer (Ctrl-C), asks the workers to checkpoint and stop.
     Raises GlamError where a worker ended unexpectedly.
     """
     processes = context()
-    messages = processes.Queue()
+    events = processes.Queue()
     waiting = processes.Queue()
     stop = processes.Event()
     for run in runs:
@@ -46,20 +44,20 @@ def run_jobs(job: Job, runs: Sequence[RunKey]) -> Iterator[Message]:
     count = 1 if job.resources.packed else min(job.resources.at_once, len(runs))
     for _ in range(count):
         waiting.put(None)
-    workers = [processes.Process(target=_work, args=(job, waiting, messages, stop), daemon=True) for _ in range(count)]
+    workers = [processes.Process(target=_work, args=(job, waiting, events, stop), daemon=True) for _ in range(count)]
     try:
         with deaf_to_interrupts():
             for worker in workers:
                 worker.start()
-        while any(worker.is_alive() for worker in workers) or not messages.empty():
+        while any(worker.is_alive() for worker in workers) or not events.empty():
             try:
-                message: Message = messages.get(timeout=0.2)
+                event: Event = events.get(timeout=0.2)
             except queue.Empty:
                 _check(workers)
                 continue
-            if message.kind == "error":
-                raise GlamError(message.text)
-            yield message
+            if isinstance(event, Broken):
+                raise GlamError(event.text)
+            yield event
         _check(workers)
     finally:
         stop.set()
@@ -70,7 +68,7 @@ def run_jobs(job: Job, runs: Sequence[RunKey]) -> Iterator[Message]:
             if worker.is_alive():
                 worker.kill()
                 worker.join()
-        for channel in (messages, waiting):
+        for channel in (events, waiting):
             channel.close()
             channel.cancel_join_thread()
 
@@ -85,20 +83,20 @@ def _check(workers: Sequence[Any]) -> None:
             )
 
 
-def _work(job: Job, waiting: Any, messages: Any, stop: Event) -> None:
+def _work(job: Job, waiting: Any, events: Any, stop: Flag) -> None:
     threading.Thread(target=_die_with_parent, daemon=True).start()
     try:
         if job.resources.packed:
-            _pack(job, waiting, messages.put, stop.is_set)
+            _pack(job, waiting, events.put, stop.is_set)
             return
         spare_new_pages()
         while not stop.is_set() and (run := waiting.get()) is not None:
-            run_alone(job, run, messages.put, stop.is_set)
+            run_alone(job, run, events.put, stop.is_set)
     except GlamError as error:
-        messages.put(Message("error", text=str(error)))
+        events.put(Broken(str(error)))
     except Exception as error:  # whatever it is, the person at the terminal gets it in one line
         text = " ".join(f"{type(error).__name__}: {error}".split())
-        messages.put(Message("error", text=f"{job.folder}: a run stopped ({text}). Finished runs are kept."))
+        events.put(Broken(f"{job.folder}: a run stopped ({text}). Finished runs are kept."))
 
 
 def _die_with_parent() -> None:
@@ -108,51 +106,54 @@ def _die_with_parent() -> None:
         os._exit(1)
 
 
-def run_alone(job: Job, run: RunKey, tell: Callable[[Message], None], stopping: Callable[[], bool]) -> None:
+def run_alone(job: Job, run: RunKey, tell: Listen, stopping: Callable[[], bool]) -> None:
     """Train and store one run in this process, going on from its checkpoint if there is one."""
     import torch
 
-    from glam.learning.engine import alone
+    from glam.learning.course import alone
 
     torch.set_num_threads(job.resources.threads)
     alone(run_one(job, run, tell, stopping), torch.device(job.resources.device))
 
 
-def _pack(job: Job, waiting: Any, tell: Callable[[Message], None], stopping: Callable[[], bool]) -> None:
+def _pack(job: Job, waiting: Any, tell: Listen, stopping: Callable[[], bool]) -> None:
     """Train and store all waiting runs side by side, in packs as large as the device allows."""
     import torch
 
-    from glam.learning.pack import together
+    from glam.learning.side_by_side import together
 
     torch.set_num_threads(job.resources.threads)
     runs: list[RunKey] = list(iter(waiting.get, None))
-    feeds = open_feeds(job)
-    slots = min(job.resources.at_once, len(runs)) or _fitting(job, feeds, len(runs))
+    columns = open_columns(job)
+    data = run_data(job, runs[0], columns)
+    slots = min(job.resources.at_once, len(runs)) or _fitting(job, data, len(runs))
     while runs and not stopping():
         coming = iter(runs)
         ended: set[RunKey] = set()
 
         def begin(lane: "Lane", coming: Iterator[RunKey] = coming, ended: set[RunKey] = ended) -> "Steps | None":
             run = None if stopping() else next(coming, None)
-            return None if run is None else _until_its_end(run_one(job, run, tell, stopping, lane, feeds), run, ended)
+            if run is None:
+                return None
+            return _until_its_end(run_one(job, run, tell, stopping, lane, columns), run, ended)
 
         full = False
         try:
-            pack = _new_pack(job, feeds, slots, _worth_compiling(job, len(runs)))
-            pack.tell = lambda text: tell(Message("note", text=text))
+            pack = _new_pack(job, data, slots, _worth_compiling(job, data, len(runs)))
+            pack.tell = lambda text: tell(Note(text))
             together(pack, begin)
         except torch.OutOfMemoryError as error:
             if slots == 1:
                 raise GlamError(
                     f"{job.resources.device}: not enough memory for a single run ({error}). Finished runs are kept; "
-                    "use a smaller training.batch_size, another device, or free its memory."
+                    "use a smaller training.batches.size, another device, or free its memory."
                 ) from None
             full = True
         runs = [run for run in runs if run not in ended]
         if full:
             torch.cuda.empty_cache()
             slots //= 2
-            tell(Message("note", text=f"memory ran out on {job.resources.device}: going on with {slots} runs at once"))
+            tell(Note(f"memory ran out on {job.resources.device}: going on with {slots} runs at once"))
         else:
             slots = min(slots, len(runs))
 
@@ -163,32 +164,27 @@ def _until_its_end(steps: "Steps", run: RunKey, ended: set[RunKey]) -> "Steps":
     ended.add(run)
 
 
-def _new_pack(job: Job, feeds: "tuple[Feed, Feed]", slots: int, compiled: bool = False) -> "Pack":
+def _new_pack(job: Job, data: "Data", slots: int, compiled: bool = False) -> "Pack":
     import torch
 
-    from glam.learning.engine import initial_model
     from glam.learning.pack import Pack
 
-    classes = len(job.recipe.corpus.classes)
-    model = initial_model(job.recipe.model, classes, feeds[0].shape, 0)
-    return Pack(model, job.recipe.training, slots, classes, torch.device(job.resources.device), compiled)
+    objective = objective_of(job, RunKey(0, 1), data)
+    return Pack(objective, job.recipe.training, slots, torch.device(job.resources.device), compiled)
 
 
-def _worth_compiling(job: Job, runs: int) -> bool:
-    """Whether compiling these runs' steps, which takes a minute, saves more than that."""
-    lengths = np.diff(job.train_offsets)[job.positions]
-    steps = runs * job.recipe.training.epochs * len(job.train_stores) * lengths.sum() / job.recipe.training.batch_size
-    return job.resources.device.startswith("cuda") and bool(steps > WORTH_COMPILING)
+def _worth_compiling(job: Job, data: "Data", runs: int) -> bool:
+    """True where compiling these runs' steps, which takes a minute, saves more than that."""
+    training = job.recipe.training
+    steps = runs * training.epochs * len(data.train_rows) / training.batches.size
+    return job.resources.device.startswith("cuda") and steps > WORTH_COMPILING
 
 
-def _noise(job: Job, feeds: "tuple[Feed, Feed]") -> "Batch":
-    from glam.learning.engine import noise
+def _fitting(job: Job, data: "Data", most: int) -> int:
+    from glam.learning.batch import Step, noise
+    from glam.learning.side_by_side import fitting
 
     training, classes = job.recipe.training, len(job.recipe.corpus.classes)
-    return noise(training.batch_size, feeds[0].shape, classes, training.alpha > 0, job.resources.device)
-
-
-def _fitting(job: Job, feeds: "tuple[Feed, Feed]", most: int) -> int:
-    from glam.learning.pack import fitting
-
-    return fitting(lambda slots: _new_pack(job, feeds, slots), _noise(job, feeds), most)
+    inputs = {name: tensor[:0] for name, tensor in next(iter(data.train.batches([data.train_rows[:1]]))).items()}
+    batch = noise(training.batches.size, inputs, classes, training.alpha > 0, job.resources.device)
+    return fitting(lambda slots: _new_pack(job, data, slots), Step(batch, 1e-4), most)

@@ -1,1 +1,1 @@
-"""Which utterances an experiment is about, what they belong to, and how a run divides them."""
+"""The utterances that an experiment is about, what they belong to, and how a run divides them."""

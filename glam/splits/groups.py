@@ -1,4 +1,4 @@
-"""What the utterances of a corpus belong to: who speaks, in which session, dialogue and scenario, which recording."""
+"""Groups that utterances of a corpus belong to: speaker, session, dialogue, scenario, recording."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,19 +27,18 @@ class Grouping:
 
 
 Groups = Mapping[str, Grouping]
-"""The groupings of one list of utterances, by the names of GROUPINGS."""
+"""The groupings of one list of utterances by kind: `speaker`, `recording`, and what else the corpus knows."""
 
-GROUPINGS = ("speaker", "session", "dialogue", "scenario", "recording")
+FIRST = ("speaker", "session", "dialogue", "scenario", "recording")  # the order in which kinds are written
 
 
 def groups_of(utterances: Sequence[Utterance]) -> Groups:
-    """What these utterances belong to, in their order. Identical recordings go by the name of the first of them."""
+    """Groups of these utterances, in their order. Identical recordings go by the name of the first of them."""
     first: dict[str, str] = {}
-    recordings = [first.setdefault(one.sha256, one.id) for one in utterances]
+    recordings = [first.setdefault(utterance.sha256, utterance.id) for utterance in utterances]
+    known = {kind for utterance in utterances for kind in utterance.groups}
+    kinds = [kind for kind in FIRST if kind in known | {"speaker", "recording"}]
     return {
-        "speaker": Grouping.of([one.speaker for one in utterances]),
-        "session": Grouping.of([one.session for one in utterances]),
-        "dialogue": Grouping.of([one.dialogue for one in utterances]),
-        "scenario": Grouping.of([one.scenario for one in utterances]),
-        "recording": Grouping.of(recordings),
+        kind: Grouping.of(recordings if kind == "recording" else [utterance.group(kind) for utterance in utterances])
+        for kind in (*kinds, *sorted(known - set(FIRST)))
     }

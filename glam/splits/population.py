@@ -4,20 +4,21 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, Self
+from pathlib import Path
+from typing import Annotated, Any, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, model_validator
 
 from glam.corpora import CORPORA
 from glam.corpora.audio import RATE
 from glam.corpora.utterances import Corpus, Utterance, corpus_digest
 from glam.errors import GlamError
-from glam.inputs.cut import SegmentSettings, long_enough
+from glam.inputs.cut import AnyCut
+from glam.named import STORED, check_recorded, source
 from glam.settings import Settings
 from glam.splits.groups import Groups, groups_of
-from glam.splits.splits import SplitSettings, fold_names, runs_of, split
-
-Style = Literal["improvised", "scripted", "full"]
+from glam.splits.protocols import AnyProtocol
+from glam.splits.runs import runs_of
 
 # The order of the release's class indices; the paper's "happy" is IEMOCAP's "excited" there.
 RELEASED_LABELS: dict[str, tuple[str, ...]] = {
@@ -26,55 +27,104 @@ RELEASED_LABELS: dict[str, tuple[str, ...]] = {
     "angry": ("ang",),
     "happy": ("exc",),
 }
+AS_RELEASED = ("iemocap", "synthetic")  # corpora with those labels
+EVERYTHING = "full"  # what a part of a corpus is called that is all of it
+
+
+def _several(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+Several = Annotated[tuple[str, ...], BeforeValidator(_several)]
 
 
 class CorpusSettings(Settings):
-    """Which corpus, which of its styles, and which of its labels make which class.
+    """The corpus, which part of it counts, and which of its labels make which class.
 
-    name: of the corpus, as listed in glam/corpora.
-    style: `improvised`, `scripted`, or `full` for both.
-    labels: class -> labels of the corpus, in the order of the class indices.
+    name: of the corpus, as listed in glam/corpora, or `<file>.py:<function>` that reads one of the user's own.
+    sha256: of that file; found when the settings are read.
+    where: kind of group -> the groups that count: {style: improvised}; {} for the whole corpus.
+    labels: class -> labels of the corpus, in the order of the class indices. {} for the release's on IEMOCAP, else for
+        a class of each label.
     min_length: seconds; shorter utterances are left out, so that models of different segments split the same list (2 s
         is what the baselines need).
     """
 
     name: str = "iemocap"
-    style: Style = "improvised"
-    labels: dict[str, tuple[str, ...]] = RELEASED_LABELS
+    sha256: str | None = None
+    where: dict[str, Several] = Field(default_factory=dict)
+    labels: dict[str, Several] = Field(default_factory=dict)
     min_length: float = Field(0.0, ge=0, allow_inf_nan=False)
 
-    @field_validator("name")
-    @classmethod
-    def _known(cls, name: str) -> str:
-        if name not in CORPORA:
-            raise ValueError(f"there is no corpus {name!r}; the corpora are {', '.join(CORPORA)}")
-        return name
+    @model_validator(mode="after")
+    def _known(self, info: ValidationInfo) -> Self:
+        if STORED not in (info.context or ()):
+            try:
+                where = source(self.name, CORPORA, "corpus")
+                digest = None if where.module else where.sha256
+                where.signature()
+                check_recorded(where, self.sha256)
+            except GlamError as error:
+                raise ValueError(str(error)) from None
+            object.__setattr__(self, "sha256", digest)
+        return self
 
     @model_validator(mode="after")
     def _labels_make_classes(self) -> Self:
+        if not self.labels and self.name in AS_RELEASED:
+            object.__setattr__(self, "labels", dict(RELEASED_LABELS))
         taken = [label for labels in self.labels.values() for label in labels]
-        twice = sorted(label for label, times in Counter(taken).items() if times > 1)
-        if len(self.labels) < 2:
-            raise ValueError(f"labels: at least two classes are needed, found {len(self.labels)}")
-        if twice:
-            raise ValueError(f"labels: {', '.join(twice)} stands in more than one class")
+        doubled = sorted(label for label, times in Counter(taken).items() if times > 1)
+        if len(self.labels) == 1:
+            raise ValueError("labels: at least two classes are needed, found 1")
+        if doubled:
+            raise ValueError(f"labels: {', '.join(doubled)} is in more than one class")
         if empty := [name for name, labels in self.labels.items() if not labels]:
             raise ValueError(f"labels: no label of the corpus makes {', '.join(empty)}")
         return self
+
+    def scientific(self) -> dict[str, Any]:
+        """The settings that identify an experiment; labels as a list, as the order of the classes is their index."""
+        settings = self.model_dump(mode="json", exclude_defaults=True, exclude={"labels"})
+        if self.sha256 is not None:
+            settings["name"] = self.title
+        return settings | {"labels": [[name, list(labels)] for name, labels in self.labels.items()]}
+
+    def of(self, corpus: Corpus) -> "CorpusSettings":
+        """The settings with a class for each label of the corpus, if they name none themselves."""
+        if self.labels:
+            return self
+        labels = sorted({utterance.label for utterance in corpus.utterances if self.counts(utterance)})
+        return type(self).model_validate(self.model_dump() | {"labels": {label: (label,) for label in labels}})
+
+    def counts(self, utterance: Utterance) -> bool:
+        """True where an utterance is in the part of the corpus that is meant."""
+        return all(utterance.group(kind) in groups for kind, groups in self.where.items())
 
     @property
     def classes(self) -> tuple[str, ...]:
         """Names of the classes, by index."""
         return tuple(self.labels)
 
+    @property
+    def title(self) -> str:
+        """The name of the corpus; of one of the user's own, without the folder of its file."""
+        file, colon, function = self.name.rpartition(":")
+        return f"{Path(file).name}:{function}" if colon else self.name
+
+    @property
+    def part(self) -> str:
+        """The name of the part of the corpus: improvised, scripted, full."""
+        return "-".join(group for groups in self.where.values() for group in groups) or EVERYTHING
+
 
 @dataclass(frozen=True)
 class Population:
-    """The utterances of one style and label selection that are long enough, sorted by id.
+    """The utterances of one part and label selection that are long enough, sorted by id.
 
     utterances: those that splits are drawn from. targets: their class indices.
-    stored: every utterance of the label selection that is long enough, whatever its style: what the feature store
-        holds, so that the styles share one.
+    stored: every utterance of the label selection that is long enough, whatever its part: what the feature store
+        holds, so that the parts share one.
     unusable: number of problems of the corpus, by kind: what could not be used, whatever its label.
     too_short: number of utterances dropped, by class name; left_out: of those, how many are long enough for a segment
         but shorter than the setting `min_length`.
@@ -97,20 +147,20 @@ class Population:
 
     @cached_property
     def groups(self) -> Groups:
-        """What the utterances belong to."""
+        """Groups that the utterances belong to."""
         return groups_of(self.utterances)
 
-    def folds(self, settings: SplitSettings) -> tuple[str, ...]:
-        """What each fold of a seed is tested on, by name; () for protocols without folds.
+    def folds(self, protocol: AnyProtocol) -> tuple[str, ...]:
+        """Names of what each fold of a seed is tested on; () for protocols without folds.
 
         Raises GlamError where the population has too little for the protocol.
         """
         try:
-            names = fold_names(settings, self.groups)
-            for run in runs_of([0], len(names)):
-                split(settings, self.groups, run)
+            names = protocol.folds_of(self.groups)
+            for run in runs_of([0], len(names)) if names or protocol.left_out is None else runs_of([0], 1):
+                protocol.split(self.groups, run)
         except GlamError as error:
-            raise GlamError(f"corpus {self.corpus}, {self.settings.style}: {error}") from None
+            raise GlamError(f"corpus {self.corpus}, {self.settings.part}: {error}") from None
         return names
 
     def composition(self) -> str:
@@ -124,7 +174,7 @@ class Population:
         return Composition(
             corpus=self.corpus,
             synthetic=self.synthetic,
-            style=self.settings.style,
+            part=self.settings.part,
             utterances=len(self.utterances),
             classes={
                 name: {label: labels[label] for label in made_of} for name, made_of in self.settings.labels.items()
@@ -137,14 +187,14 @@ class Population:
 
 
 class Composition(Settings):
-    """What a set of utterances is composed of: class -> label -> count, and what was too short, by class.
+    """The composition of a set of utterances: class -> label -> count, and what was too short, by class.
 
     left_out: of what was too short, by class, what is shorter than `min_length` seconds but not than a segment.
     """
 
     corpus: str
     synthetic: bool
-    style: Style
+    part: str
     utterances: int
     classes: dict[str, dict[str, int]]
     too_short: dict[str, int]
@@ -162,56 +212,70 @@ def composition_line(facts: Composition) -> str:
     left_out = sum(facts.left_out.values())
     dropped = sum(facts.too_short.values()) - left_out
     return (
-        f"{facts.corpus}, {facts.style}: {facts.utterances} utterances: {', '.join(parts)}; "
+        f"{facts.corpus}, {facts.part}: {facts.utterances} utterances: {', '.join(parts)}; "
         f"{dropped} more were shorter than one segment and left out"
         + (f", {left_out} more shorter than {facts.min_length:g} s (corpus.min_length)" if facts.min_length else "")
         + "".join(f"; not used, {kind}: {count}" for kind, count in facts.unusable.items())
     )
 
 
-def population(corpus: Corpus, settings: CorpusSettings, segments: SegmentSettings) -> Population:
+def population(corpus: Corpus, settings: CorpusSettings, cut: AnyCut) -> Population:
     """The population of a corpus under these settings.
 
-    Raises GlamError where a label of the settings does not occur in the corpus at all, or where nothing usable is
-    left, naming what was found.
+    Raises GlamError where a label of the settings does not occur in the corpus at all, where it has no such part, or
+    where nothing usable is left, naming what was found.
     """
+    settings = settings.of(corpus)
+    _check_part(corpus, settings)
     target = {label: i for i, labels in enumerate(settings.labels.values()) for label in labels}
     selected = [utterance for utterance in corpus.utterances if utterance.label in target]
-    found = Counter(utterance.label for utterance in corpus.utterances)
-    stored = tuple(u for u in selected if long_enough(u.samples, segments.samples, segments.padding))
-    kept = set(stored)
-    of_style = [u for u in selected if settings.style in ("full", u.style)]
-    usable = [u for u in of_style if u in kept]
-    used = tuple(u for u in usable if u.samples >= int(settings.min_length * RATE))
+    labels = Counter(utterance.label for utterance in corpus.utterances)
+    by_label = ", ".join(f"{count} {label}" for label, count in sorted(labels.items())) or "none"
+    stored = tuple(utterance for utterance in selected if cut.keeps(utterance.samples))
+    kept = {utterance.id for utterance in stored}
+    of_part = [utterance for utterance in selected if settings.counts(utterance)]
+    usable = [utterance for utterance in of_part if utterance.id in kept]
+    used = tuple(utterance for utterance in usable if utterance.samples >= int(settings.min_length * RATE))
 
     def by_class(utterances: Sequence[Utterance]) -> Counter[str]:
-        return Counter(settings.classes[target[u.label]] for u in utterances)
+        return Counter(settings.classes[target[utterance.label]] for utterance in utterances)
 
     if not used:
-        labels = ", ".join(f"{count} {label}" for label, count in sorted(found.items())) or "none"
         minimum = f" (or corpus.min_length, {settings.min_length:g} s)" if settings.min_length else ""
         raise GlamError(
-            f"no usable utterance in {corpus.root}: of style {settings.style} with the labels "
-            f"{', '.join(target)} there are {len(of_style)}, all shorter than one segment of "
-            f"{segments.length:g} s{minimum} or none at all. Utterances found, by label: {labels}. Look at the corpus "
-            "with handleIEMOCAP.py, or change corpus.labels, corpus.style or segments.length."
+            f"no usable utterance in {corpus.root}: in the part {settings.part} with the labels "
+            f"{', '.join(target)} there are {len(of_part)}, all too short for {cut.title}{minimum} or none at all. "
+            f"Utterances found, by label: {by_label}. Look at the corpus with handleIEMOCAP.py, or change "
+            "corpus.labels, corpus.where or cut.length."
         )
-    empty = [name for name, labels in settings.labels.items() if not any(u.label in labels for u in used)]
+    empty = [name for name, made_of in settings.labels.items() if not any(u.label in made_of for u in used)]
     if empty:
         raise GlamError(
             f"no usable utterance of class {', '.join(empty)} (labels "
-            f"{', '.join(label for name in empty for label in settings.labels[name])}) in the {settings.style} "
-            f"part of {corpus.root}; at least one is needed. Utterances found, by label: "
-            f"{', '.join(f'{count} {label}' for label, count in sorted(found.items()))}."
+            f"{', '.join(label for name in empty for label in settings.labels[name])}) in the {settings.part} "
+            f"part of {corpus.root}; at least one is needed. Utterances found, by label: {by_label}."
         )
     return Population(
         settings=settings,
         corpus=corpus.name,
         synthetic=corpus.synthetic,
         utterances=used,
-        targets=tuple(target[u.label] for u in used),
+        targets=tuple(target[utterance.label] for utterance in used),
         stored=stored,
-        too_short=dict(by_class(of_style) - by_class(used)),
+        too_short=dict(by_class(of_part) - by_class(used)),
         left_out=dict(by_class(usable) - by_class(used)),
         unusable=dict(Counter(problem.kind for problem in corpus.problems)),
     )
+
+
+def _check_part(corpus: Corpus, settings: CorpusSettings) -> None:
+    """GlamError where the corpus has no such kind of group, or no such group."""
+    for kind, groups in settings.where.items():
+        known = {utterance.group(kind) for utterance in corpus.utterances} - {""}
+        if absent := [group for group in groups if group not in known]:
+            kinds = sorted({kind for utterance in corpus.utterances for kind in utterance.groups} | {"speaker"})
+            shown = ", ".join(sorted(known)[:8]) + (f" and {len(known) - 8} more" if len(known) > 8 else "")
+            raise GlamError(
+                f"corpus.where: {corpus.root} has no utterance whose {kind} is {', '.join(absent)}; "
+                + (f"there are {shown}" if known else f"it knows of {', '.join(kinds)}")
+            )

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from importlib.metadata import version
 from math import isfinite
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,13 +17,17 @@ import torch
 from benchmarks.engines import SEED, Workers, _packed_epochs, packed_steps
 from benchmarks.plain import Plain, plain_feature
 from benchmarks.problem import counts, interleaved, make_problem, recipe_shape, released
-from benchmarks.report import Spread
+from benchmarks.results import ModelResult, Spread
 from benchmarks.speed import main, refuse_straw_men
 from glam.errors import GlamError
-from glam.inputs.spectral import Extractor, FeatureSettings
-from glam.learning.engine import Batch, Learner, initial_model
-from glam.learning.losses import cross_entropy
+from glam.inputs.cut import Segments
+from glam.inputs.inputs import InputSettings
+from glam.inputs.spectral import SpectralExtractor
+from glam.learning.batch import Batch, Step
+from glam.learning.course import initial_objective
+from glam.learning.learner import Learner
 from glam.models import MODELS
+from glam.recipe import AUDIO
 
 SPEED = Path(__file__).resolve().parents[2] / "benchmarks" / "speed.py"
 
@@ -46,7 +49,7 @@ def long_release(tiny_release: Path, tmp_path_factory: pytest.TempPathFactory) -
 
 
 def test_a_quick_run_writes_ratios_of_every_part_and_a_figure(long_release: Path, tmp_path: Path) -> None:
-    command = [sys.executable, SPEED, "--quick", "--runs", "1", "-d", long_release, "-o", tmp_path]
+    command: list[str | Path] = [sys.executable, SPEED, "--quick", "--runs", "1", "-d", long_release, "-o", tmp_path]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "x plain" in done.stdout
@@ -77,8 +80,26 @@ def test_a_mistake_is_one_line(
     assert capsys.readouterr().err.startswith("error: ")
 
 
+def result(step_to_bare: float) -> ModelResult:
+    """A model of which nothing but that ratio is of interest."""
+    spread = Spread(step_to_bare, step_to_bare, step_to_bare)
+    return ModelResult(
+        shape=(26, 57),
+        batch=32,
+        steps=1,
+        utterances=1,
+        training_flop=1.0,
+        evaluation_flop=1.0,
+        rows=[],
+        wholes=[],
+        step_to_bare=spread,
+        loop_to_bare=spread,
+        fastest_batch={},
+    )
+
+
 def test_a_straw_man_is_refused() -> None:
-    fair, slow = (SimpleNamespace(step_to_bare=Spread(ratio, ratio, ratio)) for ratio in (1.1, 1.2))
+    fair, slow = result(1.1), result(1.2)
     refuse_straw_men({"glam": fair, "mhcnn": fair})
     with pytest.raises(GlamError, match=r"mhcnn 1\.20"):
         refuse_straw_men({"glam": fair, "mhcnn": slow})
@@ -86,10 +107,12 @@ def test_a_straw_man_is_refused() -> None:
 
 @pytest.mark.parametrize("kind", ["mfcc", "melspectrogram", "spectrogram"])
 def test_the_plain_loop_computes_our_features(kind: str) -> None:
-    settings = FeatureSettings.model_validate({"kind": kind})
+    audio = InputSettings(name=kind).make()
     sound = (0.1 * np.random.RandomState(0).randn(3, 28_800)).astype(np.float32)
-    ours = Extractor(settings, 28_800)(torch.from_numpy(sound))
-    plain = np.stack([plain_feature(segment, settings) for segment in sound])
+    extractor = audio.extractor(Segments(name="segments", length=1.8))
+    assert isinstance(extractor, SpectralExtractor)
+    ours = extractor.of_segments(torch.from_numpy(sound))
+    plain = np.stack([plain_feature(segment, audio) for segment in sound])
     np.testing.assert_allclose(plain, ours, atol=2e-3)
 
 
@@ -98,10 +121,11 @@ def test_the_plain_loop_makes_our_steps() -> None:
     shape = recipe_shape(recipe)
     torch.manual_seed(SEED)
     plain = Plain(recipe, shape, torch.device("cpu"))
-    model = initial_model(recipe.model, 4, shape, SEED)
-    learner = Learner(model, recipe.training, cross_entropy(), torch.device("cpu"))
-    x, y = torch.randn(8, 1, *shape), torch.arange(8) % 4
-    losses = [learner.step(Batch(x, y, y, recipe.training.lr)).item() for _ in range(3)]
+    objective = initial_objective(recipe.model, recipe.training, recipe.corpus.classes, {AUDIO: shape}, SEED)
+    learner = Learner(objective, recipe.training, torch.device("cpu"))
+    x, y = torch.randn(8, *shape), torch.arange(8) % 4
+    step = Step(Batch({AUDIO: x}, y, y), recipe.training.lr)
+    losses = [learner.step(step).item() for _ in range(3)]
     assert [plain.step(x, y) for _ in range(3)] == pytest.approx(losses, rel=1e-5)
     assert losses[2] < losses[0]
 

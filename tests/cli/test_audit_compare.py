@@ -7,7 +7,7 @@ import pytest
 from glam.cli.audit import audit
 from glam.cli.compare import compare
 
-SHORT = ["--set", "segments={length: 0.5, train_overlap: 0.25, test_overlap: 0.25}"]
+SHORT = ["--set", "cut={length: 0.5, train_overlap: 0.25, test_overlap: 0.25}"]
 
 
 def test_audit_reads_a_corpus_without_torch(tiny_release: Path, tmp_path: Path) -> None:
@@ -21,20 +21,20 @@ def test_audit_reads_a_corpus_without_torch(tiny_release: Path, tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["none"], "there is no recipe 'none'"),
         (["glam-released", "--protocol", "leave-scenarios-out", *SHORT], "leave-scenarios-out needs two scenarios"),
         (["glam-released", "--runs", "0"], "--runs 0: expected 1 to 100"),
-        (["glam-released", "--set", "segments.length=9"], "no usable utterance"),
+        (["glam-released", "--set", "cut.length=9"], "no usable utterance"),
     ],
 )
 def test_mistakes_are_one_message(
-    tiny_release: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], said: str
+    tiny_release: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], message: str
 ) -> None:
     assert audit([*words, "-d", str(tiny_release), "--data-folder", str(tmp_path)]) == 2
     out = capsys.readouterr()
-    assert said in out.err
+    assert message in out.err
     assert out.out == ""
 
 

@@ -24,7 +24,7 @@ def raising(error: BaseException) -> Callable[[], None]:
 
 
 @pytest.mark.parametrize(
-    ("error", "status", "said"),
+    ("error", "status", "message"),
     [
         (GlamError("x.yaml: no"), 2, "error: x.yaml: no\n"),
         (OSError(28, "No space left on device"), 2, "No space left on device. Nothing is half-written"),
@@ -39,12 +39,12 @@ def raising(error: BaseException) -> Callable[[], None]:
     ],
 )
 def test_one_message_and_a_status(
-    error: BaseException, status: int, said: str, capsys: pytest.CaptureFixture[str]
+    error: BaseException, status: int, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert guarded(raising(error)) == status
     err = capsys.readouterr().err
-    assert said in err
-    assert err.count("\n") == (1 if said else 0)
+    assert message in err
+    assert err.count("\n") == (1 if message else 0)
 
 
 def test_a_missing_module_of_our_own_is_our_mistake_not_the_user_s() -> None:

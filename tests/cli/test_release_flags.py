@@ -6,7 +6,10 @@ import pytest
 
 from glam.cli.release_flags import RELEASED_MODELS, add_release_flags, boolean, notes, overrides, with_config
 from glam.errors import GlamError
+from glam.inputs.cut import Segments
+from glam.learning.settings import Cosine, Decay, Sgd
 from glam.recipe import Recipe, load_recipe
+from glam.splits.protocols import Random
 
 
 def parsed(*words: str) -> argparse.Namespace:
@@ -23,41 +26,73 @@ def test_no_flag_means_the_recipe() -> None:
     assert recipe() == load_recipe("glam-released")
 
 
+def cut_of(recipe: Recipe) -> Segments:
+    assert isinstance(recipe.cut, Segments)
+    return recipe.cut
+
+
 def test_short_and_long_flags_of_the_release() -> None:
-    found = recipe(*"-f mfcc -i script -s 16000 -n 20 -b 64 -l 1e-4 -e 3 -m GLAM".split())
-    assert found.corpus.style == "scripted"
-    assert found.features.coefficients == 20
-    assert (found.training.batch_size, found.training.lr, found.training.epochs) == (64, 1e-4, 3)
+    short = recipe(*"-f mfcc -i script -s 16000 -n 20 -b 64 -l 1e-4 -e 3 -m GLAM".split())
+    assert (dict(short.corpus.where), short.corpus.part) == ({"style": ("scripted",)}, "scripted")
+    assert (short.inputs["audio"].name, short.inputs["audio"].options()) == ("mfcc", {"coefficients": 20})
+    assert (short.training.batches.size, short.training.lr, short.training.epochs) == (64, 1e-4, 3)
     words = "--train_overlap 1 --test_overlap 1.5 --segment_length 2 --split_rate 0.7 --lr_min 0 --alpha 0"
-    found = recipe(*words.split())
-    assert (found.segments.length, found.segments.train_overlap, found.segments.test_overlap) == (2, 1, 1.5)
-    assert found.split.train_share == 0.7
-    assert (found.training.lr_min, found.training.alpha) == (0, 0)
+    long = recipe(*words.split())
+    cut = cut_of(long)
+    assert (cut.length, cut.train_overlap, cut.test_overlap) == (2, 1, 1.5)
+    assert long.split == Random(name="random", train_share=0.7)
+    assert isinstance(long.training.schedule, Decay)
+    assert (long.training.schedule.least, long.training.alpha) == (0, 0)
 
 
 @pytest.mark.parametrize(
-    ("flag", "schedule", "factor", "every"),
+    ("word", "part", "styles"),
     [
-        ("exp", "decay", 0.95, 1),
-        ("step", "decay", 0.1, 10),
-        ("warmstep", "decay", 0.1, 10),
-        ("cosine", "cosine", 0.95, 10),
+        ("impro", "improvised", {"style": ("improvised",)}),
+        ("script", "scripted", {"style": ("scripted",)}),
+        ("all", "full", {}),
     ],
 )
-def test_schedules(flag: str, schedule: str, factor: float, every: int) -> None:
-    training = recipe("--lr_schedule", flag).training
-    assert (training.schedule, training.lr_factor, training.lr_every) == (schedule, factor, every)
+def test_styles_are_parts_of_the_corpus(word: str, part: str, styles: dict[str, tuple[str, ...]]) -> None:
+    corpus = recipe("-i", word).corpus
+    assert (corpus.part, dict(corpus.where)) == (part, styles)
+
+
+@pytest.mark.parametrize(
+    ("flag", "schedule"),
+    [
+        ("exp", Decay(name="decay", factor=0.95, every=1)),
+        ("step", Decay(name="decay", factor=0.1, every=10)),
+        ("warmstep", Decay(name="decay", factor=0.1, every=10)),
+        ("cosine", Cosine(name="cosine", every=10)),
+    ],
+)
+def test_schedules(flag: str, schedule: Decay | Cosine) -> None:
+    assert recipe("--lr_schedule", flag).training.schedule == schedule
+
+
+def test_the_least_rate_is_of_whichever_schedule() -> None:
+    words = ("--lr_min", "1e-5", "--lr_schedule")
+    assert recipe(*words, "cosine").training.schedule == Cosine(name="cosine", every=10, least=1e-5)
+    assert recipe(*words, "step").training.schedule == Decay(name="decay", factor=0.1, every=10, least=1e-5)
+
+
+def test_options_are_of_what_is_chosen_whatever_comes_first() -> None:
+    words = ("-n", "20", "--head", "2", "-f", "mfcc", "-m", "MHCNN")
+    chosen = recipe(*words)
+    assert chosen.model.options() == {"heads": 2}
+    assert chosen.inputs["audio"].options() == {"coefficients": 20}
 
 
 def test_sgd_brings_the_weight_decay_of_the_release() -> None:
     training = recipe("--optimizer", "sgd").training
-    assert (training.optimizer, training.momentum, training.weight_decay) == ("sgd", 0.9, 1e-4)
+    assert (training.optimizer, training.weight_decay) == (Sgd(name="sgd", momentum=0.9), 1e-4)
 
 
 @pytest.mark.parametrize(("word", "value"), [("False", False), ("true", True), ("0", False), ("yes", True)])
 def test_booleans_mean_what_they_say(word: str, value: bool) -> None:
     assert boolean(word) is value
-    assert recipe("--padding", word).segments.padding == ("repeat" if value else "none")
+    assert cut_of(recipe("--padding", word)).padding == ("repeat" if value else "none")
     assert recipe("--weight", word).training.class_weights == ("share" if value else "none")
     assert parsed("--SaveModel", word).SaveModel is value
 
@@ -88,7 +123,7 @@ def test_the_pickle_flags_are_accepted_with_a_note() -> None:
     ("words", "parts"),
     [
         ("-m Transformer", ["Transformer", "glam", "mhcnn"]),
-        ("-f wav2vec", ["features.kind", "wav2vec", "mfcc"]),
+        ("-f wav2vec", ["inputs.audio", "wav2vec", "mfcc"]),
         ("-s 8000", ["8000", "16000", "resampled"]),
         ("--head 8", ["heads", "glam"]),
     ],

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from glam.cli.compare import compare
+from glam.cli.flags import VIEWS
 from glam.cli.reports import export, report
-from glam.cli.stored import VIEWS, find
+from glam.cli.stored import find
 from glam.cli.tables import list_all
 from glam.errors import GlamError
 

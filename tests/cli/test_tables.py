@@ -6,13 +6,16 @@ import pytest
 
 from glam.cli.tables import list_all, table
 from glam.cli.train import train
-from glam.results.run import Epoch, Predictions, store_experiment, write_failure, write_run
+from glam.learning.epoch import Epoch
+from glam.results.experiment import store_experiment
+from glam.results.run import Predictions, write_failure, write_run
+from glam.running.events import Failed, Finished, Listen, Progress, Started, Stepped
 from glam.running.experiment import Experiment
 from glam.running.job import Resources
-from glam.running.message import Message
-from glam.splits.splits import RunKey, random_split
+from glam.splits.runs import RunKey
+from glam.splits.splits import random_split
 
-SHORT = ["--set", "segments={length: 0.5, train_overlap: 0.25, test_overlap: 0.25}"]
+SHORT = ["--set", "cut={length: 0.5, train_overlap: 0.25, test_overlap: 0.25}"]
 
 
 class FakeTraining:
@@ -28,7 +31,7 @@ class FakeTraining:
         wanted: Sequence[RunKey],
         resources: Resources,
         save_model: str,
-        listen: Callable[[Message], None],
+        listen: Listen,
     ) -> None:
         store_experiment(experiment.stored)
         for run in wanted:
@@ -47,11 +50,12 @@ class FakeTraining:
                 train=split.train,
             )
             past = [Epoch(1e-3, 1.0, 1.0, 0.1)]
-            write_run(experiment.folder / run.name, run.seed, {}, past, truth, 4, predictions, {})
+            digest = experiment.stored.digest
+            write_run(experiment.folder / run.name, run, digest, {}, past, truth, 4, predictions, {})
             self.trained.append((experiment.recipe.model.name, run.seed, save_model))
-            listen(Message("started", run, steps=0, total=10))
-            listen(Message("step", run, steps=5, total=10))
-            listen(Message("finished", run, steps=10, total=10, wa=100.0, ua=100.0))
+            listen(Started(run, Progress(1, 0, 10)))
+            listen(Stepped(run, Progress(1, 5, 10)))
+            listen(Finished(run, Progress(2, 10, 10), epoch=1, wa=100.0, ua=100.0))
 
 
 class FailingTraining(FakeTraining):
@@ -67,14 +71,14 @@ class FailingTraining(FakeTraining):
         wanted: Sequence[RunKey],
         resources: Resources,
         save_model: str,
-        listen: Callable[[Message], None],
+        listen: Listen,
     ) -> None:
         if experiment.recipe.model.name == self.but:
             return super().__call__(experiment, wanted, resources, save_model, listen)
         store_experiment(experiment.stored)
         for run in wanted:
-            write_failure(experiment.folder / run.name, run.seed, {}, "the loss is nan")
-            listen(Message("failed", run, text="the loss is nan"))
+            write_failure(experiment.folder / run.name, run, experiment.stored.digest, {}, "the loss is nan")
+            listen(Failed(run, "the loss is nan"))
         return None
 
 
@@ -190,7 +194,7 @@ def test_a_report_trains_nothing_and_needs_no_corpus(
     listed = capsys.readouterr().out
     assert "40 utterances" in listed
     assert "glam-iemocap-improvised-" in listed
-    for name in ("aacnn-original", "mhcnn-paper", "table 4", "synthetic"):
+    for name in ("aacnn-original", "mhcnn-paper", "glam/4", "synthetic"):
         assert name in listed
 
 
@@ -203,17 +207,21 @@ def test_a_report_refuses_the_index_of_another_corpus(
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["1", "--runs", "0"], "--runs 0: expected 1 to 100"),
         (["1", "--runs", "101"], "--runs 101: expected 1 to 100"),
         (["3", "--set", "training.alpha=1"], "the rows of Table 3 fix it themselves"),
         (["1", "--set", "training.epochs=0"], "training.epochs: given 0"),
         (["1", "--corpus", "timit"], "timit"),
+        (["5"], "there is no table '5'; the tables of glam are glam/1, glam/2, glam/3, glam/4"),
+        (["nobody/1"], "there is no paper 'nobody'"),
+        (["1", "--setting", "mine"], "--setting mine: no setting of the tables of glam; there are released, paper"),
+        (["2", "--rows", "nothing of it"], "nothing of it"),
     ],
 )
 def test_mistakes_are_one_message(
-    command: Callable[..., int], capsys: pytest.CaptureFixture[str], words: list[str], said: str
+    command: Callable[..., int], capsys: pytest.CaptureFixture[str], words: list[str], message: str
 ) -> None:
     assert command(FakeTraining(stop_after=0), *words) == 2
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err

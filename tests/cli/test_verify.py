@@ -8,14 +8,17 @@ import numpy as np
 import pytest
 
 from glam.cli.verify import verify
+from glam.learning.epoch import Epoch
 from glam.recipe import load_recipe
-from glam.results.run import Epoch, Predictions, store_experiment, write_failure, write_run
+from glam.results.experiment import store_experiment
+from glam.results.run import Predictions, write_failure, write_run
+from glam.running.events import Finished, Listen, Progress, Started
 from glam.running.experiment import Experiment, Places, prepare
 from glam.running.job import Resources
-from glam.running.message import Message
-from glam.splits.splits import RunKey, random_split
+from glam.splits.runs import RunKey
+from glam.splits.splits import random_split
 
-SHORT = [("segments.length", 0.5), ("segments.train_overlap", 0.25), ("training.epochs", 3)]
+SHORT = [("cut.length", 0.5), ("cut.train_overlap", 0.25), ("training.epochs", 3)]
 SEED = 5
 
 
@@ -27,7 +30,7 @@ def fake(loss: float = 1.0) -> Callable[..., None]:
         runs: Sequence[RunKey],
         resources: Resources,
         save_model: str,
-        listen: Callable[[Message], None],
+        listen: Listen,
     ) -> None:
         store_experiment(experiment.stored)
         epochs = experiment.recipe.training.epochs
@@ -43,9 +46,10 @@ def fake(loss: float = 1.0) -> Callable[..., None]:
             )
             past = [Epoch(1e-3, loss / (e + 1), 1.0, 0.1) for e in range(epochs)]
             about = {"device": resources.device, "threads": resources.threads, "torch": f"torch of loss {loss}"}
-            write_run(experiment.folder / run.name, run.seed, about, past, truth, 4, predictions, {})
-            listen(Message("started", run, total=10))
-            listen(Message("finished", run, steps=10, total=10))
+            digest = experiment.stored.digest
+            write_run(experiment.folder / run.name, run, digest, about, past, truth, 4, predictions, {})
+            listen(Started(run, Progress(1, 0, 10)))
+            listen(Finished(run, Progress(epochs + 1, 10, 10), epoch=1, wa=100.0, ua=100.0))
 
     return train
 
@@ -116,7 +120,7 @@ def damaged_predictions(stored: Path, release: Path, folder: Path) -> list[objec
 
 def part_of_a_failed_run(stored: Path, release: Path, folder: Path) -> list[object]:
     shutil.rmtree(stored)
-    write_failure(stored, SEED, {}, "the loss is nan")
+    write_failure(stored, RunKey(SEED), "", {}, "the loss is nan")
     return [stored, "--epochs", 1]
 
 
@@ -125,7 +129,7 @@ def no_such_gpu(stored: Path, release: Path, folder: Path) -> list[object]:
 
 
 @pytest.mark.parametrize(
-    ("mistake", "said"),
+    ("mistake", "message"),
     [
         (another_corpus, "of its 40 utterances 1 are missing here"),
         (no_such_epoch, "--epochs 4: the run in"),
@@ -142,9 +146,9 @@ def test_what_cannot_be_found_out_is_status_2(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     mistake: Callable[[Path, Path, Path], list[object]],
-    said: str,
+    message: str,
 ) -> None:
     assert command(*mistake(stored, tiny_release, tmp_path)) == 2
     out, err = capsys.readouterr()
     assert out == ""
-    assert said in err
+    assert message in err

@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from scipy.stats import kruskal
 
 from glam.corpora import load_corpus, synthetic
-from glam.corpora.synthetic import EMOTIONS, LEXICON, SYNTHETIC_MARK, Turn, make_corpus, plan, sound
+from glam.corpora.iemocap import SYNTHETIC_MARK
+from glam.corpora.synthetic import EMOTIONS, LEXICON, make_corpus, plan
+from glam.corpora.voice import Turn, sound
 from glam.errors import GlamError
 
 CLASSES = ("neu", "exc", "sad", "ang")
@@ -58,7 +60,8 @@ def test_it_lies_as_a_release_does(
 ) -> None:
     assert sorted(path.name for path in corpus.iterdir()) == [SYNTHETIC_MARK, *(f"Session{k}" for k in range(1, 6))]
     assert "synthetic" in (corpus / SYNTHETIC_MARK).read_text()
-    found, speakers = {}, defaultdict(set)
+    labelled: dict[str, tuple[str, int]] = {}
+    speakers: dict[str, set[str]] = defaultdict(set)
     for labels in corpus.glob("Session*/dialog/EmoEvaluation/*.txt"):
         assert labels.parts[-4] == f"Session{labels.stem[4]}"
         words = (labels.parent.parent / "transcriptions" / labels.name).read_text().splitlines()
@@ -72,13 +75,13 @@ def test_it_lies_as_a_release_does(
             assert all(1 <= float(score) <= 5 for score in scores)
             line = next(line for line in words if line.startswith(f"{name} ["))
             assert re.fullmatch(rf"{name} \[\d{{3}}\.\d{{4}}-\d{{3}}\.\d{{4}}\]: [A-Z][\w ]*\.", line)
-            found[name] = (label, len(audio[name]))
+            labelled[name] = (label, len(audio[name]))
             speakers[labels.stem].add(name[:5] + name[-4])
         assert len(words) == len(TURN.findall(text))
         assert len(VOTE.findall(text)) == 4 * len(words)
         assert (labels.parents[2] / "sentences" / "wav" / labels.stem).is_dir()
-    assert found == {turn.id: (turn.label, turn.samples) for turn in turns}
-    assert found.keys() == audio.keys()
+    assert labelled == {turn.id: (turn.label, turn.samples) for turn in turns}
+    assert labelled.keys() == audio.keys()
     # both actors speak in every dialogue, whoever wears the markers
     assert all(names == {f"{dialogue[:5]}F", f"{dialogue[:5]}M"} for dialogue, names in speakers.items())
     assert len(set().union(*speakers.values())) == 10
@@ -87,10 +90,10 @@ def test_it_lies_as_a_release_does(
     read = load_corpus("synthetic", corpus, tmp_path / "index")
     assert read.synthetic
     assert not read.problems
-    assert {one.id: (one.label, one.samples, one.words) for one in read.utterances} == {
+    assert {utterance.id: (utterance.label, utterance.samples, utterance.words) for utterance in read.utterances} == {
         turn.id: (turn.label, turn.samples, turn.words) for turn in turns
     }
-    assert {one.id: one.votes for one in read.utterances}.keys() == found.keys()
+    assert {utterance.id: utterance.votes for utterance in read.utterances}.keys() == labelled.keys()
     assert sum(path.stat().st_size for path in corpus.rglob("*.wav")) < 120e6
 
 
@@ -147,18 +150,18 @@ def test_the_label_is_what_raters_agree_on(turns: list[Turn]) -> None:
 
 def test_words_are_said_within_the_utterance(turns: list[Turn]) -> None:
     for turn in turns:
-        said = turn.words.rstrip(".").split()
-        syllables = sum(len(LEXICON.get(word) or LEXICON[word[0].lower() + word[1:]]) // 2 for word in said)
+        words = turn.words.rstrip(".").split()
+        syllables = sum(len(LEXICON.get(word) or LEXICON[word[0].lower() + word[1:]]) // 2 for word in words)
         assert len(turn.syllables) == syllables
-        ends = [one.first + one.samples for one in turn.syllables]
-        assert all(end <= one.first for end, one in zip(ends, turn.syllables[1:], strict=False))
+        ends = [syllable.first + syllable.samples for syllable in turn.syllables]
+        assert all(end <= syllable.first for end, syllable in zip(ends, turn.syllables[1:], strict=False))
         assert ends[-1] < turn.samples
 
 
 def test_neither_length_nor_background_nor_offset_depends_on_the_class(
     turns: list[Turn], audio: dict[str, NDArray[np.int16]]
 ) -> None:
-    measured = defaultdict(lambda: defaultdict(list))
+    measured: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for turn in turns:
         before = audio[turn.id][:1000].astype(np.float64)  # nobody speaks in the first 0.1 s
         after = audio[turn.id][-1000:].astype(np.float64)

@@ -16,7 +16,7 @@ def test_commands_and_headings(
 ) -> None:
     text = DOCS.read_text(encoding="utf-8")
     commands = re.findall(r"^    glam (.+)$", text, re.MULTILINE)
-    commands += [found.replace("<A> [<B>]", "A B") for found in re.findall(r"`glam (figure [^`]+)`", text)]
+    commands += [command.replace("<A> [<B>]", "A B") for command in re.findall(r"`glam (figure [^`]+)`", text)]
     assert len(commands) == 4
     monkeypatch.setenv("GLAM_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("GLAM_DATA", str(tmp_path / "data"))

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from endurance.trials import PROJECT, Watch, command, completed, environment, gone, start, table, to_all, trainings
@@ -20,7 +21,7 @@ ROOT = os.geteuid() == 0
 as_root = pytest.mark.skipif(not ROOT, reason="mounting takes root")
 
 
-def finish(watch: Watch, words: list[str], report: str, **options: object) -> None:
+def finish(watch: Watch, words: list[str], report: str, **options: Any) -> None:
     """The command undisturbed at last: the same table, and everything in its place."""
     process = start(words, env=environment(), **options)
     out, err = process.communicate(timeout=300)
@@ -71,7 +72,7 @@ def test_processes_at_once_on_one_experiment(
 def test_two_processes_on_one_table(tiny_release: Path, tmp_path: Path) -> None:
     def words(folder: Path) -> list[str]:
         places = [f"--runs-folder={folder / 'runs'}", f"--data-folder={folder / 'data'}", f"--datadir={tiny_release}"]
-        small = ["--set=segments={length: 0.5, train_overlap: 0.3, test_overlap: 0.2}", "--set=training.epochs=1"]
+        small = ["--set=cut={length: 0.5, train_overlap: 0.3, test_overlap: 0.2}", "--set=training.epochs=1"]
         return [sys.executable, "-m", "glam", "table", "2", "--runs=2", "--gpu=-1", *small, *places]
 
     alone = completed(words(tmp_path / "alone"), timeout=None, env=environment(), cwd=PROJECT)
@@ -111,7 +112,7 @@ def test_files_that_may_not_grow(
 
 
 @contextmanager
-def mounted(folder: Path, *words: str) -> Iterator[Callable[..., None]]:
+def mounted(folder: Path, *words: str) -> Iterator[Callable[[str], object]]:
     """A mount at `folder`, and the function that changes its options."""
     folder.mkdir(exist_ok=True)
     done = subprocess.run(["mount", *words, str(folder)], capture_output=True, text=True, check=False)
@@ -163,9 +164,9 @@ def test_an_output_folder_that_is_read_only(
     (tmp_path / which).mkdir()
     with mounted(tmp_path / which, "--bind", str(tmp_path / which)) as remount:
         remount("bind,ro")
-        said = refused(start(words, env=environment()))
-        assert "Read-only file system" in said
-        assert f"--{which}-folder" in said or "GLAM_DATA" in said
+        message = refused(start(words, env=environment()))
+        assert "Read-only file system" in message
+        assert f"--{which}-folder" in message or "GLAM_DATA" in message
     finish(Watch(tmp_path, expected), words, report)
 
 
@@ -235,8 +236,8 @@ def test_folders_that_permit_no_writing(
         path.chmod(0o555 if path.is_dir() else 0o444)
     try:
         words = command(closed / "corpus", closed)
-        said = refused(start(words, env=environment(), preexec_fn=without_power))
-        assert "Permission denied" in said
+        message = refused(start(words, env=environment(), preexec_fn=without_power))
+        assert "Permission denied" in message
         closed.chmod(0o755)
         for name in ("runs", "data"):
             (closed / name).mkdir()

@@ -13,19 +13,21 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import safetensors.numpy
 from safetensors import safe_open
 
-from glam.results.run import read_experiment, read_run
+from glam.results.experiment import read_experiment
+from glam.results.run import read_run
 
 PROJECT = Path(__file__).resolve().parents[2]
 SETTINGS = [
-    "--set=segments={length: 0.5, train_overlap: 0.3, test_overlap: 0.2}",
+    "--set=cut={length: 0.5, train_overlap: 0.3, test_overlap: 0.2}",
     "--set=training.epochs=6",
-    "--set=training.batch_size=8",
-    "--set=features.coefficients=8",
+    "--set=training.batches.size=8",
+    "--set=inputs.audio.coefficients=8",
     "--recipe=mhcnn-released",
     "--save-model=best",
     "--gpu=-1",
@@ -53,29 +55,28 @@ def command(release: Path, folder: Path, *words: str) -> list[str]:
     return [sys.executable, str(PROJECT / "train.py"), *SETTINGS, f"--runs={RUNS}", *places, *words]
 
 
-def start(words: list[str], **options: object) -> "subprocess.Popen[str]":
+def start(words: list[str], **options: Any) -> "subprocess.Popen[str]":
     """A command in a session of its own, so that a signal can go to all of its processes as from a terminal."""
-    return subprocess.Popen(
-        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True, **options
-    )  # type: ignore[call-overload, no-any-return]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(words, stdout=pipe, stderr=pipe, text=True, start_new_session=True, **options)
 
 
-def completed(words: list[str], timeout: float | None = 300, **options: object) -> "subprocess.CompletedProcess[str]":
+def completed(words: list[str], timeout: float | None = 300, **options: Any) -> "subprocess.CompletedProcess[str]":
     """A command at its end."""
-    return subprocess.run(words, capture_output=True, text=True, timeout=timeout, check=False, **options)  # type: ignore[call-overload, no-any-return]
+    return subprocess.run(words, capture_output=True, text=True, timeout=timeout, check=False, **options)
 
 
 def members(session: int) -> dict[int, int]:
     """Processes of a session that are alive, and their parents."""
-    found = {}
+    alive = {}
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
             state, parent, _, its = path.read_text().rpartition(") ")[2].split()[:4]
         except OSError:
             continue
         if int(its) == session and state != "Z":
-            found[int(path.parent.name)] = int(parent)
-    return found
+            alive[int(path.parent.name)] = int(parent)
+    return alive
 
 
 def gone(session: int, seconds: float = 30) -> bool:
@@ -126,15 +127,16 @@ def await_moment(process: "subprocess.Popen[str]", folder: Path, moment: str, rn
     return False
 
 
-def digest(run: Path) -> str:
+def digest(folder: Path) -> str:
     """Everything about a finished run that must not depend on having been disturbed."""
-    found = read_run(run)
-    arrays = found.predictions()
-    content = [run.name, found.failed, [(e.lr, e.loss) for e in found.epochs], found.confusion.tolist()]
+    run = read_run(folder)
+    arrays = run.predictions()
+    figures = [(epoch.lr, epoch.loss) for epoch in run.epochs]
+    content = [folder.name, run.experiment, run.failed, figures, run.confusion.tolist()]
     whole = hashlib.sha256(json.dumps(content).encode())
     for name, array in vars(arrays).items():
         whole.update(name.encode() + np.ascontiguousarray(array).tobytes())
-    for name, tensor in sorted(safetensors.numpy.load(found.read("model.safetensors")).items()):
+    for name, tensor in sorted(safetensors.numpy.load(run.read("model.safetensors")).items()):
         whole.update(name.encode() + tensor.tobytes())
     return whole.hexdigest()
 

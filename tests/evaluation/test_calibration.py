@@ -1,22 +1,27 @@
+from random import Random
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from numpy.typing import ArrayLike, NDArray
 
 from glam.evaluation.calibration import calibration
 from glam.evaluation.metrics import softmax
 
+Predictions = tuple[NDArray[np.float64], NDArray[np.int64]]
+
 
 @st.composite
-def predictions(draw):
+def predictions(draw: st.DrawFn) -> Predictions:
     """Probabilities (n, C) and true classes (n,), whatever they are."""
     n, classes = draw(st.integers(1, 60)), draw(st.integers(1, 6))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     return softmax(rng.normal(0, draw(st.floats(0, 5)), (n, classes))), rng.integers(0, classes, n)
 
 
-def test_calibration_by_hand():
+def test_calibration_by_hand() -> None:
     # Bins of width 0.2. Confidences 0.9 (right), 0.9 (wrong) in (0.8, 1]; 0.6 (right) in (0.4, 0.6].
     # |1/2 - 0.9| * 2/3 + |1 - 0.6| * 1/3 = 0.4
     result = calibration([[0.9, 0.1], [0.1, 0.9], [0.6, 0.4]], [0, 0, 0], bins=5)
@@ -30,14 +35,14 @@ def test_calibration_by_hand():
     assert_allclose(result.bins.accuracy, [np.nan, np.nan, 100, np.nan, 50])
 
 
-def test_certain_predictions():
+def test_certain_predictions() -> None:
     right, wrong = calibration(np.eye(3), [0, 1, 2]), calibration(np.eye(3), [1, 2, 0])
     assert (right.error, right.brier, right.by_chance) == (0, 0, 0)
     assert (wrong.error, wrong.brier, wrong.by_chance) == (100, 2, 0)
 
 
 @pytest.mark.parametrize("bins", [1, 15, 100])
-def test_a_perfectly_calibrated_predictor_has_no_error(bins):
+def test_a_perfectly_calibrated_predictor_has_no_error(bins: int) -> None:
     """Of 20 predictions with confidence k/20 exactly k are right, for each k."""
     confidences = np.repeat(np.arange(11, 20) / 20, 20)
     truth = np.concatenate([[0] * k + [1] * (20 - k) for k in range(11, 20)])
@@ -47,7 +52,7 @@ def test_a_perfectly_calibrated_predictor_has_no_error(bins):
     assert result.by_chance > 0
 
 
-def test_the_error_by_chance_is_that_of_perfectly_calibrated_predictors():
+def test_the_error_by_chance_is_that_of_perfectly_calibrated_predictors() -> None:
     """It is what drawing the results from the confidences gives, and shrinks with their number."""
     rng = np.random.default_rng(1)
     chances = softmax(rng.normal(0, 1.5, (400, 4)))
@@ -59,7 +64,7 @@ def test_the_error_by_chance_is_that_of_perfectly_calibrated_predictors():
 
 
 @given(predictions(), st.integers(1, 20))
-def test_calibration_against_its_definition(drawn, bins):
+def test_calibration_against_its_definition(drawn: Predictions, bins: int) -> None:
     chances, truth = drawn
     result = calibration(chances.astype(np.float32), truth, bins)
     chances = chances.astype(np.float32).astype(np.float64)
@@ -82,7 +87,7 @@ def test_calibration_against_its_definition(drawn, bins):
 
 
 @given(predictions(), st.integers(1, 20), st.randoms())
-def test_bounds_order_and_names_of_classes(drawn, bins, random):
+def test_bounds_order_and_names_of_classes(drawn: Predictions, bins: int, random: Random) -> None:
     chances, truth = drawn
     result = calibration(chances, truth, bins)
     assert 0 <= result.error <= 100 + 1e-9
@@ -114,6 +119,6 @@ def test_bounds_order_and_names_of_classes(drawn, bins, random):
         ([[0.5, 0.5]], [0], 0, "0 bins"),
     ],
 )
-def test_calibration_refuses(probabilities, truth, bins, message):
+def test_calibration_refuses(probabilities: ArrayLike, truth: ArrayLike, bins: int, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         calibration(probabilities, truth, bins)

@@ -1,33 +1,44 @@
-"""Where segments lie: the release's hops, the counts of the corpus, and a plain loop as the reference."""
+"""Where segments lie: the release's hops, the counts of the corpus, a plain loop as the reference; whole utterances."""
 
 import csv
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
-from glam.inputs.cut import SegmentSettings, long_enough, padded_length, segment_starts
+from glam.inputs.cut import PARTS, AnyCut, Padding, Segments, Whole
 
 samples = st.integers(1, 100_000)
 lengths = st.integers(1, 40_000)
 hops = st.integers(1, 20_000)
 
 
+def segments(length: int, hop: int = 1, padding: Padding = "none") -> Segments:
+    """Segments of so many samples."""
+    cut = Segments(name="segments", length=(length + 0.5) / 16_000, train_hop=hop, test_hop=hop, padding=padding)
+    assert cut.samples == length
+    return cut
+
+
 @pytest.mark.parametrize(
     ("settings", "expected"),
     [
-        (SegmentSettings(), (28800, 3199, 3199)),  # in floating point, (1.8 - 1.6) * 16000 is less than 3200
-        (SegmentSettings(length=2), (32000, 6399, 6399)),
-        (SegmentSettings(length=2, train_overlap=1.0), (32000, 16000, 6399)),
-        (SegmentSettings(length=1.5, train_overlap=0), (24000, 24000, 12000)),  # test overlap >= length: half of it
-        (SegmentSettings(length=1.6, train_overlap=1), (25600, 9600, 12800)),
+        ({}, (28800, 3199, 3199)),  # in floating point, (1.8 - 1.6) * 16000 is less than 3200
+        ({"length": 2}, (32000, 6399, 6399)),
+        ({"length": 2, "train_overlap": 1.0}, (32000, 16000, 6399)),
+        ({"length": 1.5, "train_overlap": 0}, (24000, 24000, 12000)),  # test overlap >= length: half of it
+        ({"length": 1.6, "train_overlap": 1}, (25600, 9600, 12800)),
+        ({"length": 2, "train_hop": 6400, "test_hop": 8000}, (32000, 6400, 8000)),  # said in samples, to the sample
+        ({"length": 1.5, "train_hop": 100}, (24000, 100, 12000)),
     ],
 )
-def test_lengths_and_hops_are_the_releases(settings: SegmentSettings, expected: tuple[int, int, int]) -> None:
-    assert (settings.samples, settings.train_hop, settings.test_hop) == expected
+def test_lengths_and_hops_are_the_releases(settings: dict[str, float], expected: tuple[int, int, int]) -> None:
+    cut = Segments.model_validate({"name": "segments", **settings})
+    assert (cut.samples, cut.hop("train"), cut.hop("test")) == expected
 
 
 @pytest.mark.parametrize(
@@ -42,11 +53,15 @@ def test_lengths_and_hops_are_the_releases(settings: SegmentSettings, expected: 
         ({"test_overlap": -0.1}, "test_overlap"),
         ({"padding": "zeros"}, "padding"),
         ({"overlap": 1.6}, "overlap"),
+        ({"train_hop": 0}, "train_hop"),
+        ({"train_hop": 1600, "train_overlap": 1.0}, "train_hop and train_overlap say the same in two ways"),
+        ({"test_hop": 1600, "test_overlap": 1.0}, "test_hop and test_overlap say the same in two ways"),
+        ({"train_hop": True}, "true, which is no value of this field"),
     ],
 )
-def test_settings_that_make_no_sense_are_named(wrong: dict[str, float], named: str) -> None:
+def test_settings_that_make_no_sense_are_named(wrong: dict[str, Any], named: str) -> None:
     with pytest.raises(ValidationError, match=named):
-        SegmentSettings(**wrong)
+        Segments.model_validate({"name": "segments", **wrong})
 
 
 @given(samples, lengths, hops)
@@ -56,39 +71,77 @@ def test_starts_are_those_of_a_plain_loop(n: int, length: int, hop: int) -> None
     while start + length <= n:
         expected.append(start)
         start += hop
-    starts = segment_starts(n, length, hop)
-    assert starts.dtype == np.int64
-    assert starts.tolist() == expected
+    cut = segments(length, hop)
+    for part in PARTS:
+        starts = cut.starts(n, part)
+        assert starts.dtype == np.int64
+        assert starts.tolist() == expected
+        assert cut.rows(n, part) == len(expected)
 
 
 @given(samples, lengths)
 def test_repetition_is_a_whole_number_of_times_and_no_more_than_needed(n: int, length: int) -> None:
-    padded = padded_length(n, length, "repeat")
+    repeat, none = segments(length, padding="repeat"), segments(length)
+    padded = repeat.padded(n)
     assert padded % n == 0
     assert padded >= length
     assert padded == n or padded - n < length
-    assert long_enough(n, length, "repeat")
-    assert padded_length(n, length, "none") == n
-    assert long_enough(n, length, "none") == (n >= length) == bool(len(segment_starts(n, length, 1)))
+    assert repeat.keeps(n)
+    assert none.padded(n) == n
+    assert none.keeps(n) == (n >= length) == bool(none.rows(n, "train"))
+    assert repeat.rows(n, "train") == padded - length + 1
 
 
 def test_an_utterance_one_sample_short_is_dropped_or_repeated() -> None:
-    assert long_enough(28800, 28800, "none")
-    assert not long_enough(28799, 28800, "none")
-    assert not long_enough(0, 28800, "repeat")
-    assert padded_length(28_000, 28_800, "repeat") == 56_000
-    assert len(segment_starts(56_000, 28_800, 3199)) == 9
+    none = Segments(name="segments")
+    repeat = Segments(name="segments", padding="repeat")
+    assert none.keeps(28800)
+    assert not none.keeps(28799)
+    assert not repeat.keeps(0)
+    assert repeat.padded(28_000) == 56_000
+    assert none.rows(56_000, "train") == 9
+    assert repeat.rows(28_000, "train") == 9
+
+
+@given(samples, st.floats(0.01, 10))
+def test_whole_utterances_are_a_row_each_whatever_their_length(n: int, longest: float) -> None:
+    cut = Whole(name="whole", longest=longest)
+    assert cut.samples == int(longest * 16_000)
+    assert cut.keeps(n)
+    assert [cut.rows(n, part) for part in PARTS] == [1, 1]
+    assert not cut.keeps(0)
+
+
+@pytest.mark.parametrize("longest", [0, -1, float("nan"), float("inf")])
+def test_a_longest_that_is_none_is_refused(longest: float) -> None:
+    with pytest.raises(ValidationError, match="longest"):
+        Whole(name="whole", longest=longest)
+
+
+def test_cuts_are_told_apart_by_name() -> None:
+    adapter: TypeAdapter[Segments | Whole] = TypeAdapter(AnyCut)
+    assert adapter.validate_python({"length": 2}) == Segments(name="segments", length=2)
+    assert adapter.validate_python("whole") == Whole(name="whole")
+    assert adapter.validate_python({"name": "whole", "longest": 4}) == Whole(name="whole", longest=4)
+    with pytest.raises(ValidationError, match="'segments', 'whole'"):
+        adapter.validate_python("halves")
+    with pytest.raises(ValidationError, match="length"):  # an option of the other
+        adapter.validate_python({"name": "whole", "length": 2})
+    assert [adapter.validate_python(cut).title for cut in ({"length": 2}, "whole")] == [
+        "segments of 2 s",
+        "whole utterances of up to 7.5 s",
+    ]
 
 
 FOUR = {"neu": 0, "exc": 1, "sad": 2, "ang": 3}
 FIVE = FOUR | {"hap": 1}
-GLAM, SHALLOW = SegmentSettings(), SegmentSettings(length=2, train_overlap=1.0)
-PAPER = SegmentSettings(length=2)
+GLAM, SHALLOW = Segments(name="segments"), Segments(name="segments", length=2, train_overlap=1.0)
+PAPER = Segments(name="segments", length=2)
 
 
 @pytest.mark.parity
 @pytest.mark.parametrize(
-    ("settings", "labels", "style", "utterances", "classes", "segments"),
+    ("cut", "labels", "style", "utterances", "classes", "counts"),
     [
         (GLAM, FOUR, "impro", 2236, [883, 530, 557, 266], (34_739, 34_739)),
         (GLAM, FOUR, "script", 2075, [534, 364, 447, 730], (37_082, 37_082)),
@@ -102,12 +155,12 @@ PAPER = SegmentSettings(length=2)
     ],
 )
 def test_counts_of_iemocap(
-    settings: SegmentSettings,
+    cut: Segments,
     labels: dict[str, int],
     style: str,
     utterances: int,
     classes: list[int],
-    segments: tuple[int, int],
+    counts: tuple[int, int],
     shared: Path,
 ) -> None:
     with (shared / "corpora" / "iemocap-index.csv").open(newline="") as file:
@@ -116,11 +169,8 @@ def test_counts_of_iemocap(
             for row in csv.DictReader(file)
             if row["label"] in labels and style in row["utterance"]
         ]
-    kept = [(label, n) for label, n in rows if long_enough(n, settings.samples, settings.padding)]
-    counted = tuple(
-        sum(len(segment_starts(n, settings.samples, hop)) for _, n in kept)
-        for hop in (settings.train_hop, settings.test_hop)
-    )
+    kept = [(label, n) for label, n in rows if cut.keeps(n)]
+    counted = tuple(sum(cut.rows(n, part) for _, n in kept) for part in PARTS)
     assert len(kept) == utterances
     assert np.bincount([label for label, _ in kept]).tolist() == classes
-    assert counted == segments
+    assert counted == counts

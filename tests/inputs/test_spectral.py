@@ -1,6 +1,6 @@
 """Features: against librosa, against recorded values, and against plain NumPy in double precision.
 
-The project's own recorded values are made by `python tests/data/test_features.py`, with librosa.
+The project's own recorded values are made by `python tests/inputs/test_spectral.py`, with librosa.
 """
 
 import json
@@ -16,17 +16,18 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
 from glam.corpora.audio import read_audio
 from glam.errors import GlamError
-from glam.inputs.cut import SegmentSettings, segment_starts
-from glam.inputs.spectral import Extractor, FeatureSettings, Kind, PadMode, librosa_mfcc
+from glam.inputs.cut import PARTS, Part, Segments
+from glam.inputs.frames import PadMode
+from glam.inputs.inputs import InputSettings
+from glam.inputs.spectral import Fbank, Mfcc, Spectral, SpectralExtractor, librosa_mfcc
 
 GOLDEN = Path(__file__).parent / "golden_mfcc.npz"
 BOUND = 2e-3  # on every coefficient
 SAMPLES = 28_800
-KINDS: list[Kind] = ["mfcc", "spectrogram", "melspectrogram", "fbank", "logfbank", "interspeech2018"]
+KINDS = ["mfcc", "spectrogram", "melspectrogram", "fbank", "logfbank", "interspeech2018"]
 PAD_MODES: list[PadMode] = ["reflect", "constant"]
 
 
@@ -45,7 +46,7 @@ def signals() -> dict[str, NDArray[np.float32]]:
     click[10_000] = 1.0
     one_step = np.zeros(SAMPLES)
     one_step[20_000] = least
-    found = {
+    hard = {
         "voice": np.round(voice / least) * least,
         "clipping": np.clip(20 * voice, -1, 1),
         "very quiet": np.round(voice / 3000 / least) * least,
@@ -57,16 +58,32 @@ def signals() -> dict[str, NDArray[np.float32]]:
         "tone": 0.9 * np.sin(2 * np.pi * 440 * time),
         "constant": np.full(SAMPLES, 0.5),
     }
-    return {name: signal.astype(np.float32) for name, signal in found.items()}
+    return {name: signal.astype(np.float32) for name, signal in hard.items()}
 
 
 SIGNALS = signals()
 BATCH = torch.from_numpy(np.stack(list(SIGNALS.values())))
 
 
-def extract(settings: FeatureSettings, segments: torch.Tensor = BATCH) -> NDArray[np.float32]:
-    found: NDArray[np.float32] = Extractor(settings, segments.shape[1])(segments).numpy()
-    return found
+def kind_of(name: str) -> Spectral:
+    """The features of that name, with the options that they have by default."""
+    made = InputSettings(name=name).make()
+    assert isinstance(made, Spectral)
+    return made
+
+
+def cut_into(samples: int) -> Segments:
+    """Segments of so many samples."""
+    cut = Segments(name="segments", length=(samples + 0.5) / 16_000, train_hop=1, test_hop=1)
+    assert cut.samples == samples
+    return cut
+
+
+def extract(features: Spectral, segments: torch.Tensor = BATCH) -> NDArray[np.float32]:
+    values: NDArray[np.float32] = (
+        SpectralExtractor(features, cut_into(segments.shape[1])).of_segments(segments).cpu().numpy()
+    )
+    return values
 
 
 def recorded(pad_mode: PadMode) -> NDArray[np.float32]:
@@ -76,8 +93,8 @@ def recorded(pad_mode: PadMode) -> NDArray[np.float32]:
 
 @pytest.mark.parametrize("pad_mode", PAD_MODES)
 def test_mfcc_are_librosas(pad_mode: PadMode) -> None:
-    found = extract(FeatureSettings(pad_mode=pad_mode))
-    for name, mine, theirs in zip(SIGNALS, found, recorded(pad_mode), strict=True):
+    values = extract(Mfcc(pad_mode=pad_mode))
+    for name, mine, theirs in zip(SIGNALS, values, recorded(pad_mode), strict=True):
         assert np.abs(mine - theirs).max() < BOUND, name
 
 
@@ -85,23 +102,23 @@ def test_mfcc_are_librosas(pad_mode: PadMode) -> None:
 def test_mfcc_are_the_recorded_ones(pad_mode: PadMode) -> None:
     with np.load(GOLDEN) as golden:
         assert [str(name) for name in golden["names"]] == list(SIGNALS)
-        np.testing.assert_allclose(extract(FeatureSettings(pad_mode=pad_mode)), golden[pad_mode], rtol=0, atol=BOUND)
+        np.testing.assert_allclose(extract(Mfcc(pad_mode=pad_mode)), golden[pad_mode], rtol=0, atol=BOUND)
 
 
 def test_the_reference_is_the_whole_of_librosas_mfcc() -> None:
     for coefficients in (13, 26):
-        settings = FeatureSettings(coefficients=coefficients)
+        features = Mfcc(coefficients=coefficients)
         whole = librosa.feature.mfcc(y=SIGNALS["voice"], sr=16_000, n_mfcc=coefficients, pad_mode="reflect")
-        np.testing.assert_allclose(librosa_mfcc(SIGNALS["voice"], settings), whole, rtol=0, atol=1e-4)
+        np.testing.assert_allclose(librosa_mfcc(SIGNALS["voice"], features), whole, rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize("samples", [2048, 20_000, 32_000])
 def test_mfcc_of_other_lengths_and_numbers_of_coefficients(samples: int) -> None:
-    settings = FeatureSettings(coefficients=13)
+    features = Mfcc(coefficients=13)
     signal = np.resize(SIGNALS["voice"], samples)
-    found = extract(settings, torch.from_numpy(signal)[None])[0]
-    assert found.shape == settings.shape(samples)
-    assert np.abs(found - librosa_mfcc(signal, settings)).max() < BOUND
+    values = extract(features, torch.from_numpy(signal)[None])[0]
+    assert values.shape == features.of_samples(samples) == features.shape(cut_into(samples))
+    assert np.abs(values - librosa_mfcc(signal, features)).max() < BOUND
 
 
 @pytest.fixture(scope="module")
@@ -117,44 +134,41 @@ def emodb(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("record", ["glam_impro_released", "glam_script_paper"])
 def test_features_are_those_of_the_recorded_runs(record: str, shared: Path, emodb: Path) -> None:
     about = json.loads((shared / "parity" / f"{record}.json").read_text())
-    cut = SegmentSettings(length=about["segment_length"])
-    extractor = Extractor(FeatureSettings(pad_mode="constant"), cut.samples)
+    cut = Segments(name="segments", length=about["segment_length"])
+    extractor = SpectralExtractor(Mfcc(pad_mode="constant"), cut)
 
-    def features(ids: list[str], hop: int) -> NDArray[np.float32]:
+    def features(ids: list[str], part: Part) -> NDArray[np.float32]:
         segments = []
         for name in ids:
             session, dialogue = name[4], name.rsplit("_", 1)[0]
             speech = read_audio(emodb / f"Session{session}" / "sentences" / "wav" / dialogue / f"{name}.wav")
-            starts = segment_starts(len(speech), cut.samples, hop)
-            segments += [speech[start : start + cut.samples] for start in starts]
-        found: NDArray[np.float32] = extractor(torch.from_numpy(np.stack(segments))).numpy()
-        return found
+            segments += [speech[start : start + cut.samples] for start in cut.starts(len(speech), part)]
+        values: NDArray[np.float32] = extractor.of_segments(torch.from_numpy(np.stack(segments))).numpy()
+        return values
 
     with np.load(shared / "parity" / f"{record}.npz") as arrays:
-        for theirs, ids, hop in (
-            (arrays["train_X"], about["train_ids"], cut.train_hop),
-            (arrays["test_X"], about["test_ids"], cut.test_hop),
-        ):
-            np.testing.assert_allclose(features(ids, hop), theirs, rtol=0, atol=BOUND)
+        for part in PARTS:
+            values = np.asarray(features(about[f"{part}_ids"], part))
+            np.testing.assert_allclose(values, arrays[f"{part}_X"], rtol=0, atol=BOUND)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_shapes_are_as_announced_and_every_segment_is_on_its_own(kind: Kind) -> None:
+def test_shapes_are_as_announced_and_every_segment_is_on_its_own(kind: str) -> None:
     """Neither the other segments nor their number matter: the decibel floor is each segment's own."""
-    settings = FeatureSettings(kind=kind)
-    together = extract(settings)
+    features = kind_of(kind)
+    shape = features.shape(cut_into(SAMPLES))
+    together = extract(features)
     assert together.dtype == np.float32
-    assert together.shape == (len(SIGNALS), *settings.shape(SAMPLES))
+    assert together.shape == (len(SIGNALS), *shape)
     assert np.isfinite(together).all()
-    alone = np.concatenate([extract(settings, segment[None]) for segment in BATCH])
+    alone = np.concatenate([extract(features, segment[None]) for segment in BATCH])
     np.testing.assert_allclose(together, alone, rtol=1e-5, atol=1e-3)
-    assert extract(settings, BATCH[:0]).shape == (0, *settings.shape(SAMPLES))
+    assert extract(features, BATCH[:0]).shape == (0, *shape)
 
 
 def test_segments_may_overlap_in_memory() -> None:
     windows = torch.from_numpy(SIGNALS["voice"]).unfold(0, 20_000, 3199)
-    settings = FeatureSettings()
-    np.testing.assert_array_equal(extract(settings, windows), extract(settings, windows.clone()))
+    np.testing.assert_array_equal(extract(Mfcc(), windows), extract(Mfcc(), windows.clone()))
 
 
 def rectangular_frames(signal: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -216,10 +230,10 @@ def plain_interspeech2018(signal: NDArray[np.float32]) -> NDArray[np.float64]:
     ],
 )
 def test_other_kinds_are_those_of_plain_numpy(
-    kind: Kind, plain: Callable[[NDArray[np.float32]], NDArray[np.float64]], relative: float, absolute: float
+    kind: str, plain: Callable[[NDArray[np.float32]], NDArray[np.float64]], relative: float, absolute: float
 ) -> None:
-    found = extract(FeatureSettings(kind=kind))
-    for name, mine in zip(SIGNALS, found, strict=True):
+    values = extract(kind_of(kind))
+    for name, mine in zip(SIGNALS, values, strict=True):
         np.testing.assert_allclose(mine, plain(SIGNALS[name]), rtol=relative, atol=absolute, err_msg=name)
 
 
@@ -235,36 +249,30 @@ def test_other_kinds_are_those_of_plain_numpy(
         ("spectrogram", 500, (400, 1)),
     ],
 )
-def test_shapes_of_the_release(kind: Kind, samples: int, shape: tuple[int, int]) -> None:
-    assert FeatureSettings(kind=kind).shape(samples) == shape
+def test_shapes_of_the_release(kind: str, samples: int, shape: tuple[int, int]) -> None:
+    assert kind_of(kind).of_samples(samples) == kind_of(kind).shape(cut_into(samples)) == shape
 
 
-@pytest.mark.parametrize(
-    ("wrong", "said"),
-    [
-        ({"kind": "mfc"}, "mfcc"),
-        ({"coefficients": 0}, "coefficients"),
-        ({"coefficients": 129}, "coefficients"),
-        ({"pad_mode": "zeros"}, "reflect"),
-        ({"kind": "spectrogram", "coefficients": 13}, "coefficients belong to kind mfcc"),
-        ({"kind": "fbank", "pad_mode": "constant"}, "pad_mode belongs to the kinds mfcc and melspectrogram"),
-    ],
-)
-def test_settings_that_would_do_nothing_are_refused(wrong: dict[str, Any], said: str) -> None:
-    with pytest.raises(ValidationError, match=said):
-        FeatureSettings(**wrong)
+@pytest.mark.parametrize("coefficients", [0, -1, 129])
+def test_a_number_of_coefficients_that_there_is_not_is_refused(coefficients: int) -> None:
+    settings = InputSettings.model_validate({"name": "mfcc", "coefficients": coefficients})
+    with pytest.raises(GlamError, match=f"mfcc: coefficients: given {coefficients}, expected 1 to 128"):
+        settings.make()
 
 
-def test_settings_survive_being_written_and_read() -> None:
-    for kind in KINDS:
-        settings = FeatureSettings(kind=kind)
-        assert FeatureSettings(**settings.model_dump()) == settings
+@pytest.mark.parametrize("kind", ["mfcc", "melspectrogram"])
+def test_fewer_copies_than_none_are_refused(kind: str) -> None:
+    settings = InputSettings.model_validate({"name": kind, "vtlp_copies": -1})
+    with pytest.raises(GlamError, match=f"{kind}: vtlp_copies: given -1, expected 0 or more"):
+        settings.make()
 
 
 def test_segments_too_short_to_reflect_are_refused() -> None:
-    with pytest.raises(GlamError, match=r"segments of 1024 samples are too short for mfcc"):
-        Extractor(FeatureSettings(), 1024)
-    Extractor(FeatureSettings(pad_mode="constant"), 1024)
+    with pytest.raises(ValueError, match=r"1024 samples are too short for it: it reflects 1024 .*greater cut\.length"):
+        SpectralExtractor(Mfcc(), cut_into(1024))
+    SpectralExtractor(Mfcc(), cut_into(1025))
+    SpectralExtractor(Mfcc(pad_mode="constant"), cut_into(1024))
+    SpectralExtractor(Fbank(), cut_into(10))  # whose frames reach beyond one end alone, into zeros
 
 
 @pytest.fixture
@@ -272,32 +280,32 @@ def switches() -> Iterator[Any]:
     """Torch's switches for the precision of products, put back afterwards."""
     backends: Any = torch.backends
     both = (backends.cuda.matmul, backends.mkldnn.matmul)
-    before = [one.fp32_precision for one in both]
+    before = [switch.fp32_precision for switch in both]
     yield both
-    for one, value in zip(both, before, strict=True):
-        one.fp32_precision = value
+    for switch, value in zip(both, before, strict=True):
+        switch.fp32_precision = value
 
 
 def test_lower_precision_of_the_process_changes_neither_features_nor_itself(switches: Any) -> None:
-    expected = extract(FeatureSettings())
+    expected = extract(Mfcc())
     for lower in ("tf32", "bf16"):
         switches[0].fp32_precision, switches[1].fp32_precision = "tf32", lower
         with torch.autocast("cpu", dtype=torch.bfloat16), ThreadPoolExecutor(4) as pool:
-            found = list(pool.map(lambda _: extract(FeatureSettings()), range(12)))
-            found.append(extract(FeatureSettings()))
-        for one in found:
-            np.testing.assert_array_equal(one, expected)
-        assert [one.fp32_precision for one in switches] == ["tf32", lower]
+            extracted = list(pool.map(lambda _: extract(Mfcc()), range(12)))
+            extracted.append(extract(Mfcc()))
+        for values in extracted:
+            np.testing.assert_array_equal(values, expected)
+        assert [switch.fp32_precision for switch in switches] == ["tf32", lower]
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_gpu_gives_the_same(kind: Kind, switches: Any) -> None:
+def test_a_gpu_gives_the_same(kind: str, switches: Any) -> None:
     switches[0].fp32_precision = "tf32"
-    settings = FeatureSettings(kind=kind)
-    found = Extractor(settings, SAMPLES, "cuda")(BATCH)
-    assert found.device.type == "cuda"
-    np.testing.assert_allclose(found.cpu().numpy(), extract(settings), rtol=1e-4, atol=BOUND)
+    features = kind_of(kind)
+    values = SpectralExtractor(features, cut_into(SAMPLES), "cuda").of_segments(BATCH)
+    assert values.device.type == "cuda"
+    np.testing.assert_allclose(values.cpu().numpy(), extract(features), rtol=1e-4, atol=BOUND)
 
 
 def write_golden() -> None:

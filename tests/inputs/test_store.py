@@ -1,141 +1,60 @@
-"""The store: extracted once, noticed when stale, whole or absent whatever happens meanwhile."""
+"""The store: what it holds is what was asked for, whatever lies on the disk."""
 
-import errno
-import hashlib
 import json
 import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
-import wave
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from filelock import FileLock
 from hypothesis import given
 from hypothesis import strategies as st
+from inputs.stores import HOP, LENGTH, SHORT, by_hand, files, opened, segments, settings, utterance, write_wav
 from numpy.typing import NDArray
 
 from glam.corpora.audio import AudioError, read_audio
 from glam.corpora.utterances import Utterance
 from glam.errors import GlamError
-from glam.inputs import store as store_module
-from glam.inputs.cut import Padding, padded_length, segment_starts
-from glam.inputs.spectral import Extractor, FeatureSettings
-from glam.inputs.store import SegmentStore, open_store
-
-LENGTH, HOP = 4000, 1500
-SAMPLES = (4000, 9000, 5499, 5500, 40_000, 4001)
-SETTINGS = FeatureSettings()
-
-
-def write_wav(path: Path, samples: NDArray[np.int16]) -> None:
-    with wave.open(str(path), "wb") as file:
-        file.setparams((1, 2, 16000, 0, "NONE", ""))
-        file.writeframes(samples.astype("<i2").tobytes())
-
-
-def utterance(root: Path, name: str, samples: int) -> Utterance:
-    """An utterance as the index has it, of the file as it is now."""
-    path = root / f"{name}.wav"
-    about = path.stat()
-    return Utterance(
-        id=name,
-        label="neu",
-        speaker="Ses01F",
-        session="Ses01",
-        dialogue="Ses01F_impro01",
-        scenario="impro01",
-        style="improvised",
-        valence=None,
-        arousal=None,
-        dominance=None,
-        votes=(),
-        words="",
-        audio=path.name,
-        samples=samples,
-        size=about.st_size,
-        mtime_ns=about.st_mtime_ns,
-        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
-    )
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    rng = np.random.RandomState(3)
-    folder = tmp_path / "corpus"
-    folder.mkdir()
-    for i, n in enumerate((*SAMPLES, 1700)):
-        write_wav(folder / f"u{i}.wav", (8000 * rng.randn(n)).clip(-32768, 32767).astype(np.int16))
-    return folder
-
-
-@pytest.fixture
-def spoken(root: Path) -> list[Utterance]:
-    return [utterance(root, f"u{i}", n) for i, n in enumerate(SAMPLES)]
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path / "data"
-
-
-def opened(root: Path, utterances: list[Utterance], folder: Path, **other: Any) -> SegmentStore:
-    settings: dict[str, Any] = {"features": SETTINGS, "length": LENGTH, "hop": HOP, "padding": "none"} | other
-    return open_store(root, utterances, folder=folder, **settings)
-
-
-def by_hand(root: Path, one: Utterance, padding: Padding = "none") -> NDArray[np.float32]:
-    speech = read_audio(root / one.audio)
-    needed = padded_length(len(speech), LENGTH, padding)
-    speech = np.tile(speech, needed // len(speech))
-    segments = [speech[start : start + LENGTH] for start in segment_starts(needed, LENGTH, HOP)]
-    found: NDArray[np.float32] = Extractor(SETTINGS, LENGTH)(torch.from_numpy(np.stack(segments))).numpy()
-    return found
-
-
-def files(folder: Path) -> list[str]:
-    """What is there, locks aside."""
-    return sorted(path.suffix for path in (folder / "features").iterdir() if path.suffix != ".lock")
+from glam.inputs import spectral
+from glam.inputs.cut import PARTS, AnyCut, Part, Whole
+from glam.inputs.inputs import Extractor, Input, InputSettings, Rows, Shape
+from glam.inputs.spectral import Mfcc, SpectralExtractor
+from glam.inputs.store import Store
 
 
 @pytest.mark.parametrize("group", [1, 3, 64])
 def test_a_store_holds_the_segments_of_every_utterance_in_order(
     group: int, root: Path, spoken: list[Utterance], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store_module, "GROUP", group)
+    monkeypatch.setattr(spectral, "GROUP", group)
     threads = torch.get_num_threads()
     store = opened(root, spoken, folder)
-    assert store.ids == tuple(one.id for one in spoken)
+    assert store.ids == tuple(recording.id for recording in spoken)
     assert store.offsets.tolist() == [0, 1, 5, 6, 8, 33, 34]
-    assert store.features.shape == (34, *SETTINGS.shape(LENGTH))
-    assert store.features.dtype == np.float32
-    expected = np.concatenate([by_hand(root, one) for one in spoken])
-    np.testing.assert_allclose(store.features, expected, rtol=0, atol=1e-3)
-    np.testing.assert_array_equal(np.load(store.path), store.features)  # plain .npy, readable by anything
+    assert store.array.shape == (34, *Mfcc().of_samples(LENGTH))
+    assert store.array.dtype == np.float32
+    assert store.lengths is None
+    expected = np.concatenate([by_hand(root, recording) for recording in spoken])
+    np.testing.assert_allclose(store.array, expected, rtol=0, atol=1e-3)
+    np.testing.assert_array_equal(np.load(store.path), store.array)  # plain .npy, readable by anything
     assert torch.get_num_threads() == threads
     assert files(folder) == [".json", ".npy"]
 
 
 def test_short_utterances_are_repeated(root: Path, folder: Path) -> None:
-    short = utterance(root, "u6", 1700)
-    store = opened(root, [short], folder, padding="repeat")
-    np.testing.assert_allclose(store.features, by_hand(root, short, "repeat"), rtol=0, atol=1e-3)
-    with pytest.raises(GlamError, match="u6: has 1700 samples, which is shorter than one segment of 4000"):
+    short = utterance(root, "u6", SHORT)
+    store = opened(root, [short], folder, cut=segments(padding="repeat"))
+    np.testing.assert_allclose(store.array, by_hand(root, short, "repeat"), rtol=0, atol=1e-3)
+    with pytest.raises(GlamError, match=r"u6: has 1700 samples, too few for segments of 0\.25"):
         opened(root, [short], folder)
 
 
 @given(st.lists(st.integers(0, 5), max_size=12))
 def test_rows_are_those_of_the_utterances_in_the_order_asked_for(positions: list[int]) -> None:
-    store = SegmentStore(Path("none.npy"), tuple("abcdef"), np.array([0, 1, 5, 6, 8, 33, 34]), "")
+    store = Store(Path("none.npy"), tuple("abcdef"), np.array([0, 1, 5, 6, 8, 33, 34]), None, "")
     rows = store.rows(positions)
     assert rows.dtype == np.int64
     assert rows.tolist() == [row for p in positions for row in range(int(store.offsets[p]), int(store.offsets[p + 1]))]
@@ -143,10 +62,10 @@ def test_rows_are_those_of_the_utterances_in_the_order_asked_for(positions: list
 
 def test_a_second_start_reads_no_audio(root: Path, spoken: list[Utterance], folder: Path) -> None:
     first = opened(root, spoken, folder)
-    expected = np.array(first.features)
+    expected = np.array(first.array)
     shutil.rmtree(root)
     second = opened(root, spoken, folder)
-    np.testing.assert_array_equal(second.features, expected)
+    np.testing.assert_array_equal(second.array, expected)
     np.testing.assert_array_equal(second.offsets, first.offsets)
     assert second.ids == first.ids
 
@@ -154,27 +73,43 @@ def test_a_second_start_reads_no_audio(root: Path, spoken: list[Utterance], fold
 def test_whatever_changes_the_features_makes_another_store(root: Path, spoken: list[Utterance], folder: Path) -> None:
     paths = {
         opened(root, spoken, folder).path,
-        opened(root, spoken, folder, hop=HOP + 1).path,
-        opened(root, spoken, folder, length=LENGTH - 1).path,
-        opened(root, spoken, folder, padding="repeat").path,
-        opened(root, spoken, folder, features=FeatureSettings(pad_mode="constant")).path,
-        opened(root, spoken, folder, features=FeatureSettings(coefficients=13)).path,
-        opened(root, spoken, folder, features=FeatureSettings(kind="fbank")).path,
+        opened(root, spoken, folder, cut=segments(hop=HOP + 1)).path,
+        opened(root, spoken, folder, cut=segments(length=LENGTH - 1)).path,
+        opened(root, spoken, folder, cut=segments(padding="repeat")).path,
+        opened(root, spoken, folder, cut=Whole(name="whole")).path,
+        opened(root, spoken, folder, cut=Whole(name="whole", longest=2)).path,
+        opened(root, spoken, folder, settings=settings(pad_mode="constant")).path,
+        opened(root, spoken, folder, settings=settings(coefficients=13)).path,
+        opened(root, spoken, folder, settings=settings("fbank")).path,
+        opened(root, spoken, folder, settings=settings(vtlp_copies=2), copy=1).path,
+        opened(root, spoken, folder, settings=settings(vtlp_copies=2), copy=2).path,
         opened(root, spoken[:-1], folder).path,
         opened(root, spoken[::-1], folder).path,
     }
-    assert len(paths) == 9
+    assert len(paths) == 13
     write_wav(root / "u1.wav", np.arange(9000).astype(np.int16))
     spoken[1] = utterance(root, "u1", 9000)
     changed = opened(root, spoken, folder)
     assert changed.path not in paths
-    np.testing.assert_allclose(changed.features[1:5], by_hand(root, spoken[1]), rtol=0, atol=1e-3)
+    np.testing.assert_allclose(changed.array[1:5], by_hand(root, spoken[1]), rtol=0, atol=1e-3)
 
 
 def test_what_does_not_change_the_features_makes_no_other(root: Path, spoken: list[Utterance], folder: Path) -> None:
     path = opened(root, spoken, folder).path
-    other = [replace(one, label="sad", words="so", mtime_ns=1) for one in spoken]
+    other = [replace(recording, label="sad", words="so", mtime_ns=1, groups={}) for recording in spoken]
     assert opened(root, other, folder).path == path
+    # a run's own business, or the other part of it; and a default that is written out
+    assert opened(root, spoken, folder, settings=settings(normalisation="speaker")).path == path
+    assert opened(root, spoken, folder, part="test").path == path
+    assert opened(root, spoken, folder, settings=settings(coefficients=26)).path == path
+    assert files(folder) == [".json", ".npy"]
+
+
+def test_parts_that_advance_differently_are_kept_apart(root: Path, spoken: list[Utterance], folder: Path) -> None:
+    cut = segments().model_copy(update={"test_hop": HOP + 1})
+    train, test = (opened(root, spoken, folder, cut=cut, part=part) for part in PARTS)
+    assert train.path == opened(root, spoken, folder).path
+    assert test.path == opened(root, spoken, folder, cut=segments(hop=HOP + 1)).path != train.path
 
 
 def longer(path: Path) -> None:
@@ -247,6 +182,12 @@ def no_array(path: Path) -> None:
     path.unlink()
 
 
+def other_lengths(path: Path) -> None:
+    """Rows that are not padded have none."""
+    about = path.with_suffix(".json")
+    about.write_text(json.dumps(json.loads(about.read_text()) | {"lengths": [1, 2, 3]}))
+
+
 @pytest.mark.parametrize(
     "damage",
     [
@@ -259,6 +200,7 @@ def no_array(path: Path) -> None:
         short_array,
         other_header,
         no_array,
+        other_lengths,
     ],
 )
 def test_what_is_not_whole_is_extracted_again(
@@ -284,126 +226,106 @@ def test_a_changed_byte_is_found_by_verification(root: Path, spoken: list[Uttera
     opened(root, spoken, folder).verify()
 
 
-@pytest.mark.parametrize("stop", [KeyboardInterrupt(), MemoryError()])
-def test_an_interruption_leaves_nothing_half_written(
-    stop: BaseException, root: Path, spoken: list[Utterance], folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def interrupted(path: Path) -> NDArray[np.float32]:
-        if path.name == "u4.wav":
-            raise stop
-        return read_audio(path)
-
-    monkeypatch.setattr(store_module, "GROUP", 1)
-    monkeypatch.setattr(store_module, "read_audio", interrupted)
-    with pytest.raises(type(stop)):
-        opened(root, spoken, folder)
-    assert files(folder) == []
-    monkeypatch.undo()
-    assert len(opened(root, spoken, folder).features) == 34
-
-
-def test_a_disk_that_fills_up_leaves_nothing_and_says_what_is_free(
-    root: Path, spoken: list[Utterance], folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(*_: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(store_module._Rows, "write", full)
-    with pytest.raises(GlamError, match=r"cannot be written \(.*No space left.*They need 0\.03 MiB, .* are free"):
-        opened(root, spoken, folder)
-    assert files(folder) == []
+def test_whole_utterances_are_a_row_each_with_its_length(root: Path, spoken: list[Utterance], folder: Path) -> None:
+    cut = Whole(name="whole", longest=1)
+    store = opened(root, spoken, folder, cut=cut)
+    assert store.offsets.tolist() == list(range(len(spoken) + 1))
+    assert store.array.shape == (len(spoken), *Mfcc().shape(cut))
+    assert store.lengths is not None
+    for row, length, recording in zip(store.array, store.lengths.tolist(), spoken, strict=True):
+        speech = read_audio(root / recording.audio)[:16_000]
+        alone = SpectralExtractor(Mfcc(), segments(length=len(speech))).of_segments(torch.from_numpy(speech)[None])
+        assert length == 1 + len(speech) // 512 == alone.shape[2]
+        np.testing.assert_allclose(row[:, :length], alone[0].numpy(), rtol=0, atol=1e-3)
+        assert (row[:, length:] == 0).all()
+    again = opened(root, spoken, folder, cut=cut)  # as it lies there
+    assert again.lengths is not None
+    assert again.lengths.dtype == np.int64
+    np.testing.assert_array_equal(again.lengths, store.lengths)
 
 
-def test_a_disk_too_small_is_noticed_beforehand(
-    root: Path, spoken: list[Utterance], folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def nothing_read(path: Path) -> NDArray[np.float32]:
-        raise AssertionError(path)
+OWN = """
+import numpy as np
+from glam.inputs.inputs import Input
 
-    monkeypatch.setattr(store_module, "read_audio", nothing_read)
-    monkeypatch.setattr(store_module.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10, 9, 1))
-    with pytest.raises(GlamError, match=r"the features need 0\.03 MiB, 0\.00 MiB are free"):
-        opened(root, spoken, folder)
+class Peaks(Input):
+    dtype = "<i8"
 
+    def __init__(self, *, pieces: int = 2):
+        self.pieces = pieces
 
-def test_a_folder_that_cannot_be_made_is_named(root: Path, spoken: list[Utterance], tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(GlamError, match="GLAM_DATA"):
-        opened(root, spoken, tmp_path / "file" / "data")
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="flock is not the lock there")
-@pytest.mark.parametrize("code", [errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK])
-def test_a_file_system_without_locks_is_refused(
-    code: int, root: Path, spoken: list[Utterance], folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import fcntl
-
-    def no_locks(*_: object) -> None:
-        raise OSError(code, os.strerror(code))
-
-    monkeypatch.setattr(fcntl, "flock", no_locks)
-    with pytest.raises(GlamError, match="cannot be locked"):
-        opened(root, spoken, folder)
-    assert files(folder) == []
-
-
-def test_of_two_at_once_one_extracts_and_the_other_waits(
-    root: Path,
-    spoken: list[Utterance],
-    folder: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    read: list[str] = []
-
-    def slowly(path: Path) -> NDArray[np.float32]:
-        read.append(path.name)
-        time.sleep(0.05)
-        return read_audio(path)
-
-    monkeypatch.setattr(store_module, "read_audio", slowly)
-    with ThreadPoolExecutor(3) as pool:
-        stores = list(pool.map(lambda _: opened(root, spoken, folder), range(3)))
-    assert sorted(read) == [one.audio for one in spoken]
-    assert len({store.path for store in stores}) == 1
-    assert capsys.readouterr().err.count("waiting for it") == 2
-
-
-EXTRACT = """
-import sys, time
-from pathlib import Path
-sys.path.insert(0, sys.argv[1])
-sys.path.insert(0, sys.argv[2])
-import test_store
-from glam.inputs import store
-store.GROUP = 1
-read = store.read_audio
-store.read_audio = lambda path: (time.sleep(0.2), read(path))[1]
-root = Path(sys.argv[3])
-spoken = [test_store.utterance(root, f"u{i}", n) for i, n in enumerate(test_store.SAMPLES)]
-test_store.opened(root, spoken, Path(sys.argv[4]), hop=int(sys.argv[5]))
+    def row(self, samples):
+        return np.array([round(32768 * piece.max()) for piece in np.array_split(samples, self.pieces)])
 """
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL there")
-def test_what_a_killed_process_left_is_cleared_by_the_next(root: Path, spoken: list[Utterance], folder: Path) -> None:
-    """Also where the next one asks for other settings; but nothing of a process that is alive."""
-    here = Path(__file__).resolve()
-    arguments = [str(here.parents[2]), str(here.parent), str(root), str(folder)]
-    process = subprocess.Popen([sys.executable, "-c", EXTRACT, *arguments, str(HOP)])
-    deadline = time.monotonic() + 60
-    while not list(folder.glob("features/.*.tmp-*")) and time.monotonic() < deadline:
-        assert process.poll() is None
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    (left,) = folder.glob("features/.*.tmp-*")
-    lock = FileLock(left.with_name(left.name[1:].rpartition(".tmp-")[0]).with_suffix(".lock"))
-    with lock:
-        opened(root, spoken, folder, hop=HOP + 1)
-        assert left.exists()
-    opened(root, spoken, folder, hop=HOP + 2)
-    assert not left.exists()
-    assert len(opened(root, spoken, folder).features) == 34
-    assert files(folder) == [".json"] * 3 + [".npy"] * 3
+def test_an_input_of_the_user_s_own_is_kept_as_it_gives_its_rows(
+    root: Path, spoken: list[Utterance], folder: Path, tmp_path: Path
+) -> None:
+    mine = tmp_path / "mine.py"
+    mine.write_text(OWN)
+    store = opened(root, spoken, folder, settings=settings(f"{mine}:Peaks", pieces=4))
+    assert store.path.name.startswith("mine-py-Peaks-")
+    assert store.path.suffix == ".npy"
+    assert store.array.dtype == np.int64
+    assert store.array.shape == (34, 4)
+    assert store.lengths is None
+    speech = read_audio(root / "u1.wav")
+    for row, start in zip(store.array[1:5], range(0, 9000, HOP), strict=False):
+        pieces = np.array_split(speech[start : start + LENGTH], 4)
+        assert row.tolist() == [round(32768 * float(piece.max())) for piece in pieces]
+    # other options are another input, and so is another file
+    paths = {store.path, opened(root, spoken, folder, settings=settings(f"{mine}:Peaks")).path}
+    mine.write_text(OWN + "\n# changed\n")
+    paths.add(opened(root, spoken, folder, settings=settings(f"{mine}:Peaks")).path)
+    assert len(paths) == 3
+
+
+class Odd(Input):
+    """An input that tells of each utterance and of a file beside the corpus what decides about its rows."""
+
+    def __init__(self, words: str = "", outside: str = "", rows: int = 1) -> None:
+        self.words, self.hash, self.count = words, outside, rows
+
+    def shape(self, cut: AnyCut) -> Shape:
+        return (1,)
+
+    def source(self, utterance: Utterance) -> list[str]:
+        return [self.words]
+
+    def outside(self) -> dict[str, str]:
+        return {"words": self.hash} if self.hash else {}
+
+    def extractor(self, cut: AnyCut, device: str = "cpu") -> Extractor:
+        return OddExtractor(self, cut)
+
+
+class OddExtractor(Extractor):
+    needs_audio = False
+
+    def __call__(self, utterance: Utterance, samples: NDArray[np.float32], part: Part, copy: int = 0) -> Iterator[Rows]:
+        assert isinstance(self.of, Odd)
+        assert not len(samples)  # nothing was read
+        yield np.full((self.of.count, 1), 7.0), None
+
+
+def test_what_an_input_says_decides_about_its_rows_decides_about_the_store(
+    root: Path, spoken: list[Utterance], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def path_of(made: Odd) -> Path:
+        monkeypatch.setattr(InputSettings, "make", lambda _: made)
+        return opened(root, spoken, folder, cut=Whole(name="whole")).path
+
+    shutil.rmtree(root)  # no audio is needed, and none is read
+    paths = [path_of(Odd()), path_of(Odd("hello")), path_of(Odd("hello", "0" * 64))]
+    assert len(set(paths)) == 3
+    assert path_of(Odd("hello")) == paths[1]
+
+
+def test_an_input_that_gives_another_number_of_rows_is_an_error(
+    root: Path, spoken: list[Utterance], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(InputSettings, "make", lambda _: Odd(rows=2))
+    with pytest.raises(GlamError, match=r"u0: mfcc gave 2 rows, expected 1"):
+        opened(root, spoken[:1], folder, cut=Whole(name="whole"))
+    assert files(folder) == []

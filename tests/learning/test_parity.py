@@ -7,10 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from glam.evaluation.metrics import confusion_matrix, scores_of, utterance_logits
-from glam.learning.engine import Batch, Learner, epoch_loss
-from glam.learning.losses import cross_entropy
+from glam.learning.batch import Batch, Step
+from glam.learning.course import epoch_loss
+from glam.learning.learner import Learner
+from glam.learning.losses import CrossEntropy
+from glam.learning.objective import Objective
 from glam.learning.schedule import learning_rates
 from glam.learning.settings import TrainingSettings
 from glam.models.checkpoints import load_released
@@ -36,8 +40,8 @@ class Replay:
         self.arrays = dict(np.load(folder / f"{name}.npz"))
         self.settings = TrainingSettings(lr=self.info["lr"], epochs=self.info["epochs"])
         init = {key[5:]: value for key, value in self.arrays.items() if key.startswith("init/")}
-        model = load_released(init).model
-        self.learner = Learner(model, self.settings, cross_entropy(), torch.device("cpu"))
+        objective = Objective(load_released(init).model, CrossEntropy(), ("audio",))
+        self.learner = Learner(objective, self.settings, torch.device("cpu"))
         self.steps = -(-self.info["n_train_segments"] // 32)
 
     def epoch(self, epoch: int) -> list[float]:
@@ -48,24 +52,20 @@ class Replay:
         batch = self.arrays["batch"][step]
         batch = batch[batch >= 0]
         share = self.arrays["lam"][step]
-        loss = self.learner.step(
-            Batch(
-                torch.from_numpy(self.arrays["train_X"][batch])[:, None],
-                torch.from_numpy(self.arrays["y_train"][batch]),
-                torch.zeros(len(batch), dtype=torch.int64),
-                self.rate,
-                partner=torch.from_numpy(self.arrays["perm"][step][: len(batch)]),
-                share=torch.tensor([share, 1 - share], dtype=torch.float32),
-            )
-        )
+        features = torch.from_numpy(self.arrays["train_X"][batch])
+        target = torch.from_numpy(self.arrays["y_train"][batch])
+        partner = torch.from_numpy(self.arrays["perm"][step][: len(batch)])
+        mix = (partner, torch.tensor([share, 1 - share], dtype=torch.float32))
+        group = torch.arange(len(batch))
+        loss = self.learner.step(Step(Batch({"audio": features}, target, group, mix), self.rate))
         return loss.item()
 
-    def test_logits(self) -> np.ndarray:
-        self.learner.model.eval()
+    def test_logits(self) -> NDArray[np.float32]:
+        self.learner.objective.eval()
         with torch.inference_mode():
-            logits = self.learner.model(torch.from_numpy(self.arrays["test_X"])[:, None]).numpy()
+            logits = self.learner.objective.logits({"audio": torch.from_numpy(self.arrays["test_X"])}).numpy()
         offsets = np.concatenate([[0], np.cumsum(self.arrays["test_segments"])])
-        return utterance_logits(logits, offsets, "logits")
+        return utterance_logits(logits, offsets, "logits").astype(np.float32)
 
 
 @pytest.mark.parity
@@ -79,7 +79,7 @@ def test_replay_gives_the_recorded_losses(shared: Path, name: str) -> None:
 
     log = replay.info["epoch_log"]
     assert learning_rates(replay.settings)[1:] == [entry["lr_after"] for entry in log]
-    loss = epoch_loss(losses.tolist(), 32, replay.info["n_train_segments"])
+    loss = epoch_loss(losses.tolist(), replay.settings, replay.info["n_train_segments"])
     assert loss == pytest.approx(log[0]["train_loss"], rel=5e-3)
 
     logits, expected = replay.test_logits(), replay.arrays["test_logits_epoch0"]
@@ -100,5 +100,5 @@ def test_metrics_of_the_recorded_logits_are_the_recorded_ones(shared: Path, name
     for epoch, log in enumerate(info["epoch_log"]):
         guess = arrays[f"test_logits_epoch{epoch}"].argmax(1)
         scores = scores_of(confusion_matrix(arrays["y_test"], guess, 4))
-        found = (scores.wa, scores.ua, scores.macro_f1, scores.weighted_f1)
-        assert found == pytest.approx((log["WA"], log["UA"], log["macro_f1"], log["weighted_f1"]))
+        ours = (scores.wa, scores.ua, scores.macro_f1, scores.weighted_f1)
+        assert ours == pytest.approx((log["WA"], log["UA"], log["macro_f1"], log["weighted_f1"]))

@@ -1,20 +1,20 @@
 import copy
 import json
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from models.made import made, without_dropout
+from torch import Tensor
 from torch.func import functional_call, grad, stack_module_state, vmap
 from torch.nn import functional
 
-from glam.models import MODELS, OPTIONS, build
+from glam.models import MODELS
 from glam.models.dropout import seeds
 
 SMALL = (12, 14)
-
-
-def without_dropout(name):
-    return {"dropout": 0.0} if "dropout" in OPTIONS.get(name, {}) else {}
 
 
 @pytest.mark.parametrize(
@@ -33,26 +33,26 @@ def without_dropout(name):
         ("aacnn-original", (128, 81), 93_504 + 64 * 20 * 80 * 4 + 4),  # its trunk is that of aacnn
     ],
 )
-def test_parameter_counts(name, shape, parameters):
+def test_parameter_counts(name: str, shape: tuple[int, int], parameters: int) -> None:
     with torch.device("meta"):
-        model = build(name, 4, shape)
+        model = made(name, 4, shape)
     assert sum(parameter.numel() for parameter in model.parameters()) == parameters
 
 
-def test_original_aacnn_pads_its_stems_to_keep_the_size():
-    trunk = build("aacnn-original", 4, (20, 17)).trunk.double()
+def test_original_aacnn_pads_its_stems_to_keep_the_size() -> None:
+    trunk = made("aacnn-original", 4, (20, 17)).trunk.double()
     pad, shallow = trunk[0], trunk[1]
-    x = torch.randn(2, 1, 20, 17, dtype=torch.float64)
+    x = torch.randn(2, 1, 20, 17, dtype=torch.float64)  # a map, as the trunk takes it
     for conv in (shallow.across_frequency[0], shallow.along_time[0]):
         tall, wide = (size - 1 for size in conv.kernel_size)
         same = functional.pad(x, (wide // 2, wide - wide // 2, tall // 2, tall - tall // 2))
         assert torch.allclose(conv(pad(x)), functional.conv2d(same, conv.weight, conv.bias))
 
 
-def test_original_aacnn_drops_at_test_only_where_asked():
-    x = torch.randn(2, 1, 20, 17)
+def test_original_aacnn_drops_at_test_only_where_asked() -> None:
+    x = torch.randn(2, 20, 17)
     for active in (False, True):
-        model = build("aacnn-original", 4, (20, 17), dropout_at_test=active).eval()
+        model = made("aacnn-original", 4, (20, 17), dropout_at_test=active).eval()
         before = model(x)
         (seed,) = seeds(model)
         seed.fill_(1)
@@ -61,16 +61,16 @@ def test_original_aacnn_drops_at_test_only_where_asked():
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_stacked_copies_learn_as_each_would_alone(name):
+def test_stacked_copies_learn_as_each_would_alone(name: str) -> None:
     """Gradients and batch norm statistics of three models side by side, against each by itself."""
     torch.manual_seed(1)
-    models = [build(name, 4, SMALL, **without_dropout(name)).double() for _ in range(3)]
-    x, y = torch.randn(3, 5, 1, *SMALL, dtype=torch.float64), torch.randint(0, 4, (3, 5))
+    models = [made(name, 4, SMALL, **without_dropout(name)).double() for _ in range(3)]
+    x, y = torch.randn(3, 5, *SMALL, dtype=torch.float64), torch.randint(0, 4, (3, 5))
     parameters, buffers = stack_module_state(models)
     buffers = {key: buffer.clone() for key, buffer in buffers.items()}
     template = copy.deepcopy(models[0]).to("meta")
 
-    def loss(parameters, buffers, x, y):
+    def loss(parameters: Any, buffers: Any, x: Tensor, y: Tensor) -> tuple[Tensor, Any]:
         logits = functional_call(template, (parameters, buffers), (x,))
         return functional.cross_entropy(logits, y), buffers
 
@@ -87,21 +87,21 @@ def test_stacked_copies_learn_as_each_would_alone(name):
 # The compiler itself makes an instance of the autograd function of area attention, which torch deprecates.
 @pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")
 @pytest.mark.parametrize("name", MODELS)
-def test_model_is_one_graph_for_the_compiler(name):
-    model = build(name, 4, SMALL).eval()
-    x = torch.randn(2, 1, *SMALL)
+def test_model_is_one_graph_for_the_compiler(name: str) -> None:
+    model = made(name, 4, SMALL).eval()
+    x = torch.randn(2, *SMALL)
     torch._dynamo.reset()
-    compiled = torch.compile(model, backend="eager", fullgraph=True)
+    compiled: Any = torch.compile(model, backend="eager", fullgraph=True)
     assert torch.equal(compiled(x), model(x))
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_channels_last_and_bfloat16_change_rounding_only(name):
+def test_channels_last_and_bfloat16_change_rounding_only(name: str) -> None:
     torch.manual_seed(2)
-    model = build(name, 4, (26, 57), **without_dropout(name))
-    x, y = torch.randn(4, 1, 26, 57), torch.tensor([0, 1, 2, 3])
+    model = made(name, 4, (26, 57), **without_dropout(name))
+    x, y = torch.randn(4, 26, 57), torch.tensor([0, 1, 2, 3])
     logits = model(x)
-    last, x = model.to(memory_format=torch.channels_last), x.contiguous(memory_format=torch.channels_last)
+    last = model.to(memory_format=torch.channels_last)  # of rows with one channel, the formats are the same
     scale = float(logits.detach().abs().max())
     assert torch.allclose(last(x), logits, rtol=0, atol=1e-4 * scale)
     with torch.autocast("cpu", torch.bfloat16):
@@ -113,11 +113,11 @@ def test_channels_last_and_bfloat16_change_rounding_only(name):
 
 @pytest.mark.parity
 @pytest.mark.parametrize("record", ["glam_impro_released", "glam_script_paper"])
-def test_a_seed_draws_the_initial_weights_of_the_release(shared, record):
+def test_a_seed_draws_the_initial_weights_of_the_release(shared: Path, record: str) -> None:
     settings = json.loads((shared / "parity" / f"{record}.json").read_text())
     released = np.load(shared / "parity" / f"{record}.npz")
     torch.manual_seed(settings["seed"])
-    model = build("glam", 4, tuple(settings["shape"]))
+    model = made("glam", 4, tuple(settings["shape"]))
     gmlp = model.fusion[0].gmlp.layers[0].fn.fn.fn
     for parameter, name in (
         (model.trunk.across_frequency[0].weight, "conv1a.weight"),

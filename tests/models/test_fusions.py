@@ -1,3 +1,6 @@
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
@@ -18,7 +21,7 @@ def explicit_area_attention(x: torch.Tensor, widest: int) -> torch.Tensor:
 
 
 @pytest.fixture(autouse=True)
-def few_rows(monkeypatch):
+def few_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     """Area attention goes through the few positions of these tests in several steps too."""
     monkeypatch.setattr(fusions, "ROWS_AT_ONCE", 4)
 
@@ -31,7 +34,7 @@ def few_rows(monkeypatch):
     seed=st.integers(0, 1000),
 )
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_moving_averages_are_area_attention(positions, channels, widest, loud, seed):
+def test_moving_averages_are_area_attention(positions: int, channels: int, widest: int, loud: float, seed: int) -> None:
     x = torch.randn(positions, channels, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
     x = (loud * x).requires_grad_()
     ours, defined = area_attention(x, widest, 0.0, SEED), explicit_area_attention(x, widest)
@@ -42,7 +45,7 @@ def test_moving_averages_are_area_attention(positions, channels, widest, loud, s
     assert torch.allclose(ours_gradient, defined_gradient, rtol=1e-8, atol=1e-9 * float(scale))
 
 
-def test_flat_area_attention_wraps_from_row_to_row_and_by_row_does_not():
+def test_flat_area_attention_wraps_from_row_to_row_and_by_row_does_not() -> None:
     x = torch.randn(2, 3, 4, 5, dtype=torch.float64)
     flat, by_row = AreaAttention(0.0)(x), AreaAttention(0.0, by_row=True)(x)
     assert flat.shape == (2, 20, 3)
@@ -52,7 +55,7 @@ def test_flat_area_attention_wraps_from_row_to_row_and_by_row_does_not():
     assert torch.allclose(by_row[1, 2], explicit_area_attention(rows[1, 2], 3))
 
 
-def test_dropout_falls_on_the_weights_of_areas_and_keeps_their_mean():
+def test_dropout_falls_on_the_weights_of_areas_and_keeps_their_mean() -> None:
     torch.manual_seed(0)
     x = torch.randn(6, 2, dtype=torch.float64)
     kept = area_attention(x, 3, 0.0, SEED)
@@ -63,7 +66,7 @@ def test_dropout_falls_on_the_weights_of_areas_and_keeps_their_mean():
     assert set(alone.flatten().tolist()) == {0.0, 2.0}
 
 
-def test_gradient_goes_through_the_dropout_that_was_drawn():
+def test_gradient_goes_through_the_dropout_that_was_drawn() -> None:
     x = 0.5 * torch.randn(7, 2, dtype=torch.float64)
 
     def attend(x: torch.Tensor) -> torch.Tensor:
@@ -72,7 +75,7 @@ def test_gradient_goes_through_the_dropout_that_was_drawn():
     assert torch.autograd.gradcheck(attend, x.requires_grad_())
 
 
-def test_dropout_stays_active_in_evaluation_only_where_asked():
+def test_dropout_stays_active_in_evaluation_only_where_asked() -> None:
     x = torch.randn(1, 3, 4, 6)
     none, off, on = (
         AreaAttention(0.0).eval(),
@@ -83,7 +86,7 @@ def test_dropout_stays_active_in_evaluation_only_where_asked():
     assert not torch.equal(on(x), none(x))
 
 
-def test_area_attention_keeps_float32_under_autocast():
+def test_area_attention_keeps_float32_under_autocast() -> None:
     x = 20 * torch.rand(1, 8, 3, 5)
     attend = AreaAttention(0.0)
     gradient = torch.func.grad(lambda x: attend(x).square().sum())
@@ -93,7 +96,7 @@ def test_area_attention_keeps_float32_under_autocast():
     assert torch.equal(mixed_gradient, gradient(x))
 
 
-def test_head_fusion_is_a_softmax_over_channels_head_by_head():
+def test_head_fusion_is_a_softmax_over_channels_head_by_head() -> None:
     fusion = HeadFusion(5, heads=3, hidden=4).double()
     x = torch.randn(2, 5, 6, 7, dtype=torch.float64)
     fused = fusion(x)
@@ -104,14 +107,14 @@ def test_head_fusion_is_a_softmax_over_channels_head_by_head():
         assert torch.allclose(fused[:, :, 6 * head : 6 * head + 6], (q * k).softmax(dim=1) * v)
 
 
-def test_attention_pooling_averages_class_maps_weighed_by_one_map():
+def test_attention_pooling_averages_class_maps_weighed_by_one_map() -> None:
     pooling = AttentionPooling(5, classes=3).double()
     x = torch.randn(2, 5, 4, 6, dtype=torch.float64)
     expected = torch.einsum("bkft,bft->bk", pooling.top_down(x).softmax(dim=1), pooling.bottom_up(x).squeeze(1))
     assert torch.allclose(pooling(x), expected / 24)
 
 
-def test_global_aware_block_starts_as_a_gate_of_tanh_one():
+def test_global_aware_block_starts_as_a_gate_of_tanh_one() -> None:
     block = GlobalAware(channels=6, positions=8)
     sgu = block.gmlp.layers[0].fn.fn.fn.sgu
     assert torch.equal(sgu.bias, torch.ones(1, 6))
@@ -121,9 +124,10 @@ def test_global_aware_block_starts_as_a_gate_of_tanh_one():
     assert block(torch.randn(2, 6, 2, 4)).shape == (2, 6, 8)
 
 
-def test_stacked_models_drop_what_each_would_alone():
+def test_stacked_models_drop_what_each_would_alone() -> None:
     def gradient(x: torch.Tensor, seed: torch.Tensor) -> torch.Tensor:
-        return torch.func.grad(lambda x: area_attention(x, 3, 0.5, seed).square().sum())(x)
+        slope: torch.Tensor = torch.func.grad(lambda x: area_attention(x, 3, 0.5, seed).square().sum())(x)
+        return slope
 
     x, seeds = torch.ones(3, 4, 7, 3), torch.tensor([5, 6, 5])
     stacked = torch.func.vmap(gradient)(x, seeds)
@@ -132,13 +136,14 @@ def test_stacked_models_drop_what_each_would_alone():
     assert not torch.equal(stacked[0], stacked[1])
 
 
-def test_global_aware_block_is_the_library_s_gmlp():
+def test_global_aware_block_is_the_library_s_gmlp() -> None:
     block = GlobalAware(channels=6, positions=8).double()
     with torch.no_grad():
         block.gmlp.layers[0].fn.fn.fn.sgu.weight.normal_()
     x = torch.randn(3, 6, 2, 4, dtype=torch.float64)
     gradients = []
-    for forward in (block, lambda x: block.gmlp(x.flatten(2))):
+    forwards: list[Callable[[torch.Tensor], torch.Tensor]] = [block, lambda x: block.gmlp(x.flatten(2))]
+    for forward in forwards:
         block.zero_grad()
         y = forward(x)
         y.square().sum().backward()
@@ -148,20 +153,20 @@ def test_global_aware_block_is_the_library_s_gmlp():
 
 
 @pytest.mark.parametrize("fusion", [GlobalAware(16, 12), HeadFusion(16, 4, 8)], ids=["global-aware", "heads"])
-def test_no_fusion_passes_on_a_tensor_that_lies_badly_in_memory(fusion):
+def test_no_fusion_passes_on_a_tensor_that_lies_badly_in_memory(fusion: torch.nn.Module) -> None:
     # Elementwise operations on bfloat16 take many times as long where two tensors lie differently: what a fusion
     # computes between its matrix products lies as the others do, whatever the format of the map.
     x = torch.randn(2, 16, 3, 4).to(memory_format=torch.channels_last)
-    seen = []
+    seen: list[bool] = []
 
     class Watch(torch.utils._python_dispatch.TorchDispatchMode):
-        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             if function in (torch.ops.aten.mul.Tensor, torch.ops.aten.tanh_backward.default):
                 tensors = [a for a in args if isinstance(a, torch.Tensor) and a.dim() > 2]
                 seen.extend(a.stride(-1) == 1 for a in tensors)
             return function(*args, **(kwargs or {}))
 
-    with Watch():
+    with Watch():  # type: ignore[no-untyped-call]
         y = fusion(x)
         y.backward(torch.ones_like(y))
     assert seen

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -6,7 +8,7 @@ from torch.nn import functional
 
 from glam.models.trunks import MultiScale, MultiScaleBlock, Shallow
 
-TRUNKS = {
+TRUNKS: dict[str, Any] = {
     "multi-scale": MultiScale,
     "along channels": lambda: Shallow(8),
     "along frequency": lambda: Shallow(16, along="frequency"),
@@ -16,7 +18,7 @@ TRUNKS = {
 @pytest.mark.parametrize("name", TRUNKS)
 @given(frequencies=st.integers(10, 60), frames=st.integers(10, 60))
 @settings(deadline=None, max_examples=25)
-def test_map_has_the_size_it_says(name, frequencies, frames):
+def test_map_has_the_size_it_says(name: str, frequencies: int, frames: int) -> None:
     with torch.device("meta"):
         trunk = TRUNKS[name]()
         y = trunk(torch.empty(2, 1, frequencies, frames))
@@ -33,12 +35,12 @@ def test_map_has_the_size_it_says(name, frequencies, frames):
         ("along frequency", (128, 81), (63, 20)),
     ],
 )
-def test_sizes_of_the_published_inputs(name, shape, size):
+def test_sizes_of_the_published_inputs(name: str, shape: tuple[int, int], size: tuple[int, int]) -> None:
     assert TRUNKS[name]().map_size(shape) == size
 
 
-def test_block_is_two_residual_convolutions_side_by_side():
-    block = MultiScaleBlock(2).eval()
+def test_block_is_two_residual_convolutions_side_by_side() -> None:
+    block: Any = MultiScaleBlock(2).eval()
     with torch.no_grad():
         for conv in (block.near, block.far):
             torch.nn.init.zeros_(conv.weight)
@@ -49,9 +51,9 @@ def test_block_is_two_residual_convolutions_side_by_side():
     assert torch.allclose(block(x), expected, rtol=1e-4)  # batch norm at rest divides by sqrt(1 + 1e-5)
 
 
-def test_stems_of_the_multi_scale_trunk_lie_frequency_first_then_time():
-    trunk = MultiScale().eval()
-    seen = []
+def test_stems_of_the_multi_scale_trunk_lie_frequency_first_then_time() -> None:
+    trunk: Any = MultiScale().eval()
+    seen: list[torch.Tensor] = []
     trunk.layers[0].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     x = torch.randn(1, 1, 6, 8)
     trunk(x)

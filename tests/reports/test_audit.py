@@ -12,9 +12,10 @@ from glam.errors import GlamError
 from glam.recipe import load_recipe
 from glam.reports.audit import Audit, audit, audit_text
 from glam.splits.population import population
-from glam.splits.splits import random_split, seeds
+from glam.splits.runs import seeds
+from glam.splits.splits import random_split
 
-SHORT = ("segments", {"length": 0.5, "train_overlap": 0.25, "test_overlap": 0.25})
+SHORT = ("cut", {"length": 0.5, "train_overlap": 0.25, "test_overlap": 0.25})
 
 
 def utterance(name: str, label: str, samples: int = 16000, sha256: str | None = None) -> Utterance:
@@ -23,16 +24,13 @@ def utterance(name: str, label: str, samples: int = 16000, sha256: str | None = 
         id=name,
         label=label,
         speaker=dialogue[:5] + turn[0],
-        session=dialogue[:5],
-        dialogue=dialogue,
-        scenario=dialogue.split("_", 1)[1],
-        style="improvised" if "impro" in dialogue else "scripted",
-        valence=None,
-        arousal=None,
-        dominance=None,
-        votes=(),
-        words="",
         audio=f"{name}.wav",
+        groups={
+            "session": dialogue[:5],
+            "dialogue": dialogue,
+            "scenario": dialogue.split("_", 1)[1],
+            "style": "improvised" if "impro" in dialogue else "scripted",
+        },
         samples=samples,
         size=1,
         mtime_ns=1,
@@ -41,7 +39,7 @@ def utterance(name: str, label: str, samples: int = 16000, sha256: str | None = 
 
 
 def corpus(utterances: list[Utterance], *problems: Problem, synthetic: bool = False) -> Corpus:
-    ordered = tuple(sorted(utterances, key=lambda one: one.id))
+    ordered = tuple(sorted(utterances, key=lambda utterance: utterance.id))
     return Corpus("iemocap", Path("/corpus"), synthetic, ordered, problems, False, ())
 
 
@@ -69,53 +67,53 @@ def small() -> Corpus:
 def test_a_small_corpus_by_hand() -> None:
     recipe = load_recipe("glam-released", [SHORT])
     (seed,) = seeds()[:1]
-    found = audit(small(), recipe, [seed])
+    audited = audit(small(), recipe, [seed])
     split = random_split(8, seed)
-    ids = [one.id for one in found.population.utterances]
+    ids = [utterance.id for utterance in audited.population.utterances]
     train, test = {ids[i] for i in split.train}, {ids[i] for i in split.held_out}
     assert (len(train), len(test)) == (6, 2)
     speakers = [{name[:5] + name[-4] for name in part} for part in (train, test)]
-    overlap = found.overlaps["speakers"]
+    overlap = audited.overlaps["speakers"]
     both = speakers[0] & speakers[1]
     assert (overlap.whole, overlap.train, overlap.test, overlap.both) == (4, *map(len, speakers), len(both))
     assert overlap.seen == 100 * sum(name[:5] + name[-4] in speakers[0] for name in test) / 2
-    assert (found.overlaps["utterances"].both, found.overlaps["utterances"].seen) == (0, 0)
-    assert [(one.count, one.kinds) for one in found.dropped] == [
+    assert (audited.overlaps["utterances"].both, audited.overlaps["utterances"].seen) == (0, 0)
+    assert [(dropped.count, dropped.kinds) for dropped in audited.dropped] == [
         (1, {"scripted": 1}),
         (2, {"hap": 1, "xxx": 1}),
         (1, {"neutral": 1}),
     ]
-    assert found.problems == {"no audio": 2}
+    assert audited.problems == {"no audio": 2}
     # everyone: 3 neutral and 3 sad, the first wins; impro01: 3 of 4 neutral, impro02: 3 of 4 sad
-    assert [one.in_sample.wa for one in found.references.values()] == [37.5, 75.0, 75.0]
+    assert [reference.in_sample.wa for reference in audited.references.values()] == [37.5, 75.0, 75.0]
 
 
 def test_identical_recordings_are_counted_where_they_lie_on_both_sides() -> None:
     recipe = load_recipe("glam-released", [SHORT])
-    found = audit(small(), recipe, seeds())
-    ids = [one.id for one in found.population.utterances]
+    audited = audit(small(), recipe, seeds())
+    ids = [utterance.id for utterance in audited.population.utterances]
     twins = [ids.index("Ses01F_impro02_M001"), ids.index("Ses02F_impro02_F000")]
     apart = [len(set(twins) & set(random_split(8, seed).held_out.tolist())) == 1 for seed in seeds()]
     assert 0 < sum(apart) < 100
-    assert found.overlaps["recordings"].whole == 7
-    assert found.overlaps["recordings"].both == pytest.approx(np.mean(apart))
+    assert audited.overlaps["recordings"].whole == 7
+    assert audited.overlaps["recordings"].both == pytest.approx(np.mean(apart))
 
 
 def test_leaving_a_session_out_by_hand() -> None:
-    recipe = load_recipe("glam-released", [SHORT, ("split.protocol", "leave-session-out")])
-    found = audit(small(), recipe, [7])
-    assert [sorted(one.scored.tolist()) for one in found.splits] == [[0, 1, 2, 3], [4, 5, 6, 7]]
-    assert [(len(one.train), one.validation_only) for one in found.splits] == [(2, 2), (2, 2)]
-    assert found.test.tolist() == [[2, 2, 0, 0], [1, 1, 1, 1]]
-    speakers, scenarios = found.overlaps["speakers"], found.overlaps["scenarios"]
+    recipe = load_recipe("glam-released", [SHORT, ("split.name", "leave-session-out")])
+    audited = audit(small(), recipe, [7])
+    assert [sorted(split.scored.tolist()) for split in audited.splits] == [[0, 1, 2, 3], [4, 5, 6, 7]]
+    assert [(len(split.train), split.validation_only) for split in audited.splits] == [(2, 2), (2, 2)]
+    assert audited.test.tolist() == [[2, 2, 0, 0], [1, 1, 1, 1]]
+    speakers, scenarios = audited.overlaps["speakers"], audited.overlaps["scenarios"]
     assert (speakers.whole, speakers.train, speakers.test, speakers.both, speakers.seen) == (4, 1, 2, 0, 0)
     assert (scenarios.test, scenarios.both, scenarios.seen) == (2, 2, 100)
     # Ses01 F or M alone says that impro01 is neutral and impro02 sad: 2 of 4 right in Ses02. Of Ses02, F says the same
     # (4 of 4 right in Ses01); M says angry and happy (none).
-    (pooled,) = found.references["the majority of its scenario"].test
-    validation = found.population.utterances[found.splits[0].held_out[0]].speaker
+    (pooled,) = audited.references["the majority of its scenario"].test
+    validation = audited.population.utterances[audited.splits[0].held_out[0]].speaker
     assert pooled.wa == {"Ses02M": 75.0, "Ses02F": 25.0}[validation]
-    text = audit_text(found)
+    text = audit_text(audited)
     assert "protocol: leave one session out, 1 seed of 2 folds: 2 for training, 2 for validation, 4 for test" in text
     assert "pooled over the folds" in text
     assert "in short: test shares with training 0 of 2 speakers, 0 of 2 dialogues, 2 of 2 scenarios" in text
@@ -123,17 +121,20 @@ def test_leaving_a_session_out_by_hand() -> None:
 
 def test_what_a_corpus_does_not_know_is_left_out() -> None:
     whole = small()
-    ignorant = tuple(replace(one, scenario="", dialogue="") for one in whole.utterances)
-    found = audit(replace(whole, utterances=ignorant), load_recipe("glam-released", [SHORT]), [7])
-    assert "scenarios" not in found.overlaps
-    assert list(found.references) == ["the majority class"]
-    assert "scenario" not in found.in_short
-    with pytest.raises(GlamError, match="leave-scenarios-out needs the scenario of every utterance"):
-        audit(
-            replace(whole, utterances=ignorant),
-            load_recipe("glam-released", [SHORT, ("split.protocol", "leave-scenarios-out")]),
-            [7],
-        )
+    style = {utterance.id: {"style": utterance.group("style")} for utterance in whole.utterances}
+    unknown = {"scenario": "", "dialogue": ""}
+    for groups in ({}, unknown):  # kinds of groups that the corpus does not have, or does not know
+        ignorant = tuple(replace(u, groups=style[u.id] | groups) for u in whole.utterances)
+        audited = audit(replace(whole, utterances=ignorant), load_recipe("glam-released", [SHORT]), [7])
+        assert "scenarios" not in audited.overlaps
+        assert list(audited.references) == ["the majority class"]
+        assert "scenario" not in audited.in_short
+        with pytest.raises(GlamError, match="leave-scenarios-out needs the scenario of every utterance"):
+            audit(
+                replace(whole, utterances=ignorant),
+                load_recipe("glam-released", [SHORT, ("split.name", "leave-scenarios-out")]),
+                [7],
+            )
 
 
 def test_the_text_says_it_all() -> None:
@@ -143,7 +144,7 @@ def test_the_text_says_it_all() -> None:
         "| recordings | 7 ",
         "| neutral | 3 (37.5 %) |",
         "label not in the recipe: 2 (1 hap, 1 xxx)",
-        "shorter than one segment of 0.5 s: 1 (1 neutral)",
+        "too short for segments of 0.5 s: 1 (1 neutral)",
         "no audio: 2",
         "without a scenario in training",
     ):
@@ -157,17 +158,17 @@ def test_a_synthetic_corpus_is_called_so() -> None:
 
 
 def test_nothing_dropped_is_said() -> None:
-    whole = corpus([one for one in small().utterances if one.label in ("neu", "sad", "ang", "exc")])
-    text = audit_text(audit(whole, load_recipe("glam-released", [SHORT, ("corpus.style", "full")]), seeds()[:1]))
-    assert "shorter than one segment of 0.5 s: 1" in text
-    usable = corpus([one for one in whole.utterances if one.samples == 16000])
-    text = audit_text(audit(usable, load_recipe("glam-released", [SHORT, ("corpus.style", "full")]), seeds()[:1]))
+    whole = corpus([utterance for utterance in small().utterances if utterance.label in ("neu", "sad", "ang", "exc")])
+    text = audit_text(audit(whole, load_recipe("glam-released", [SHORT, ("corpus.where", {})]), seeds()[:1]))
+    assert "too short for segments of 0.5 s: 1" in text
+    usable = corpus([utterance for utterance in whole.utterances if utterance.samples == 16000])
+    text = audit_text(audit(usable, load_recipe("glam-released", [SHORT, ("corpus.where", {})]), seeds()[:1]))
     assert text.endswith("every utterance of the corpus is in the recipe")
 
 
 def test_a_recipe_that_cannot_run_is_refused() -> None:
     with pytest.raises(GlamError, match="no usable utterance"):
-        audit(small(), load_recipe("glam-released", [("segments.length", 5.0)]), seeds()[:1])
+        audit(small(), load_recipe("glam-released", [("cut.length", 5.0)]), seeds()[:1])
 
 
 @pytest.fixture(scope="module")
@@ -182,37 +183,41 @@ def iemocap(shared: Path) -> Corpus:
 def test_the_scenario_gives_it_away_to_new_speakers_too_but_the_dialogue_does_not(
     iemocap: Corpus, protocol: str
 ) -> None:
-    found = audit(iemocap, load_recipe("glam-released", [("split.protocol", protocol)]), seeds()[:3])
-    was = [np.mean([scores.wa for scores in one.test]) for one in found.references.values()]
+    audited = audit(iemocap, load_recipe("glam-released", [("split.name", protocol)]), seeds()[:3])
+    was = [np.mean([scores.wa for scores in reference.test]) for reference in audited.references.values()]
     assert was == pytest.approx([39.5, 79.5, 39.5], abs=0.0501)
-    assert found.overlaps["speakers"].both == found.overlaps["dialogues"].both == 0
+    assert audited.overlaps["speakers"].both == audited.overlaps["dialogues"].both == 0
 
 
 def test_leaving_scenarios_out_leaves_nothing_to_go_by(iemocap: Corpus) -> None:
-    found = audit(iemocap, load_recipe("glam-released", [("split.protocol", "leave-scenarios-out")]), seeds()[:3])
-    assert found.folds == 12
-    assert [found.overlaps[name].both for name in ("scenarios", "dialogues")] == [0, 0]
-    for reference in found.references.values():
+    audited = audit(iemocap, load_recipe("glam-released", [("split.name", "leave-scenarios-out")]), seeds()[:3])
+    assert audited.folds == 12
+    assert [audited.overlaps[name].both for name in ("scenarios", "dialogues")] == [0, 0]
+    for reference in audited.references.values():
         assert [scores.ua for scores in reference.test] == pytest.approx([25.0] * 3)
 
 
-@pytest.mark.parametrize("style", ["improvised", "scripted", "full"])
-def test_with_a_minimum_length_glam_splits_the_list_of_the_baselines(iemocap: Corpus, style: str) -> None:
-    glam = load_recipe("glam-released", [("corpus.style", style), ("corpus.min_length", 2.0)])
-    baseline = load_recipe("mhcnn-released", [("corpus.style", style)])
-    one, two = (population(iemocap, recipe.corpus, recipe.segments) for recipe in (glam, baseline))
-    assert [u.id for u in one.utterances] == [u.id for u in two.utterances]
-    assert len(one.utterances) == {"improvised": 2118, "scripted": 1966, "full": 4084}[style]
+def where(part: str) -> tuple[str, dict[str, str]]:
+    return "corpus.where", {"style": part} if part != "full" else {}
 
 
-def known(iemocap: Corpus, style: str, length: float) -> Audit:
-    segments = {"length": length, "train_overlap": length / 2, "test_overlap": length / 2}
-    recipe = load_recipe("glam-released", [("corpus.style", style), ("segments", segments)])
+@pytest.mark.parametrize("part", ["improvised", "scripted", "full"])
+def test_with_a_minimum_length_glam_splits_the_list_of_the_baselines(iemocap: Corpus, part: str) -> None:
+    glam = load_recipe("glam-released", [where(part), ("corpus.min_length", 2.0)])
+    baseline = load_recipe("mhcnn-released", [where(part)])
+    of_glam, of_baseline = (population(iemocap, recipe.corpus, recipe.cut) for recipe in (glam, baseline))
+    assert [u.id for u in of_glam.utterances] == [u.id for u in of_baseline.utterances]
+    assert len(of_glam.utterances) == {"improvised": 2118, "scripted": 1966, "full": 4084}[part]
+
+
+def known(iemocap: Corpus, part: str, length: float) -> Audit:
+    cut = {"length": length, "train_overlap": length / 2, "test_overlap": length / 2}
+    recipe = load_recipe("glam-released", [where(part), ("cut", cut)])
     return audit(iemocap, recipe, seeds()[:20])
 
 
 @pytest.mark.parametrize(
-    ("style", "length", "utterances", "scenario", "dialogue"),
+    ("part", "length", "utterances", "scenario", "dialogue"),
     [
         ("improvised", 0.1, 2659, 79.5, 81.7),
         ("improvised", 1.8, 2236, 80.1, 82.3),
@@ -221,22 +226,22 @@ def known(iemocap: Corpus, style: str, length: float) -> Audit:
     ],
 )
 def test_the_scenario_gives_the_emotion_away(
-    iemocap: Corpus, style: str, length: float, utterances: int, scenario: float, dialogue: float
+    iemocap: Corpus, part: str, length: float, utterances: int, scenario: float, dialogue: float
 ) -> None:
-    found = known(iemocap, style, length)
-    assert len(found.population.utterances) == utterances
-    in_sample = [one.in_sample.wa for one in found.references.values()]
+    audited = known(iemocap, part, length)
+    assert len(audited.population.utterances) == utterances
+    in_sample = [reference.in_sample.wa for reference in audited.references.values()]
     assert in_sample[1:] == pytest.approx([scenario, dialogue], abs=0.0501)
 
 
 def test_fitted_on_training_the_scenario_is_as_good(iemocap: Corpus) -> None:
-    found = known(iemocap, "improvised", 1.8)
-    on_test = [np.mean([scores.wa for scores in one.test]) for one in found.references.values()]
+    audited = known(iemocap, "improvised", 1.8)
+    on_test = [np.mean([scores.wa for scores in reference.test]) for reference in audited.references.values()]
     assert on_test[1] == pytest.approx(79.9, abs=0.05)
-    assert [found.overlaps[name].whole for name in ("speakers", "dialogues", "scenarios")] == [10, 80, 12]
-    assert found.overlaps["speakers"].both == 10
-    assert [(one.reason, one.count) for one in found.dropped] == [
+    assert [audited.overlaps[name].whole for name in ("speakers", "dialogues", "scenarios")] == [10, 80, 12]
+    assert audited.overlaps["speakers"].both == 10
+    assert [(dropped.reason, dropped.count) for dropped in audited.dropped] == [
         ("not improvised", 2588),
         ("label not in the recipe", 284),
-        ("shorter than one segment of 1.8 s", 423),
+        ("too short for segments of 1.8 s", 423),
     ]

@@ -5,20 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from reports.stored import experiment_of, predicted, recipe_of, store_failure, store_run
 
 from glam.errors import GlamError
 from glam.evaluation.statistics import compare_paired, compare_unpaired
 from glam.reports.compare import Contest, _read, bring_together, compare
-from glam.results.identity import identity
-from glam.results.run import (
-    Epoch,
-    Predictions,
-    StoredExperiment,
-    store_experiment,
-    write_failure,
-    write_run,
-)
-from glam.splits.population import Composition
+from glam.reports.views import View
+from glam.results.experiment import read_experiment, store_experiment
+from glam.splits.runs import RunKey
 from glam.splits.splits import random_split
 
 CLASSES = ("neutral", "sad", "angry", "happy")
@@ -34,22 +28,12 @@ def store(
 ) -> Path:
     """An experiment whose runs classify about that share of the held-out utterances correctly, in both epochs."""
     targets = np.array(utterances) % 4
-    experiment = StoredExperiment(
-        folder=folder,
-        name=folder.name,
-        recipe={"model": {"name": "glam"}, "training": {}},
-        identity=identity({"name": folder.name}, "0" * 64),
-        classes=classes,
-        composition=Composition(
-            corpus="iemocap",
-            synthetic=False,
-            style="full",
-            utterances=len(targets),
-            classes={name: {name[:3]: int((targets == i).sum())} for i, name in enumerate(classes)},
-            too_short={},
-        ),
-        ids=tuple(f"Ses01F_impro01_F{i:03d}" for i in utterances),
-        targets=targets,
+    experiment = experiment_of(
+        folder,
+        recipe_of(classes, name=folder.name),
+        targets,
+        counts={name: {name[:3]: int((targets == i).sum())} for i, name in enumerate(classes)},
+        ids=[f"Ses01F_impro01_F{i:03d}" for i in utterances],
     )
     store_experiment(experiment)
     for seed in seeds:
@@ -57,51 +41,45 @@ def store(
         truth = targets[split.held_out]
         rng = np.random.default_rng([seed, int(100 * accuracy)])
         guess = np.where(rng.random((2, truth.size)) < accuracy, truth, (truth + 1) % 4)
-        predictions = Predictions(
-            logits=np.eye(4, dtype=np.float32)[guess],
-            segment_classes=np.zeros((2, truth.size), dtype=np.uint8),
-            segments=np.ones(truth.size, dtype=np.int64),
-            held_out=split.held_out,
-            train=split.train,
-        )
-        write_run(folder / str(seed), seed, {}, [Epoch(1e-3, 1, 1, 1)] * 2, truth, 4, predictions, {})
+        predictions = predicted(np.eye(4, dtype=np.float32)[guess], split.held_out, split.train)
+        store_run(experiment, RunKey(seed), predictions)
     return folder
 
 
-def contest(a: Path, b: Path, view: str = "last", common: bool = False) -> Contest:
-    return bring_together(_read(a, view), _read(b, view), common)  # type: ignore[arg-type]
+def contest(a: Path, b: Path, view: View = "last", common: bool = False) -> Contest:
+    return bring_together(_read(a, view), _read(b, view), common)
 
 
-def was(found: Contest) -> tuple[list[float], list[float]]:
-    return [one.wa for one in found.first], [one.wa for one in found.second]
+def was(of: Contest) -> tuple[list[float], list[float]]:
+    return [scores.wa for scores in of.first], [scores.wa for scores in of.second]
 
 
 def test_runs_that_held_out_the_same_are_paired(tmp_path: Path) -> None:
-    found = contest(store(tmp_path / "a", 0.8), store(tmp_path / "b", 0.7))
-    assert found.paired
-    assert found.ratios == (0.25, 0.25)
-    one, two = was(found)
-    assert found.compare("wa") == compare_paired(one, two, ratio=0.25)
-    assert found.compare("wa", corrected=False) == compare_paired(one, two, ratio=0)
-    assert found.compare("wa").p > found.compare("wa", corrected=False).p
+    paired = contest(store(tmp_path / "a", 0.8), store(tmp_path / "b", 0.7))
+    assert paired.paired
+    assert paired.ratios == (0.25, 0.25)
+    first, second = was(paired)
+    assert paired.compare("wa") == compare_paired(first, second, ratio=0.25)
+    assert paired.compare("wa", corrected=False) == compare_paired(first, second, ratio=0)
+    assert paired.compare("wa").p > paired.compare("wa", corrected=False).p
 
 
 def test_a_pair_is_of_one_seed_and_the_rest_is_left_out(tmp_path: Path) -> None:
     a, b = store(tmp_path / "a", 0.8), store(tmp_path / "b", 0.8, seeds=(9, 4, 2, 3))
-    found = contest(a, b)
-    one, two = was(found)
-    assert one == two, "same seeds, same accuracy: the same predictions"
-    assert len(one) == 3
-    assert "left out, as they have no partner: 3 runs of A, 1 of B" in found.said
+    paired = contest(a, b)
+    first, second = was(paired)
+    assert first == second, "same seeds, same accuracy: the same predictions"
+    assert len(first) == 3
+    assert "left out, as they have no partner: 3 runs of A, 1 of B" in paired.remarks
 
 
 def test_equal_seeds_on_other_utterances_are_not_paired(tmp_path: Path) -> None:
-    found = contest(store(tmp_path / "a", 0.8), store(tmp_path / "b", 0.7, utterances=range(1, 400)))
-    assert not found.paired
-    assert "of 6 seeds in common, 0 held out the same utterances" in found.said[0]
-    assert "--common" in found.said[1]
-    one, two = was(found)
-    assert found.compare("wa") == compare_unpaired(one, two, ratios=found.ratios)
+    unpaired = contest(store(tmp_path / "a", 0.8), store(tmp_path / "b", 0.7, utterances=range(1, 400)))
+    assert not unpaired.paired
+    assert "of 6 seeds in common, 0 held out the same utterances" in unpaired.remarks[0]
+    assert "--common" in unpaired.remarks[1]
+    first, second = was(unpaired)
+    assert unpaired.compare("wa") == compare_unpaired(first, second, ratios=unpaired.ratios)
 
 
 def test_the_order_of_utterances_does_not_matter_but_for_8_1_1(
@@ -120,30 +98,30 @@ def test_the_order_of_utterances_does_not_matter_but_for_8_1_1(
 
 
 def test_8_1_1_is_half_of_what_was_held_out(tmp_path: Path) -> None:
-    found = contest(store(tmp_path / "a", 0.8), store(tmp_path / "b", 0.7), "validation")
-    assert found.paired
-    assert found.ratios == (0.125, 0.125)
+    halved = contest(store(tmp_path / "a", 0.8), store(tmp_path / "b", 0.7), "validation")
+    assert halved.paired
+    assert halved.ratios == (0.125, 0.125)
 
 
 def test_on_common_utterances_both_are_scored_again(tmp_path: Path) -> None:
     a, b = store(tmp_path / "a", 0.8), store(tmp_path / "b", 0.7, utterances=range(1, 400))
-    found = contest(a, b, common=True)
-    assert found.paired
+    on_common = contest(a, b, common=True)
+    assert on_common.paired
     sides = [_read(folder, "last") for folder in (a, b)]
     shared = [sorted(sides[0].runs[str(s)].guesses.keys() & sides[1].runs[str(s)].guesses.keys()) for s in SEEDS]
-    for side, scores in zip(sides, was(found), strict=True):
+    for side, scores in zip(sides, was(on_common), strict=True):
         truth = {i: CLASSES[t] for i, t in zip(side.experiment.ids, side.experiment.targets, strict=True)}
         for seed, ids, wa in zip(SEEDS, shared, scores, strict=True):
-            right = sum(side.runs[str(seed)].guesses[one] == truth[one] for one in ids)
+            right = sum(side.runs[str(seed)].guesses[name] == truth[name] for name in ids)
             assert wa == pytest.approx(100 * right / len(ids))
-    assert found.ratios[0] == pytest.approx(np.mean([len(ids) for ids in shared]) / 320)
+    assert on_common.ratios[0] == pytest.approx(np.mean([len(ids) for ids in shared]) / 320)
     same = contest(a, store(tmp_path / "c", 0.7), common=True)
     assert was(same) == was(contest(a, tmp_path / "c")), "where all is common, nothing changes"
 
 
 def test_the_text(tmp_path: Path) -> None:
     a, b = store(tmp_path / "a", 0.8), store(tmp_path / "b", 0.7)
-    write_failure(b / "99", 99, {}, "the loss is nan")
+    store_failure(read_experiment(b), RunKey(99), "the loss is nan")
     text = compare(a, b, "last")
     for part in (
         "paired: 6 pairs of runs that held out the same utterances",

@@ -1,9 +1,11 @@
 """What runs do within utterances: by hand on two runs of eight utterances."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from reports.stored import experiment_of, predicted, recipe_of, store_failure, store_run
 
 from glam.cli.diagnose import diagnose as verb
 from glam.errors import GlamError
@@ -11,18 +13,9 @@ from glam.evaluation.calibration import calibration
 from glam.evaluation.metrics import softmax
 from glam.reports.diagnosis import diagnose, diagnosis
 from glam.reports.views import VIEWS
-from glam.results.identity import identity
-from glam.results.run import (
-    Epoch,
-    Predictions,
-    StoredExperiment,
-    read_experiment,
-    read_run,
-    store_experiment,
-    write_failure,
-    write_run,
-)
-from glam.splits.population import Composition
+from glam.results.experiment import StoredExperiment, read_experiment, store_experiment
+from glam.results.run import read_run
+from glam.splits.runs import RunKey
 
 CLASSES = ("neutral", "sad", "angry")
 TARGETS = np.array([0, 0, 0, 0, 1, 1, 1, 1, 0, 1])
@@ -32,40 +25,23 @@ LAST = ["0", "01", "11", "00012", "1", "11", "001", "11111"]
 DECIDED = [0, 0, 1, 0, 1, 1, 1, 1]
 
 
-def experiment(folder: Path, seeds: int = 2) -> StoredExperiment:
-    """Runs of two epochs. In the first, all is neutral; in the last, as above."""
-    recipe = {"name": "mine", "model": {"name": "glam"}, "training": {}, "segments": {}}
-    stored = StoredExperiment(
-        folder=folder,
-        name="mine",
-        recipe=recipe,
-        identity=identity(recipe, "0" * 64),
-        classes=CLASSES,
-        composition=Composition(
-            corpus="iemocap", synthetic=False, style="full", utterances=10, classes={}, too_short={}
-        ),
-        ids=tuple(f"u{i}" for i in range(10)),
-        targets=TARGETS,
-    )
+def experiment(folder: Path, seeds: int = 2, **sections: Any) -> StoredExperiment:
+    """Runs of two epochs. In the first, all is neutral; in the last, as above. sections: of the recipe."""
+    stored = experiment_of(folder, recipe_of(CLASSES, **sections), TARGETS)
     store_experiment(stored)
     classes = np.array([int(c) for utterance in LAST for c in utterance])
     guesses = np.array([[0] * 8, DECIDED])
     for seed in range(seeds):
-        predictions = Predictions(
-            logits=(1 + seed) * np.eye(3, dtype=np.float32)[guesses],
-            segment_classes=np.stack([np.zeros_like(classes), classes]).astype(np.uint8),
-            segments=SEGMENTS,
-            held_out=np.arange(8),
-            train=np.arange(8, 10),
-        )
-        write_run(folder / str(seed), seed, {}, [Epoch(1e-3, 1, 1, 1)] * 2, TARGETS[:8], 3, predictions, {})
+        logits = (1 + seed) * np.eye(3, dtype=np.float32)[guesses]
+        of_segments = np.stack([np.zeros_like(classes), classes]).astype(np.uint8)
+        store_run(stored, RunKey(seed), predicted(logits, np.arange(8), np.arange(8, 10), SEGMENTS, of_segments))
     return read_experiment(folder)
 
 
 def test_one_run_by_hand(tmp_path: Path) -> None:
     stored = experiment(tmp_path / "x")
-    found = diagnose(stored, read_run(tmp_path / "x" / "0"), "last")
-    within = found.within
+    diagnosed = diagnose(stored, read_run(tmp_path / "x" / "0"), "last")
+    within = diagnosed.within
     assert within["utterances classified correctly"] == [87.5, 75, 100, None]
     # 0 of 01 and 00012, by truth: 1, 1/2, 0, 3/5 and 1, 1, 1/3, 1
     right = [1, 0.5, 0, 0.6, 1, 1, 1 / 3, 1]
@@ -79,20 +55,19 @@ def test_one_run_by_hand(tmp_path: Path) -> None:
     # a change in 01, two in 00012, one in 001, of 0+1+1+4+0+1+2+4 neighbours
     assert within["neighbouring segments that differ"] == pytest.approx([400 / 13, 300 / 6, 100 / 7, None], nan_ok=True)
     # the vote of 001 is neutral, though the mean of logits says sad; the tie of 01 is left to the mean
-    assert found.torn.tolist() == [False] * 6 + [True, False]
+    assert diagnosed.torn.tolist() == [False] * 6 + [True, False]
     assert within["utterances whose majority vote differs"] == [12.5, 0, 25, None]
-    assert (found.decided.wa, found.voted.wa) == (87.5, 75)
-    assert found.position.utterances == 2
-    assert found.position.parts == pytest.approx([100, 100, 100, 50, 50])
+    assert (diagnosed.decided.wa, diagnosed.voted.wa) == (87.5, 75)
+    assert diagnosed.position.utterances == 2
+    assert diagnosed.position.parts == pytest.approx([100, 100, 100, 50, 50])
     chances = softmax(np.eye(3)[DECIDED])
-    assert found.calibrations["last"].error == calibration(chances, TARGETS[:8]).error
-    assert set(found.calibrations) == set(VIEWS)
+    assert diagnosed.calibrations["last"].error == calibration(chances, TARGETS[:8]).error
+    assert set(diagnosed.calibrations) == set(VIEWS)
     assert diagnose(stored, read_run(tmp_path / "x" / "0"), "halves").segments.sum() == SEGMENTS.sum()
 
 
 def test_the_text(tmp_path: Path) -> None:
-    experiment(tmp_path / "x")
-    write_failure(tmp_path / "x" / "9", 9, {}, "the loss is nan")
+    store_failure(experiment(tmp_path / "x"), RunKey(9), "the loss is nan")
     lines = [" ".join(line.split()) for line in diagnosis(tmp_path / "x", "last").splitlines()]
     for line in (
         "runs: 2 (mean ± sample standard deviation)",
@@ -114,6 +89,13 @@ def test_the_text(tmp_path: Path) -> None:
     assert sum(line.startswith(f"| {view} |") for line in lines for view in VIEWS) == 4
 
 
+def test_segments_of_another_length_and_hop_cover_other_seconds(tmp_path: Path) -> None:
+    experiment(tmp_path / "x", cut={"length": 2, "test_hop": 16_000}, evaluation={"average": "probabilities"})
+    lines = [" ".join(line.split()) for line in diagnosis(tmp_path / "x", "last").splitlines()]
+    assert "| 4 to 5 | 5.0 to 6.0 | 2.0 | 100.00 ± 0.00 |" in lines
+    assert "| mean of probabilities | 87.50 ± 0.00 | 87.50 ± 0.00 |" in lines
+
+
 def test_a_single_run_has_no_spread(tmp_path: Path) -> None:
     experiment(tmp_path / "x")
     text = diagnosis(tmp_path / "x" / "1", "last")
@@ -133,9 +115,9 @@ def test_the_verb(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_nothing_to_look_into(tmp_path: Path) -> None:
-    experiment(tmp_path / "x", seeds=0)
+    stored = experiment(tmp_path / "x", seeds=0)
     with pytest.raises(GlamError, match="it has no runs yet"):
         diagnosis(tmp_path / "x")
-    write_failure(tmp_path / "x" / "9", 9, {}, "the loss is nan")
+    store_failure(stored, RunKey(9), "the loss is nan")
     with pytest.raises(GlamError, match="failed: the loss is nan"):
         diagnosis(tmp_path / "x")

@@ -9,34 +9,33 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+from reports.stored import experiment_of, predicted, recipe_of, store_failure, store_run
 
 from glam.errors import GlamError
+from glam.evaluation.metric import METRICS
 from glam.evaluation.statistics import compare_paired, interval_of_mean
-from glam.papers.table_files import as_csv, as_json, markdown
-from glam.papers.tables import TABLES, Stored, TableReport, table_report
+from glam.learning.epoch import Epoch
+from glam.papers.paper import table
+from glam.papers.stored import Stored
+from glam.papers.table_files import as_csv, as_json
+from glam.papers.table_text import markdown
+from glam.papers.tables import TableReport, rows_of, table_report
 from glam.recipe import Recipe, load_recipe
 from glam.reports.compare import _read, bring_together, compare
 from glam.reports.export import export
-from glam.reports.figures import confusion, learning_curves, reliability
-from glam.reports.folds import fold_values, pool
+from glam.reports.figures.confusion import confusion
+from glam.reports.figures.curves import learning_curves
+from glam.reports.figures.reliability import reliability
+from glam.reports.folds import Pooled, fold_values, outcomes, pool
 from glam.reports.summary import report
-from glam.reports.views import VIEWS, default_view, possible_views, result, scored
+from glam.reports.views import VIEWS, default_view, possible_views, result, scored, value
+from glam.results.experiment import StoredExperiment, experiment_folder, read_experiment, store_experiment
 from glam.results.identity import identity
-from glam.results.run import (
-    Epoch,
-    Predictions,
-    StoredExperiment,
-    StoredRun,
-    experiment_folder,
-    read_experiment,
-    read_run,
-    store_experiment,
-    write_failure,
-    write_run,
-)
+from glam.results.run import StoredRun, read_run
 from glam.splits.groups import Grouping
-from glam.splits.population import Composition
-from glam.splits.splits import Protocol, RunKey, SplitSettings, fold_names, runs_of, seeds, split
+from glam.splits.protocols import AnyProtocol
+from glam.splits.runs import RunKey, runs_of, seeds
 
 CLASSES = ("neutral", "sad")
 SPEAKERS = [f"Ses0{session}{letter}" for session in (1, 2, 3) for letter in "FM"]
@@ -54,66 +53,43 @@ GROUPS = {
     "session": Grouping.of([speaker[:5] for speaker, _, _ in ROWS]),
     "scenario": Grouping.of([scenario for _, scenario, _ in ROWS]),
 }
-Guesses = Callable[[RunKey, np.ndarray], np.ndarray]
+Ints = NDArray[np.int64]
+Guesses = Callable[[RunKey, Ints], Ints]
+
+
+def protocol(name: str) -> AnyProtocol:
+    return recipe_of(CLASSES, split=name).split
 
 
 def store(
-    folder: Path, protocol: Protocol, guess: Guesses, keys: Iterable[RunKey], of: Recipe | None = None
+    folder: Path, protocol: str, guess: Guesses, keys: Iterable[RunKey], of: Recipe | None = None
 ) -> StoredExperiment:
     """Runs of two epochs that predict guess(run, utterances), (2, n) classes, for the utterances held out."""
-    settings = SplitSettings(protocol=protocol)
-    store_experiment(
-        StoredExperiment(
-            folder=folder,
-            name="mine",
-            recipe={"model": {"name": "glam"}, "training": {}, "split": settings.model_dump()},
-            identity=identity(of.scientific() if of else {"split": protocol}, "0" * 64),
-            classes=CLASSES,
-            composition=Composition(
-                corpus="iemocap",
-                synthetic=False,
-                style="full",
-                utterances=len(ROWS),
-                classes={"neutral": {"neu": 17}, "sad": {"sad": 19}},
-                too_short={"neutral": 0, "sad": 0},
-            ),
-            ids=tuple(f"u{i:02d}" for i in range(len(ROWS))),
-            targets=TARGETS,
-            split=settings,
-            groups=GROUPS,
-            folds=fold_names(settings, GROUPS),
-        )
+    recipe = of or recipe_of(CLASSES, split=protocol)
+    classes = len(recipe.corpus.classes)
+    experiment = experiment_of(
+        folder,
+        recipe,
+        TARGETS,
+        counts={"neutral": {"neu": 17}, "sad": {"sad": 19}},
+        too_short={"neutral": 0, "sad": 0},
+        groups=GROUPS,
+        folds=recipe.split.folds_of(GROUPS),
     )
+    store_experiment(experiment)
     for key in keys:
-        found = split(settings, GROUPS, key)
-        n = len(found.held_out)
-        predictions = Predictions(
-            logits=np.eye(2, dtype=np.float32)[guess(key, found.held_out)],
-            segment_classes=np.zeros((2, n), dtype=np.uint8),
-            segments=np.ones(n, dtype=np.int64),
-            held_out=found.held_out,
-            train=found.train,
-        )
-        write_run(
-            folder / key.name,
-            key.seed,
-            {},
-            [Epoch(1e-3, 1, 1, 1)] * 2,
-            TARGETS[found.held_out],
-            2,
-            predictions,
-            {},
-            key.fold,
-            found.validation_only,
-        )
+        split = recipe.split.split(GROUPS, key)
+        logits = np.eye(classes, dtype=np.float32)[guess(key, split.held_out)]
+        predictions = predicted(logits, split.held_out, split.train)
+        store_run(experiment, key, predictions, validation_only=split.validation_only)
     return read_experiment(folder)
 
 
-def always_sad(run: RunKey, utterances: np.ndarray) -> np.ndarray:
-    return np.ones((2, len(utterances)), dtype=int)
+def always_sad(run: RunKey, utterances: Ints) -> Ints:
+    return np.ones((2, len(utterances)), dtype=np.int64)
 
 
-def by_seed(run: RunKey, utterances: np.ndarray) -> np.ndarray:
+def by_seed(run: RunKey, utterances: Ints) -> Ints:
     """Right but for the first `seed` utterances of the corpus and, in folds after the first, one more."""
     wrong = utterances < run.seed + (run.fold or 0)
     return np.stack([np.where(wrong, 1 - TARGETS[utterances], TARGETS[utterances])] * 2)
@@ -127,11 +103,17 @@ def rows(text: str) -> dict[str, list[str]]:
 def test_pooled_scores_are_those_of_all_folds_together(tmp_path: Path) -> None:
     stored = store(tmp_path, "leave-scenarios-out", always_sad, runs_of([4, 5], 3))
     results = [result(stored, read_run(tmp_path / name), "last") for name in stored.seeds()]
-    found = pool(stored, results)
-    assert [one.utterances for one in found.pooled] == [36, 36]
-    assert [one.scores.ua for one in found.pooled] == [50.0, 50.0], "of single folds it would be 67"
-    assert [one.scores.wa for one in found.pooled] == pytest.approx([100 * 19 / 36] * 2)
-    assert fold_values(stored, found, "wa") == pytest.approx([100 / 12, 100.0, 50.0]), "one of each fold, not each seed"
+    folds = pool(stored, results)
+    assert [pooled.utterances for pooled in folds.pooled] == [36, 36]
+    assert [pooled.scores.ua for pooled in folds.pooled] == [50.0, 50.0], "of single folds it would be 67"
+    assert [pooled.scores.wa for pooled in folds.pooled] == pytest.approx([100 * 19 / 36] * 2)
+    assert fold_values(stored, folds, METRICS["wa"]) == pytest.approx([100 / 12, 100.0, 50.0]), "each fold, not seed"
+    assert [pooled.seed for pooled in outcomes(stored, results) if isinstance(pooled, Pooled)] == [4, 5]
+    for pooled in folds.pooled:  # metrics of segments, too, are of all folds' predictions together
+        together = pooled.scored()
+        assert (together.confusion == pooled.confusion).all()
+        assert sorted(together.utterances) == list(range(36))
+        assert value(pooled, METRICS["pure_accuracy"]) == pytest.approx(100 * 19 / 36)
     text = report(tmp_path, "last")
     assert rows(text)["pooled over the folds"][:2] == ["52.78 ± 0.00", "50.00 ± 0.00"]
     assert rows(text)["mean over folds"][0].startswith("52.78 ± 45.9")
@@ -155,17 +137,18 @@ def test_folds_of_sessions_by_hand(tmp_path: Path) -> None:
     assert (rows(text)["median fold"][0], rows(text)["worst fold"][0]) == ("100.00", "66.67")
     low, high = interval_of_mean(was, ratio=12 / 18) or (0, 0)  # a session is tested, a speaker chooses the epoch
     assert rows(text)["95 % interval, beyond it"][0] == f"{max(low, 0):.2f} to {min(high, 100):.2f}"
-    assert stored.split.protocol == "leave-session-out"
+    assert stored.split.name == "leave-session-out"
 
 
 def test_k_folds_of_other_seeds_are_other_folds(tmp_path: Path) -> None:
     stored = store(tmp_path, "k-fold", by_seed, runs_of([1, 2], 5))
     results = [result(stored, read_run(tmp_path / name), "last") for name in stored.seeds()]
-    assert len(fold_values(stored, pool(stored, results), "wa")) == 10
+    of_folds = fold_values(stored, pool(stored, results), METRICS["wa"])
+    assert len(of_folds) == 10
     text = report(tmp_path, "last")
     assert "slice 1" not in text
     assert "2 seeds" in text
-    low, high = interval_of_mean(fold_values(stored, pool(stored, results), "wa"), ratio=0.25) or (0, 0)
+    low, high = interval_of_mean(of_folds, ratio=0.25) or (0, 0)
     shown = rows(text)["95 % interval, beyond it"][0].split(" to ")
     assert float(shown[0]) == pytest.approx(low, abs=0.3)  # 36 utterances make folds of 7 and 8
     assert float(shown[1]) == pytest.approx(min(high, 100), abs=0.3)
@@ -173,8 +156,8 @@ def test_k_folds_of_other_seeds_are_other_folds(tmp_path: Path) -> None:
 
 def test_what_is_incomplete_is_said_and_not_pooled(tmp_path: Path) -> None:
     keys = [key for key in runs_of([1, 9], 3) if key != RunKey(9, 2)]
-    store(tmp_path, "leave-session-out", by_seed, keys)
-    write_failure(tmp_path / "9-fold2", 9, {}, "the loss is nan", fold=2)
+    stored = store(tmp_path, "leave-session-out", by_seed, keys)
+    store_failure(stored, RunKey(9, 2), "the loss is nan")
     text = report(tmp_path, "last")
     assert "INCOMPLETE, not pooled: seed 9 has 2 of 3 folds; missing: Ses02" in text
     assert "FAILED, not averaged: 1 run; seed 9, fold 2: the loss is nan" in text
@@ -188,24 +171,24 @@ def test_what_is_incomplete_is_said_and_not_pooled(tmp_path: Path) -> None:
 
 
 def test_the_epoch_is_chosen_on_the_protocols_own_validation_utterances(tmp_path: Path) -> None:
-    def guess(run: RunKey, utterances: np.ndarray) -> np.ndarray:
+    def guess(run: RunKey, utterances: Ints) -> Ints:
         """Epoch 1 is right on the validation utterances alone, epoch 2 on the tested ones alone."""
-        first = split(SplitSettings(protocol="leave-session-out"), GROUPS, run).validation_only
+        first = protocol("leave-session-out").split(GROUPS, run).validation_only
         early = np.arange(len(utterances)) < first
         truth = TARGETS[utterances]
         return np.stack([np.where(early, truth, 1 - truth), np.where(early, 1 - truth, truth)])
 
     stored = store(tmp_path, "leave-session-out", guess, [RunKey(1, 1)])
     run = read_run(tmp_path / "1-fold1")
-    found = {view: result(stored, run, view) for view in VIEWS}
-    assert {view: (one.epochs, one.scores.wa) for view, one in found.items()} == {
+    results = {view: result(stored, run, view) for view in VIEWS}
+    assert {view: (of_view.epochs, of_view.scores.wa) for view, of_view in results.items()} == {
         "test": ((2,), 100.0),
         "halves": ((2, 2), 100.0),
         "validation": ((1,), 0.0),
         "last": ((2,), 100.0),
     }
-    assert {one.utterances for one in found.values()} == {12}
-    tested = split(stored.split, GROUPS, run.key).scored
+    assert {of_view.utterances for of_view in results.values()} == {12}
+    tested = stored.split.split(GROUPS, run.key).scored
     assert {view: sorted(scored(stored, run, view).utterances) for view in VIEWS} == {view: [*tested] for view in VIEWS}
     assert default_view(stored) == "validation"
     assert rows(report(tmp_path))["Ses01, 12 utterances"][0] == "0.00"
@@ -226,7 +209,7 @@ def test_a_single_tested_utterance_can_still_be_validated_on_others() -> None:
 
 
 def test_optimism_is_that_of_the_pooled_folds(tmp_path: Path) -> None:
-    def guess(run: RunKey, utterances: np.ndarray) -> np.ndarray:
+    def guess(run: RunKey, utterances: Ints) -> Ints:
         """Epoch 1 is right on the first half of what is tested, and on one more; epoch 2 on the second half."""
         place, truth = np.arange(len(utterances)), TARGETS[utterances]
         half = len(utterances) // 2
@@ -244,19 +227,23 @@ def test_optimism_is_that_of_the_pooled_folds(tmp_path: Path) -> None:
 
 
 def test_a_table_pools_the_folds_and_says_which_seed_lacks_some(tmp_path: Path) -> None:
-    override = [("split.protocol", "leave-scenarios-out")]
-    recipe = load_recipe("glam-released", [("corpus.style", "improvised"), *override])
+    override = [("split.name", "leave-scenarios-out")]
+    recipe = load_recipe("glam-released", [("corpus.where", {"style": "improvised"}), *override])
+    ablation = table("2", "released")
 
-    def found(keys: Iterable[RunKey], guess: Guesses) -> TableReport:
-        folder = experiment_folder(tmp_path, "glam", "iemocap", "improvised", identity(recipe.scientific(), "0" * 64))
+    def of_stored() -> TableReport:
+        return table_report(ablation, rows_of(ablation, override), override, Stored(tmp_path, None), seeds()[:2])
+
+    def report_with(keys: Iterable[RunKey], guess: Guesses) -> TableReport:
+        folder = experiment_folder(tmp_path, recipe, identity(recipe.scientific(), "0" * 64))
         store(folder, "leave-scenarios-out", guess, keys, recipe)
-        return table_report(TABLES[2], "released", override, Stored(tmp_path, None), seeds()[:2])
+        return of_stored()
 
     first, second = seeds()[:2]
-    report = found([RunKey(first, 1), RunKey(first, 2)], always_sad)
+    report = report_with([RunKey(first, 1), RunKey(first, 2)], always_sad)
     assert "| GLAM              | no seed has all folds " in markdown(report)
     assert report.rows[0].metrics["ua"].ours is None
-    report = found([RunKey(first, 3), *runs_of([second], 2)], always_sad)
+    report = report_with([RunKey(first, 3), *runs_of([second], 2)], always_sad)
     row, text = report.rows[0], markdown(report)
     assert report.view == "validation"
     assert (len(row.results), len(row.scored), row.test_utterances) == (5, 1, (36,))
@@ -265,15 +252,16 @@ def test_a_table_pools_the_folds_and_says_which_seed_lacks_some(tmp_path: Path) 
     assert (ours.mean, ours.n) == (50.0, 1), "of single folds it would be 67"
     assert "| seeds " in text
     assert f"INCOMPLETE, not pooled: GLAM, seed {second} has 2 of 3 folds; missing: c" in text
-    assert "protocol, full, 36 utterances, 5 runs: leave one scenario out; test shares with training " in text
-    write_failure(row.found.experiment.folder / f"{second}-fold3", second, {}, "the loss is nan", fold=3)  # type: ignore[union-attr]
-    again = table_report(TABLES[2], "released", override, Stored(tmp_path, None), seeds()[:2])
+    assert "protocol, improvised, 36 utterances, 5 runs: leave one scenario out; test shares with training " in text
+    assert row.stored.experiment is not None
+    store_failure(row.stored.experiment, RunKey(second, 3), "the loss is nan")
+    again = of_stored()
     assert f"FAILED, not averaged: GLAM, seed {second}, fold 3: the loss is nan" in markdown(again)
     lines = list(csv.DictReader(io.StringIO(as_csv(again))))
     assert (lines[0]["runs"], lines[0]["seeds"], lines[0]["mean"]) == ("5", "1", str(100 * 19 / 36))
     content = json.loads(as_json(again))["rows"][0]
     assert content["incomplete"] == {str(second): ["c"]}
-    assert [one["fold"] for one in content["runs"]] == [1, 2, 3, 1, 2]
+    assert [run["fold"] for run in content["runs"]] == [1, 2, 3, 1, 2]
 
 
 def test_figures_count_the_folds_of_a_seed_together(tmp_path: Path) -> None:
@@ -295,15 +283,15 @@ def test_folds_are_paired_and_seeds_that_test_the_same_count_once(tmp_path: Path
     keys = runs_of([1, 2], 3)
     a = store(tmp_path / "a", "leave-session-out", by_seed, keys)
     b = store(tmp_path / "b", "leave-session-out", always_sad, keys[:5])
-    found = bring_together(*(_read(one.folder, "last") for one in (a, b)), common=False)
-    assert found.paired
-    assert len(found.first) == 5
-    assert found.sets == ((0, 1, 2, 0, 1),) * 2
-    one, two = found.values("wa")
-    assert len(one) == len(two) == 3
-    assert one[0] == pytest.approx(np.mean([100 * 10 / 12, 100 * 9 / 12]))
-    assert found.ratios == (12 / 18, 12 / 18)
-    assert found.compare("wa") == compare_paired(one, two, ratio=12 / 18)
+    contest = bring_together(_read(a.folder, "last"), _read(b.folder, "last"), common=False)
+    assert contest.paired
+    assert len(contest.first) == 5
+    assert contest.sets == ((0, 1, 2, 0, 1),) * 2
+    of_a, of_b = contest.values("wa")
+    assert len(of_a) == len(of_b) == 3
+    assert of_a[0] == pytest.approx(np.mean([100 * 10 / 12, 100 * 9 / 12]))
+    assert contest.ratios == (12 / 18, 12 / 18)
+    assert contest.compare("wa") == compare_paired(of_a, of_b, ratio=12 / 18)
     text = compare(a.folder, b.folder, "last")
     assert "paired: 5 pairs of runs that held out the same utterances" in text
     assert "count once, with their mean" in text

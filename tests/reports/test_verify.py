@@ -2,12 +2,16 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from glam.learning.epoch import Epoch
 from glam.reports.verify import compare_runs, environment_differences
-from glam.results.run import Epoch, Predictions, StoredRun, read_run, write_failure, write_run
+from glam.results.run import Predictions, StoredRun, read_run, write_failure, write_run
+from glam.splits.runs import RunKey
 
 TRUTH = np.array([0, 1, 1])
 EPOCHS = [Epoch(1e-3, 2.5, 1.0, 0.5), Epoch(9e-4, 1.5, 1.0, 0.5), Epoch(8e-4, 1.0, 1.0, 0.5)]
@@ -21,8 +25,8 @@ PREDICTIONS = Predictions(
 )
 
 
-def run(folder: Path, epochs: list[Epoch] = EPOCHS, **changed: np.ndarray) -> StoredRun:
-    write_run(folder, 7, {}, epochs, TRUTH, 2, replace(PREDICTIONS, **changed), {})
+def run(folder: Path, epochs: list[Epoch] = EPOCHS, **changed: NDArray[Any]) -> StoredRun:
+    write_run(folder, RunKey(7), "0" * 64, {}, epochs, TRUTH, 2, replace(PREDICTIONS, **changed), {})
     return read_run(folder)
 
 
@@ -86,7 +90,7 @@ def test_another_split_is_not_compared_further(tmp_path: Path) -> None:
 
 def test_runs_that_failed_are_the_same_where_they_failed_alike(tmp_path: Path) -> None:
     for name, reason in (("a", "the loss of step 3 is nan"), ("b", "the loss of step 3 is nan"), ("c", "else")):
-        write_failure(tmp_path / name, 7, {}, reason)
+        write_failure(tmp_path / name, RunKey(7), "0" * 64, {}, reason)
     a, b, c = (read_run(tmp_path / name) for name in "abc")
     assert compare_runs(a, b).same
     assert not compare_runs(a, c).same

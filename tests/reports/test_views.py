@@ -8,13 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import ArrayLike
+from reports.stored import experiment_of, predicted, recipe_of
 
-from glam.cli.stored import VIEWS as NAMED
+from glam.cli.flags import VIEWS as NAMED
 from glam.errors import GlamError
+from glam.evaluation.metric import METRICS
 from glam.evaluation.metrics import best_epoch, confusion_matrices, confusion_matrix, scores_of
-from glam.reports.views import VIEWS, View, honest_results, optimism, parts, result, scored
-from glam.results.run import Epoch, Predictions, StoredExperiment, StoredRun
-from glam.splits.population import Composition
+from glam.learning.epoch import Epoch
+from glam.reports.views import VIEWS, View, honest_results, optimism, parts, result, scored, value
+from glam.results.experiment import StoredExperiment
+from glam.results.run import Predictions, StoredRun
 
 CLASSES = ("neutral", "sad", "angry")
 
@@ -36,18 +39,7 @@ def stored(truth: ArrayLike, guesses: ArrayLike, segments: ArrayLike | None = No
     lengths = np.ones(true.size, dtype=np.int64) if segments is None else np.asarray(segments)
     held_out = np.arange(true.size)[::-1]
     confusion = confusion_matrices(true, guess, 3)
-    experiment = StoredExperiment(
-        folder=Path("x"),
-        name="x",
-        recipe={},
-        identity={},
-        classes=CLASSES,
-        composition=Composition(
-            corpus="iemocap", synthetic=False, style="full", utterances=true.size, classes={}, too_short={}
-        ),
-        ids=tuple(f"u{i}" for i in range(true.size)),
-        targets=true[::-1],
-    )
+    experiment = experiment_of(Path("x"), recipe_of(CLASSES), true[::-1])
     run = Run(
         folder=Path("x/1"),
         seed=1,
@@ -56,13 +48,7 @@ def stored(truth: ArrayLike, guesses: ArrayLike, segments: ArrayLike | None = No
         epochs=(Epoch(1e-3, 1, 1, 1),) * len(guess),
         scores=tuple(map(scores_of, confusion)),
         confusion=confusion,
-        kept=Predictions(
-            logits=np.eye(3, dtype=np.float32)[guess],
-            segment_classes=np.repeat(guess, lengths, axis=1).astype(np.uint8),
-            segments=lengths,
-            held_out=held_out,
-            train=np.arange(1),
-        ),
+        kept=predicted(np.eye(3, dtype=np.float32)[guess], held_out, [0], lengths),
     )
     return experiment, run
 
@@ -86,27 +72,29 @@ def test_halves_by_hand() -> None:
     truth = [0, 0, 1, 1, 0, 1, 1, 2]
     guesses = [[0, 0, 1, 1, 1, 1, 0, 0], [1, 0, 1, 1, 0, 1, 1, 1]]
     experiment, run = stored(truth, guesses)
-    found = result(experiment, run, "halves")
-    assert found.epochs == (1, 2)
-    assert found.utterances == 8
-    assert found.confusion.tolist() == [[1, 2, 0], [1, 3, 0], [1, 0, 0]]
-    assert found.scores.wa == 50  # one of four of the second half at epoch 1, three of four of the first at epoch 2
+    halves = result(experiment, run, "halves")
+    assert halves.epochs == (1, 2)
+    assert halves.utterances == 8
+    assert halves.confusion.tolist() == [[1, 2, 0], [1, 3, 0], [1, 0, 0]]
+    assert halves.scores.wa == 50  # one of four of the second half at epoch 1, three of four of the first at epoch 2
     # the third class is absent from the first half and still costs UA its share
-    assert found.scores.recall == pytest.approx((100 / 3, 75, 0))
-    assert found.scores.ua == pytest.approx((100 / 3 + 75 + 0) / 3)
-    assert found.scores.absent == ()
+    assert halves.scores.recall == pytest.approx((100 / 3, 75, 0))
+    assert halves.scores.ua == pytest.approx((100 / 3 + 75 + 0) / 3)
+    assert halves.scores.absent == ()
     assert [result(experiment, run, view).epochs for view in ("test", "validation", "last")] == [(2,), (1,), (2,)]
     assert result(experiment, run, "test").scores.wa == 75
     assert result(experiment, run, "validation").scores.wa == 25
     results, honest = [result(experiment, run, "test")], honest_results(experiment, [run], "test")
-    assert optimism(results, honest, "wa") == 25
+    assert optimism(results, honest, METRICS["wa"]) == 25
+    # each utterance is one segment, of its class: pure accuracy is WA
+    assert optimism(results, honest, METRICS["pure_accuracy"]) == 25
     assert honest_results(experiment, [run], "last") == ()
-    assert optimism(results, (), "wa") is None
+    assert optimism(results, (), METRICS["wa"]) is None
 
 
 @given(runs())
-def test_halves_score_every_utterance_once_at_an_epoch_it_did_not_choose(found: tuple[StoredExperiment, Run]) -> None:
-    experiment, run = found
+def test_halves_score_every_utterance_once_at_an_epoch_it_did_not_choose(drawn: tuple[StoredExperiment, Run]) -> None:
+    experiment, run = drawn
     assert run.kept is not None
     n = len(run.kept.held_out)
     rows = {"first": slice(0, n // 2), "second": slice(n // 2, None)}
@@ -114,7 +102,7 @@ def test_halves_score_every_utterance_once_at_an_epoch_it_did_not_choose(found: 
     scores = {
         half: [scores_of(confusion_matrix(truth[of], guess[of], 3)) for guess in guesses] for half, of in rows.items()
     }
-    chosen = {half: best_epoch([one.wa for one in of], [one.ua for one in of]) for half, of in scores.items()}
+    chosen = {half: best_epoch([s.wa for s in of], [s.ua for s in of]) for half, of in scores.items()}
     halves = result(experiment, run, "halves")
     assert halves.epochs == (chosen["first"] + 1, chosen["second"] + 1)
     # of each half: its scores at the other's epoch, and how many true utterances of each class it has
@@ -133,13 +121,16 @@ def test_halves_score_every_utterance_once_at_an_epoch_it_did_not_choose(found: 
 
 
 @given(runs(), st.sampled_from(VIEWS))
-def test_what_is_scored_is_what_was_predicted(found: tuple[StoredExperiment, Run], view: View) -> None:
-    experiment, run = found
+def test_what_is_scored_is_what_was_predicted(drawn: tuple[StoredExperiment, Run], view: View) -> None:
+    experiment, run = drawn
     assert run.kept is not None
     shown, counted = scored(experiment, run, view), result(experiment, run, view)
     matrix = confusion_matrix(shown.truth, shown.logits.argmax(axis=1), 3)
     assert (matrix == counted.confusion).all()
     assert counted.epochs == tuple(part.epoch + 1 for part in parts(experiment, run, run.kept, view))
+    assert (counted.scored().confusion == counted.confusion).all()
+    for metric in METRICS.values():
+        assert value(counted, metric) == metric.of(shown)
     # every segment has the class of its utterance in these runs
     assert (shown.segment_classes == np.repeat(shown.logits.argmax(axis=1), shown.segments)).all()
     assert shown.offsets[-1] == len(shown.segment_classes)
@@ -150,8 +141,8 @@ def test_chance_alone_gives_optimism_and_halves_take_it_away() -> None:
     """Fifty epochs of pure guessing at two equal classes: honest scores are 50 % in the mean, chosen ones are not."""
     rng = np.random.default_rng(0)
     truth = np.arange(40) % 2
-    found = [stored(truth, rng.integers(0, 2, (50, 40))) for _ in range(200)]
-    wa = {view: np.mean([result(*one, view).scores.wa for one in found]) for view in VIEWS}
+    guessed = [stored(truth, rng.integers(0, 2, (50, 40))) for _ in range(200)]
+    wa = {view: np.mean([result(*drawn, view).scores.wa for drawn in guessed]) for view in VIEWS}
     error = 50 / np.sqrt(40 * 200)  # of the mean over 200 runs of 40 guesses
     assert abs(wa["halves"] - 50) < 4 * error
     assert abs(wa["last"] - 50) < 4 * error
@@ -160,8 +151,9 @@ def test_chance_alone_gives_optimism_and_halves_take_it_away() -> None:
 
 def test_one_held_out_utterance_has_no_halves() -> None:
     experiment, run = stored([0], [[0], [1]])
-    for view in ("halves", "validation"):
+    views: tuple[View, ...] = ("halves", "validation")
+    for view in views:
         with pytest.raises(GlamError, match="holds out 1 utterance, too few"):
-            result(experiment, run, view)  # type: ignore[arg-type]
+            result(experiment, run, view)
     assert result(experiment, run, "test").scores.wa == 100
     assert honest_results(experiment, [run], "test") == ()

@@ -1,19 +1,23 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from glam.errors import GlamError
-from glam.inputs.cut import segment_starts
+from glam.inputs.cut import Segments
+from glam.learning.epoch import Epoch
 from glam.places import index_folder
 from glam.recipe import load_recipe
 from glam.results.environment import environment
-from glam.results.run import Epoch, Predictions, store_experiment, write_failure, write_run
+from glam.results.experiment import store_experiment
+from glam.results.run import Predictions, write_failure, write_run
 from glam.running.experiment import Experiment, Places, prepare
 from glam.running.job import Resources
 from glam.running.pace import _measure, recorded, run_seconds, seconds_a_step, share_of_a_step, work
+from glam.splits.runs import RunKey
 
-SHORT = [("segments", {"length": 0.5, "train_overlap": 0.25, "test_overlap": 0.25}), ("training.epochs", 3)]
+SHORT = [("cut", {"length": 0.5, "train_overlap": 0.25, "test_overlap": 0.25}), ("training.epochs", 3)]
 
 
 @pytest.fixture
@@ -37,17 +41,37 @@ def store(experiment: Experiment, seed: int, seconds: float, **elsewhere: object
     here = environment() | {"device": "cpu", "threads": 1, "runs_at_once": 2} | elsewhere
     epochs = [Epoch(1e-3, 1.0, seconds / 2 - 1, 1.0)] * 2
     targets = experiment.stored.targets[:8]
-    write_run(experiment.folder / str(seed), seed, here, epochs, targets, 4, predictions, {})
+    digest = experiment.stored.digest
+    write_run(experiment.folder / str(seed), RunKey(seed), digest, here, epochs, targets, 4, predictions, {})
+
+
+def segments_of(experiment: Experiment) -> int:
+    cut = experiment.recipe.cut
+    assert isinstance(cut, Segments)
+    return sum(len(cut.starts(utterance.samples, "train")) for utterance in experiment.population.utterances)
 
 
 def test_work_counts_the_steps_of_a_run(experiment: Experiment) -> None:
-    settings = experiment.recipe.segments
-    segments = sum(
-        len(segment_starts(one.samples, settings.samples, settings.train_hop))
-        for one in experiment.population.utterances
-    )
+    segments = segments_of(experiment)
     steps = int(np.ceil(0.8 * segments / 32))
     assert work(experiment) == pytest.approx(3 * (steps + 0.2 * segments / 32 / 3))
+
+
+def test_copies_are_trained_on_and_not_evaluated(tiny_release: Path, tmp_path: Path) -> None:
+    recipe = load_recipe("glam-released", [*SHORT, ("inputs.audio.vtlp_copies", 1)])
+    experiment = prepare(recipe, Places(tiny_release, tmp_path / "data", tmp_path / "runs"))
+    segments = segments_of(experiment)
+    steps = int(np.ceil(2 * 0.8 * segments / 32))
+    assert work(experiment) == pytest.approx(3 * (steps + 0.2 * segments / 32 / 3))
+
+
+def test_a_step_of_whole_utterances_is_of_all_their_segments(tiny_release: Path, tmp_path: Path) -> None:
+    batches = [("training.batches", {"name": "utterances", "size": 10}), ("training.alpha", 0)]
+    recipe = load_recipe("glam-released", [*SHORT, *batches])
+    experiment = prepare(recipe, Places(tiny_release, tmp_path / "data", tmp_path / "runs"))
+    steps = 4  # of 32 utterances
+    evaluation = 8 * steps / 32 / 3  # of 8, of which each has as many segments, about, as one that is trained on
+    assert work(experiment) == pytest.approx(3 * (steps + evaluation))
 
 
 def test_stored_runs_of_this_machine_tell_the_pace(experiment: Experiment) -> None:
@@ -57,9 +81,10 @@ def test_stored_runs_of_this_machine_tell_the_pace(experiment: Experiment) -> No
     for seed, seconds in ((1, 10.0), (2, 12.0), (3, 99.0)):
         store(experiment, seed, seconds)
     store(experiment, 4, 1000.0, processor="another")
-    write_failure(experiment.folder / "5", 5, {}, "the loss is nan")
+    write_failure(experiment.folder / "5", RunKey(5), experiment.stored.digest, {}, "the loss is nan")
     assert recorded(experiment.stored, resources()) == pytest.approx(12.0)
     assert run_seconds([experiment], resources()) == [pytest.approx(12.0)]
+    assert recorded(experiment.stored, replace(resources(), packed=True)) == pytest.approx(6.0), "its share of two"
 
 
 def test_experiments_that_cost_the_same_are_measured_once(
@@ -82,23 +107,29 @@ def test_experiments_that_cost_the_same_are_measured_once(
 
 def test_a_step_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("glam.running.pace.SECONDS", 0.0)
-    recipe = load_recipe("glam-released", [("training.batch_size", 4)])
+    recipe = load_recipe("glam-released", [("training.batches.size", 4)])
     assert 0 < seconds_a_step(recipe, "cpu", 1) < 30
 
 
+def test_a_step_of_whole_utterances_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("glam.running.pace.SECONDS", 0.0)
+    batches = [("training.batches", {"name": "utterances", "size": 2, "most": 24}), ("training.alpha", 0)]
+    assert 0 < seconds_a_step(load_recipe("mhcnn-released", batches), "cpu", 1) < 30
+
+
 def test_a_process_that_dies_is_one_message() -> None:
-    recipe = load_recipe("mhcnn-released", [("training.batch_size", 4)])
+    recipe = load_recipe("mhcnn-released", [("training.batches.size", 4)])
     with pytest.raises(GlamError, match="--runs-at-once 1"):
         _measure([recipe], Resources("no such device", 1, 1, 60))
 
 
 def test_processes_measure_side_by_side() -> None:
-    recipe = load_recipe("mhcnn-released", [("training.batch_size", 4)])
+    recipe = load_recipe("mhcnn-released", [("training.batches.size", 4)])
     (pace,) = _measure([recipe], Resources("cpu", 1, 1, 60))
     assert 0 < pace < 30
 
 
 def test_the_share_of_a_run_in_a_pack_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("glam.running.pace.SECONDS", 0.0)
-    recipe = load_recipe("mhcnn-released", [("training.batch_size", 4)])
+    recipe = load_recipe("mhcnn-released", [("training.batches.size", 4)])
     assert 0 < share_of_a_step(recipe, Resources("cpu", 1, 2, 60, packed=True)) < 30

@@ -3,12 +3,13 @@ import signal
 import subprocess
 import sys
 import threading
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from glam.errors import GlamError
-from glam.running.processes import deaf_to_interrupts, with_torch
+from glam.running.processes import TAKEN_ALONG, deaf_to_interrupts, with_torch
 
 ASK = "import signal; print({signal.SIGINT, signal.SIGTERM} <= signal.pthread_sigmask(signal.SIG_BLOCK, []))"
 
@@ -21,9 +22,9 @@ from glam.running.processes import expect_torch, with_torch
 if __name__ == "__main__":
     expect_torch()
     assert with_torch(os.getpid) != os.getpid()
-    with_torch(check_shape, ModelSettings(name="glam"), 4, (26, 57))
+    with_torch(check_shape, ModelSettings(name="glam"), 4, {"audio": (26, 57)}, frozenset())
     try:
-        with_torch(check_shape, ModelSettings(name="apcnn"), 4, (2, 3))
+        with_torch(check_shape, ModelSettings(name="apcnn"), 4, {"audio": (2, 3)}, frozenset())
     except GlamError as error:
         print(error)
     print("torch" in sys.modules)
@@ -52,7 +53,8 @@ def test_an_interrupt_waits_until_processes_are_started(number: signal.Signals) 
 
     def interrupt() -> None:  # a thread of its own: the mask is the main thread's alone
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
-        os.kill(os.getpid(), number)
+        # To this thread: sent to the process, it might come to another one of it, and after the block.
+        signal.pthread_kill(threading.get_ident(), number)
 
     def be_interrupted() -> None:
         with deaf_to_interrupts():
@@ -69,6 +71,12 @@ def test_an_interrupt_waits_until_processes_are_started(number: signal.Signals) 
     finally:
         signal.signal(number, before)
     assert reached == ["the end of the block"]
+
+
+@pytest.mark.parametrize("name", TAKEN_ALONG)
+def test_what_processes_are_forked_off_imports_what_there_is(name: str) -> None:
+    """Python passes over a module there that is not: every process would import its own, for seconds."""
+    assert find_spec(name) is not None
 
 
 def refuse(text: str) -> None:
@@ -88,5 +96,5 @@ def test_elsewhere_where_it_is_not(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=300)
     assert done.stderr == ""
     first, last = done.stdout.splitlines()
-    assert first.startswith("the model apcnn cannot take features of 2 x 3")
+    assert first.startswith("the model apcnn cannot take rows of audio 2 x 3")
     assert last == "False"

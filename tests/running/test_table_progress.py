@@ -1,8 +1,8 @@
 import pytest
 
-from glam.running.message import Message
+from glam.running.events import Elsewhere, EpochEnded, Failed, Finished, FinishedElsewhere, Progress, Started, Stepped
 from glam.running.table_progress import Piece, TableProgress, estimate
-from glam.splits.splits import RunKey
+from glam.splits.runs import RunKey
 
 
 def test_an_estimate_is_of_each_experiment_and_all() -> None:
@@ -17,25 +17,25 @@ def test_the_bar_goes_by_cost_over_the_whole_table(capsys: pytest.CaptureFixture
     cheap, dear = Piece("MHCNN", 2, 10), Piece("GLAM", 2, 100)
     with TableProgress([cheap, dear]) as progress:
         seen: list[float] = []
-        progress.bar.update = lambda n=1: seen.append(n)  # type: ignore[method-assign, assignment]
+        progress.bar.update = lambda n=1: seen.append(n or 0)  # type: ignore[method-assign]
         assert progress.bar.total == 220
         progress.begin(cheap)
-        progress(Message("started", RunKey(1), steps=0, total=50))
-        progress(Message("step", RunKey(1), steps=10, total=50))
-        progress(Message("finished", RunKey(1), steps=50, total=50))
+        progress(Started(RunKey(1), Progress(1, 0, 50)))
+        progress(Stepped(RunKey(1), Progress(1, 10, 50)))
+        progress(Finished(RunKey(1), Progress(6, 50, 50), epoch=1, wa=50, ua=50))
         assert seen == [pytest.approx(2), pytest.approx(8)]
-        progress(Message("finished", RunKey(2), text="already"))
+        progress(FinishedElsewhere(RunKey(2)))
         assert progress.bar.total == 210
         progress.begin(dear)
-        progress(Message("started", RunKey(1), steps=20, total=50))  # resumed
+        progress(Started(RunKey(1), Progress(3, 20, 50)))  # resumed
         assert progress.bar.total == 170
-        progress(Message("epoch", RunKey(1), steps=30, total=50, epoch=4))
+        progress(EpochEnded(RunKey(1), Progress(4, 30, 50), epoch=3, loss=1, wa=50, ua=50))
         assert sum(seen) == pytest.approx(30)
-        progress(Message("failed", RunKey(1), text="the loss is nan", steps=35, total=50))
+        progress(Failed(RunKey(1), "the loss is nan"))
         assert progress.bar.total == pytest.approx(130)
-        progress(Message("elsewhere", RunKey(2)))
+        progress(Elsewhere(RunKey(2)))
         assert progress.bar.total == pytest.approx(30)
-    said = capsys.readouterr().err
-    assert "GLAM, seed 1: FAILED: the loss is nan" in said
-    assert "MHCNN, seed 1: WA" in said
-    assert "GLAM, seed 2: another process" in said
+    shown = capsys.readouterr().err
+    assert "GLAM, seed 1: FAILED: the loss is nan" in shown
+    assert "MHCNN, seed 1: WA" in shown
+    assert "GLAM, seed 2: another process" in shown

@@ -1,48 +1,53 @@
 """Runs side by side in one process, from the queue to their folders: the same runs as each by itself."""
 
 import queue
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from glam.errors import GlamError
+from glam.learning.batch import Step
 from glam.learning.pack import Pack
 from glam.recipe import load_recipe
-from glam.results.run import read_run, store_experiment
+from glam.results.experiment import store_experiment
+from glam.results.run import read_run
 from glam.running import workers
+from glam.running.events import EpochEnded, Event, Failed, Finished, Note, Started, Stepped, Stopped
 from glam.running.experiment import Experiment, Places, job, prepare
 from glam.running.job import Job, Resources
-from glam.running.message import Message
 from glam.running.workers import run_alone
-from glam.splits.splits import RunKey
+from glam.splits.runs import RunKey
 
 SMALL = [
-    ("segments.length", 0.5),
-    ("segments.train_overlap", 0.3),
-    ("segments.test_overlap", 0.1),
+    ("cut.length", 0.5),
+    ("cut.train_overlap", 0.3),
+    ("cut.test_overlap", 0.1),
     ("training.epochs", 2),
 ]
 RUNS = tuple(RunKey(seed) for seed in (1, 2, 3))
 
 
-def experiment(release: Path, folder: Path, *more: tuple[str, object]) -> Experiment:
-    one = prepare(load_recipe("mhcnn-released", [*SMALL, *more]), Places(release, folder / "data", folder / "runs"))
-    store_experiment(one.stored)
-    return one
+def prepared(release: Path, folder: Path, *more: tuple[str, object]) -> Experiment:
+    recipe = load_recipe("mhcnn-released", [*SMALL, *more])
+    experiment = prepare(recipe, Places(release, folder / "data", folder / "runs"))
+    store_experiment(experiment.stored)
+    return experiment
 
 
 def side_by_side(at_once: int, checkpoint_seconds: float = 60.0) -> Resources:
     return Resources("cpu", 1, at_once, checkpoint_seconds, packed=True)
 
 
-def run_pack(work: Job, runs: tuple[RunKey, ...], stop_after: int = 10**9) -> list[Message]:
-    """The messages of a pack that is asked to stop once it has been asked so often whether to."""
+def run_pack(work: Job, runs: tuple[RunKey, ...], stop_after: int = 10**9) -> list[Event]:
+    """The events of a pack that is asked to stop once it has been asked so often whether to."""
     waiting: queue.Queue[RunKey | None] = queue.Queue()
     for run in (*runs, None):
         waiting.put(run)
-    told: list[Message] = []
+    told: list[Event] = []
     asked = 0
 
     def stopping() -> bool:
@@ -54,32 +59,37 @@ def run_pack(work: Job, runs: tuple[RunKey, ...], stop_after: int = 10**9) -> li
     return told
 
 
-def losses(one: Experiment, run: RunKey) -> list[float]:
-    return [epoch.loss for epoch in read_run(one.folder / run.name).epochs]
+def of_kind(told: list[Event], kind: type[Started] | type[Finished] | type[Failed]) -> list[RunKey]:
+    """The runs that events of that kind are of, in order."""
+    return [event.run for event in told if isinstance(event, kind)]
+
+
+def losses(experiment: Experiment, run: RunKey) -> list[float]:
+    return [epoch.loss for epoch in read_run(experiment.folder / run.name).epochs]
 
 
 @pytest.fixture(scope="module")
 def alone(tiny_release: Path, tmp_path_factory: pytest.TempPathFactory) -> Experiment:
-    one = experiment(tiny_release, tmp_path_factory.mktemp("alone"))
-    work = job(one, Resources("cpu", 1, 1, 60))
+    experiment = prepared(tiny_release, tmp_path_factory.mktemp("alone"))
+    work = job(experiment, Resources("cpu", 1, 1, 60))
     for run in RUNS:
         run_alone(work, run, lambda _: None, lambda: False)
-    return one
+    return experiment
 
 
 def same_as(alone: Experiment, packed: Experiment) -> None:
     for run in RUNS:
         np.testing.assert_allclose(losses(packed, run), losses(alone, run), rtol=1e-3)
-        ours, theirs = (read_run(one.folder / run.name).predictions() for one in (packed, alone))
+        ours, theirs = (read_run(each.folder / run.name).predictions() for each in (packed, alone))
         np.testing.assert_array_equal(ours.held_out, theirs.held_out)
         np.testing.assert_allclose(ours.logits, theirs.logits, atol=0.02)
 
 
 def test_runs_of_a_pack_are_those_of_single_processes(alone: Experiment, tiny_release: Path, tmp_path: Path) -> None:
-    packed = experiment(tiny_release, tmp_path)
+    packed = prepared(tiny_release, tmp_path)
     told = run_pack(job(packed, side_by_side(2), "last"), RUNS)
-    assert [m.run for m in told if m.kind == "started"][:2] == list(RUNS[:2])
-    assert {m.run for m in told if m.kind == "finished"} == set(RUNS)
+    assert of_kind(told, Started)[:2] == list(RUNS[:2])
+    assert set(of_kind(told, Finished)) == set(RUNS)
     same_as(alone, packed)
     assert read_run(packed.folder / "1").environment["runs_at_once"] == 2
     assert (packed.folder / "2" / "model.safetensors").is_file()
@@ -90,13 +100,13 @@ def test_runs_of_a_pack_are_those_of_single_processes(alone: Experiment, tiny_re
 def test_a_pack_that_is_stopped_goes_on_in_another(
     stop_after: int, alone: Experiment, tiny_release: Path, tmp_path: Path
 ) -> None:
-    packed = experiment(tiny_release, tmp_path)
+    packed = prepared(tiny_release, tmp_path)
     told = run_pack(job(packed, side_by_side(3)), RUNS, stop_after)
-    assert {m.kind for m in told} <= {"started", "step", "epoch", "stopped"}
-    assert any(m.kind == "stopped" for m in told)
+    assert all(isinstance(event, Started | Stepped | EpochEnded | Stopped) for event in told)
+    assert any(isinstance(event, Stopped) for event in told)
     told = run_pack(job(packed, side_by_side(2, checkpoint_seconds=0.0)), RUNS)
-    assert {m.run for m in told if m.kind == "finished"} == set(RUNS)
-    assert any(m.kind == "started" and m.steps for m in told)
+    assert set(of_kind(told, Finished)) == set(RUNS)
+    assert any(isinstance(event, Started) and event.progress.steps for event in told)
     same_as(alone, packed)
 
 
@@ -105,28 +115,28 @@ def test_a_pack_that_does_not_fit_goes_on_with_half_of_its_runs(
 ) -> None:
     step, taken = Pack.step, 0
 
-    def with_little_memory(self, batches):
+    def with_little_memory(self: Pack, steps: Sequence[Step | None]) -> Tensor:
         nonlocal taken
         taken += 1
         if self.slots > 1 and taken > 3:
             raise torch.OutOfMemoryError("tried to allocate more than there is")
-        return step(self, batches)
+        return step(self, steps)
 
     monkeypatch.setattr(Pack, "step", with_little_memory)
-    packed = experiment(tiny_release, tmp_path)
+    packed = prepared(tiny_release, tmp_path)
     told = run_pack(job(packed, side_by_side(3)), RUNS)
-    (note,) = [m.text for m in told if m.kind == "note"]
+    (note,) = [event.text for event in told if isinstance(event, Note)]
     assert note == "memory ran out on cpu: going on with 1 runs at once"
     same_as(alone, packed)
 
 
 def test_not_even_one_run_fits(tiny_release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def never(self, batches):
+    def never(self: Pack, steps: Sequence[Step | None]) -> Tensor:
         raise torch.OutOfMemoryError("tried to allocate more than there is")
 
     monkeypatch.setattr(Pack, "step", never)
-    packed = experiment(tiny_release, tmp_path)
-    with pytest.raises(GlamError, match=r"cpu: not enough memory for a single run .*training.batch_size"):
+    packed = prepared(tiny_release, tmp_path)
+    with pytest.raises(GlamError, match=r"cpu: not enough memory for a single run .*training.batches.size"):
         run_pack(job(packed, side_by_side(2)), RUNS)
 
 
@@ -135,38 +145,39 @@ def test_a_run_that_fails_leaves_the_others_of_its_pack_alone(
 ) -> None:
     step = Pack.step
 
-    def spoiled(self, batches):
-        return step(self, batches) * torch.tensor([1.0, float("nan"), 1.0])[: self.slots]
+    def spoiled(self: Pack, steps: Sequence[Step | None]) -> Tensor:
+        return step(self, steps) * torch.tensor([1.0, float("nan"), 1.0])[: self.slots]
 
     monkeypatch.setattr(Pack, "step", spoiled)
-    packed = experiment(tiny_release, tmp_path)
+    packed = prepared(tiny_release, tmp_path)
     told = run_pack(job(packed, side_by_side(3)), RUNS)
-    assert [m.run for m in told if m.kind == "failed"] == [RUNS[1]]
+    assert of_kind(told, Failed) == [RUNS[1]]
     assert read_run(packed.folder / "2").failed is not None
     np.testing.assert_allclose(losses(packed, RUNS[2]), losses(alone, RUNS[2]), rtol=1e-3)
 
 
 def test_features_normalised_for_each_run(tiny_release: Path, tmp_path: Path) -> None:
-    found = []
+    of_each = []
     for name in ("alone", "packed"):
-        one = experiment(tiny_release, tmp_path / name, ("training.normalisation", "speaker"))
+        experiment = prepared(tiny_release, tmp_path / name, ("inputs.audio.normalisation", "speaker"))
         if name == "alone":
-            work = job(one, Resources("cpu", 1, 1, 60))
+            work = job(experiment, Resources("cpu", 1, 1, 60))
             for run in RUNS[:2]:
                 run_alone(work, run, lambda _: None, lambda: False)
         else:
-            run_pack(job(one, side_by_side(2)), RUNS[:2])
-        found.append([losses(one, run) for run in RUNS[:2]])
-    np.testing.assert_allclose(found[0], found[1], rtol=1e-3)
-    assert found[0][0] != found[0][1]
+            run_pack(job(experiment, side_by_side(2)), RUNS[:2])
+        of_each.append([losses(experiment, run) for run in RUNS[:2]])
+    np.testing.assert_allclose(of_each[0], of_each[1], rtol=1e-3)
+    assert of_each[0][0] != of_each[0][1]
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("at_once", [0, 2])
 def test_a_gpu_takes_as_many_runs_as_fit(at_once: int, alone: Experiment, tiny_release: Path, tmp_path: Path) -> None:
-    packed = experiment(tiny_release, tmp_path)
+    packed = prepared(tiny_release, tmp_path)
     told = run_pack(job(packed, Resources("cuda:0", 1, at_once, 60.0, packed=True)), RUNS)
-    assert {m.run for m in told if m.kind == "finished"} == set(RUNS)
-    assert [m.at_once for m in told if m.kind == "started"][:2] == 2 * [at_once or len(RUNS)]
+    assert set(of_kind(told, Finished)) == set(RUNS)
+    started = [event.progress.at_once for event in told if isinstance(event, Started)]
+    assert started[:2] == 2 * [at_once or len(RUNS)]
     for run in RUNS:  # dropout and order are the same on every device; only rounding differs
         np.testing.assert_allclose(losses(packed, run), losses(alone, run), rtol=1e-2)

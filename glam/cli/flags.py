@@ -1,0 +1,108 @@
+"""The flags that several verbs have, each declared once: everywhere the same name, the same values, the same help."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+VIEWS = ("test", "halves", "validation", "last")  # those of glam/reports/views.py, which is slow to import
+USUALLY = "test, and validation where the protocol has a validation set of its own"
+
+
+def place(text: str) -> Path:
+    """The path that a flag gives; an empty one is a mistake, mostly of a variable that is not set."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("given an empty name, expected a path (is a variable not set?)")
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:  # ~ without a home
+        raise argparse.ArgumentTypeError(f"given {text!r}: {error}") from None
+
+
+FLAGS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
+    "set": (
+        ("--set",),
+        {
+            "action": "append",
+            "default": [],
+            "metavar": "FIELD=VALUE",
+            "help": "any field of the recipe (of a table: of all its rows): training.lr=1e-4",
+        },
+    ),
+    "protocol": (
+        ("--protocol",),
+        {
+            "metavar": "NAME",
+            "help": "how utterances are split: random, k-fold, leave-session-out, leave-speaker-out, "
+            "leave-scenarios-out or random-speakers (the recipe's)",
+        },
+    ),
+    "precision": (
+        ("--precision",),
+        {"choices": ["fp32", "tf32", "bf16"], "help": "of the arithmetic (the recipe's, mostly fp32)"},
+    ),
+    "select": (
+        ("--select",),
+        {
+            "choices": VIEWS,
+            "help": "epoch that counts: the best on the test set, on one half of it and scored on the other (both "
+            f"ways), on the validation set (the protocol's own, else 8:1:1), or the last ({USUALLY})",
+        },
+    ),
+    "metric": (
+        ("--metric",),
+        {
+            "action": "append",
+            "default": [],
+            "metavar": "FILE:NAME",
+            "help": "a column of your own: mine.py:kappa, a function of predictions; repeatable",
+        },
+    ),
+    "datadir": (
+        ("-d", "--datadir"),
+        {
+            "type": place,
+            "metavar": "FOLDER",
+            "help": "where the corpus lies (for iemocap: IEMOCAP in the environment, else path.py)",
+        },
+    ),
+    "gpu": (
+        ("-g", "--gpu"),
+        {"type": int, "metavar": "N", "help": "number of the GPU, -1 = CPU (the first GPU there is, else the CPU)"},
+    ),
+    "runs-at-once": (
+        ("--runs-at-once",),
+        {
+            "default": "auto",
+            "metavar": "N|auto",
+            "help": "runs side by side; auto: as many as there are CPU cores, as fit on a GPU",
+        },
+    ),
+    "threads": (
+        ("--threads",),
+        {"type": int, "default": 1, "metavar": "N", "help": "CPU threads of a run; results depend on it (1)"},
+    ),
+    "checkpoint-every": (
+        ("--checkpoint-every",),
+        {"type": float, "default": 60, "metavar": "S", "help": "seconds of a run that a kill may cost (60)"},
+    ),
+    "tensorboard": (
+        ("--tensorboard",),
+        {"type": place, "metavar": "FOLDER", "help": "write loss, WA, UA of every epoch there, to follow live"},
+    ),
+    "runs-folder": (
+        ("--runs-folder",),
+        {"type": place, "metavar": "FOLDER", "help": "where results lie (GLAM_RUNS, else runs)"},
+    ),
+    "data-folder": (
+        ("--data-folder",),
+        {"type": place, "metavar": "FOLDER", "help": "where index and features lie (GLAM_DATA, else data)"},
+    ),
+}
+MACHINE = ("gpu", "runs-at-once", "threads", "checkpoint-every", "tensorboard", "runs-folder", "data-folder")
+
+
+def add_flags(parser: argparse._ActionsContainer, *names: str, **changed: Any) -> None:
+    """Give a verb these flags. changed: of the last one, what the verb has otherwise (its help)."""
+    for name in names:
+        words, options = FLAGS[name]
+        parser.add_argument(*words, **options | (changed if name == names[-1] else {}))

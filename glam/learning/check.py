@@ -1,0 +1,71 @@
+"""A check that model, loss and the shapes of the inputs fit together: made on rows of zeros, before long work."""
+
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+
+from glam.errors import GlamError
+from glam.learning.batch import Step, noise, rows_like
+from glam.learning.course import initial_objective
+from glam.learning.losses import loss_of
+from glam.learning.pack import Pack
+from glam.learning.settings import ByUtterances, TrainingSettings
+from glam.models import ModelSettings, Shape, check_shape
+from glam.named import in_file
+
+ROWS = 6  # of three utterances
+
+
+def check(
+    model: ModelSettings, training: TrainingSettings, classes: tuple[str, ...], shapes: Mapping[str, Shape], whole: bool
+) -> None:
+    """GlamError, naming what disagrees, where training could not begin.
+
+    shapes: of a row of each input. whole: whether rows are whole utterances, whose lengths go beside.
+    """
+    lengths = frozenset(name for name, shape in shapes.items() if whole and len(shape) > 1)
+    check_shape(model, len(classes), shapes, lengths)
+    settings = training.loss
+    try:
+        loss = loss_of(settings, classes)
+    except Exception as error:
+        raise GlamError(f"training.loss {settings.title}: {in_file(error, settings.own_file)}") from None
+    if getattr(loss, "whole_utterances", False) and not whole and not isinstance(training.batches, ByUtterances):
+        raise GlamError(
+            f"training.loss and training.batches disagree: {settings.title} looks at all segments of an utterance, and "
+            "batches are of segments; set training.batches to utterances"
+        )
+    _check_loss(settings.title, loss, len(classes), settings.own_file)
+
+
+def not_packable(
+    model: ModelSettings, training: TrainingSettings, classes: tuple[str, ...], shapes: Mapping[str, Shape], whole: bool
+) -> str:
+    """The reason why runs cannot be trained as one pack; empty where they can. For the parameters see `check`."""
+    if isinstance(training.batches, ByUtterances):
+        return "batches of whole utterances differ in size"
+    objective = initial_objective(model, training, classes, dict(shapes), seed=0)
+    batch = noise(2, rows_like(shapes, whole), len(classes), training.alpha > 0, "cpu")
+    try:
+        Pack(objective, training, 2, torch.device("cpu")).gradients([Step(batch, 1e-4)] * 2)
+    except Exception as error:
+        return f"the model {model.title} cannot be mapped over runs ({type(error).__name__})"
+    return ""
+
+
+def _check_loss(title: str, loss: torch.nn.Module, classes: int, path: Path | None) -> None:
+    logits = torch.zeros(ROWS, classes, requires_grad=True)
+    group = torch.arange(ROWS) // 2
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            value = loss(logits, group % classes, group)
+    except Exception as error:
+        raise GlamError(f"training.loss {title}: {in_file(error, path)}") from None
+    if not isinstance(value, torch.Tensor) or value.shape != () or not value.requires_grad:
+        what = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, torch.Tensor) else type(value).__name__
+        raise GlamError(
+            f"training.loss {title} gives {what} for logits ({ROWS}, {classes}); expected a scalar that depends on them"
+        )

@@ -1,0 +1,89 @@
+"""One metric of several experiments as bars: Figure 4 of the GLRF paper, which shows pure accuracy."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from matplotlib.figure import Figure
+
+from glam.evaluation.metric import Metric
+from glam.evaluation.statistics import summary
+from glam.reports.figures.experiments import caption_of, names, number_of_runs, range_of, warnings, whole_seeds
+from glam.reports.figures.page import COLOURS, Picture, columns_and_width, fold_titles, note, style
+from glam.reports.folds import fold_values, outcomes, pool
+from glam.reports.summary import cut_line
+from glam.reports.views import SELECTION, View, result, value
+from glam.results.experiment import StoredExperiment
+
+HIGH = 1.7  # inches, of the bars' axis
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A metric of an experiment: mean, and sample standard deviation over `of` (runs, seeds or folds) if there are two.
+
+    With folds, the mean is that of the seeds' pooled scores; the spread is over seeds or, of a single one, over folds.
+    """
+
+    mean: float
+    std: float | None
+    of: str
+    utterances: tuple[int, ...]
+
+
+def bar(experiment: StoredExperiment, metric: Metric, view: View) -> Bar:
+    """The bar of an experiment; GlamError where it has no finished run, or no seed with all folds."""
+    results = [result(experiment, run, view) for run in whole_seeds(experiment)]
+    scored = outcomes(experiment, results)
+    values = [value(outcome, metric) for outcome in scored]
+    utterances = tuple(outcome.utterances for outcome in scored)
+    whole = summary(values)
+    if not experiment.folds:
+        return Bar(whole.mean, whole.std, "runs", utterances)
+    if len(values) > 1:
+        return Bar(whole.mean, whole.std, "seeds", utterances)
+    spread = summary(fold_values(experiment, pool(experiment, results), metric))
+    return Bar(whole.mean, spread.std, "folds", utterances)
+
+
+def bars(experiments: Sequence[StoredExperiment], metric: Metric, view: View) -> Picture:
+    """A bar for each experiment, with its value above it and a whisker of one standard deviation on either side."""
+    titles = names(experiments)
+    drawn = [bar(experiment, metric, view) for experiment in experiments]
+    _, width = columns_and_width(len(experiments), 0.5, margin=0.5)
+    shown, heading = fold_titles(titles, (width - 0.5) / len(experiments))
+    with style():
+        figure = Figure(figsize=(width, HIGH + heading), layout="constrained")
+        axis = figure.subplots()
+        for i, of in enumerate(drawn):
+            axis.bar(
+                i,
+                of.mean,
+                0.62,
+                yerr=of.std,
+                color=COLOURS[5],
+                edgecolor="black",
+                linewidth=0.5,
+                capsize=2.5,
+                error_kw={"linewidth": 0.8},
+            )
+            top = of.mean + (of.std or 0)
+            axis.annotate(f"{of.mean:.1f}", (i, top), (0, 2), textcoords="offset points", ha="center", va="bottom")
+        highest = max(of.mean + (of.std or 0) for of in drawn)
+        axis.set_ylim(0, 1.15 * highest if highest > 0 else 1)
+        axis.set_xticks(range(len(shown)), shown)
+        axis.tick_params(axis="x", length=0)
+        axis.set_ylabel(f"{metric.title[:1].upper()}{metric.title[1:]} (%)")
+        axis.spines[["top", "right"]].set_visible(False)
+        kinds = list(dict.fromkeys(of.of for of in drawn if of.std is not None))
+        meaning = (
+            f"Whiskers: ± 1 standard deviation over {' or '.join(kinds)}." if kinds else "One run each: no spread."
+        )
+        note(figure, [meaning, *warnings(experiments)])
+    panels = [
+        f"{title}: {of.mean:.2f}{'' if of.std is None else f' ± {of.std:.2f} over {of.of}'}, "
+        f"{number_of_runs(whole_seeds(experiment))}, {range_of(of.utterances)} test utterances"
+        + (f", {cut_line(experiment.recipe)}" if metric.by_segment else "")
+        for title, of, experiment in zip(titles, drawn, experiments, strict=True)
+    ]
+    text = f"{metric.title[:1].upper()}{metric.title[1:]} in percent, mean. Epoch: {SELECTION[view]}. "
+    return Picture(figure, caption_of(text, panels, experiments))

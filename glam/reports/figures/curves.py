@@ -1,0 +1,92 @@
+"""Learning curves: loss, WA and UA after each epoch."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import ArrayLike, NDArray
+
+from glam.evaluation.metrics import scores_of_all
+from glam.reports.figures.experiments import by_seed, caption_of, names, number_of_runs, warnings, whole_seeds
+from glam.reports.figures.page import PAGE, Picture, legend, look_of, note, style
+from glam.results.experiment import StoredExperiment
+from glam.results.run import StoredRun
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """One quantity after each epoch: its mean and sample standard deviation over runs, both (E,).
+
+    The deviation is None where there is only one run.
+    """
+
+    mean: NDArray[np.float64]
+    std: NDArray[np.float64] | None
+
+
+def curve(values: ArrayLike) -> Curve:
+    """The curve of (R, E) values: R runs, E epochs."""
+    runs = np.asarray(values, dtype=np.float64)
+    return Curve(runs.mean(axis=0), runs.std(axis=0, ddof=1) if len(runs) > 1 else None)
+
+
+def learning_curves(runs: Sequence[StoredRun]) -> dict[str, Curve]:
+    """Mean training loss, WA and UA (percent, of the held-out utterances) after each epoch, by their axis label.
+
+    The folds of a seed count as one run: their predictions together, and the mean of their losses.
+    """
+    seeds = list(by_seed(runs).values())
+    scores = scores_of_all(np.stack([np.sum([run.confusion for run in folds], axis=0) for folds in seeds]))
+    losses = [np.mean([[epoch.loss for epoch in run.epochs] for run in folds], axis=0) for folds in seeds]
+    return {
+        "Training loss": curve(losses),
+        "WA (%)": curve(scores.wa),
+        "UA (%)": curve(scores.ua),
+    }
+
+
+def curves(experiments: Sequence[StoredExperiment]) -> Picture:
+    """Training loss, WA and UA after each epoch: mean over runs, and a band of one standard deviation on either side.
+
+    Raises GlamError where an experiment has no finished run.
+    """
+    titles = names(experiments)
+    runs = [whole_seeds(experiment) for experiment in experiments]
+    drawn = [learning_curves(its_runs) for its_runs in runs]
+    labels = [f"{title}, {number_of_runs(its_runs)}" for title, its_runs in zip(titles, runs, strict=True)]
+    with style():
+        figure = Figure(figsize=(PAGE, 1.85), layout="constrained")
+        left, middle, right = figure.subplots(1, 3)
+        right.sharey(middle)
+        for axis, quantity in zip((left, middle, right), drawn[0], strict=True):
+            for i, its_curves in enumerate(drawn):
+                _draw_curve(axis, its_curves[quantity], i, len(drawn))
+            axis.set_ylabel(quantity)
+            axis.set_xlabel("Epoch")
+            axis.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
+            axis.grid(color="0.9", linewidth=0.5)
+            axis.spines[["top", "right"]].set_visible(False)
+        legend(figure, [Line2D([], [], label=label, **look_of(i)) for i, label in enumerate(labels)])
+        spread = any(len(by_seed(its_runs)) > 1 for its_runs in runs)
+        meaning = "Line: mean over runs; band: ± 1 standard deviation." if spread else "One run each: no spread."
+        note(figure, [f"WA and UA of the held-out utterances. {meaning}", *warnings(experiments)])
+    text = (
+        "Training loss (with mixup: of the mixed segments), and WA and UA on the held-out utterances, after each "
+        "epoch: mean over runs, band of one sample standard deviation on either side. "
+    )
+    return Picture(figure, caption_of(text, labels, experiments))
+
+
+def _draw_curve(axis: Axes, drawn: Curve, i: int, of: int) -> None:
+    epochs = np.arange(1, len(drawn.mean) + 1)
+    every = max(1, len(epochs) // 7)
+    look = look_of(i)
+    # Markers not all at the same epochs, where they would hide each other.
+    axis.plot(epochs, drawn.mean, markevery=(i * every // of, every), **look)
+    if drawn.std is not None:
+        low, high = drawn.mean - drawn.std, drawn.mean + drawn.std
+        axis.fill_between(epochs, low, high, color=look["color"], alpha=0.2, linewidth=0)

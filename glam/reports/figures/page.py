@@ -1,0 +1,150 @@
+"""Parts of all figures: sizes and letters, colours that differ in black and white too, panels, notes, files.
+
+Sizes are those of a two-column paper, and nothing is to be scaled: one column is 3.35 inches wide, both are 7, and no
+letter is smaller than 7 points.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from textwrap import fill
+from typing import Any
+
+import matplotlib
+import matplotlib.style
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from glam.files import replacing
+from glam.results.experiment import StoredExperiment
+
+COLUMN, PAGE = 3.35, 7.0  # inches
+SMALL, LARGE = 7.0, 8.0  # points
+
+# Okabe and Ito's colours (Color Universal Design, 2008) without yellow, which white paper swallows. Markers tell the
+# same apart in black and white; the two lengths have no common divisor, so that 56 pairs differ.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+MARKERS = ("o", "^", "s", "D", "v", "P", "X", "*")
+LINES = ("-", "--", "-.", ":")
+
+STYLE = {
+    "font.size": SMALL,
+    "axes.titlesize": LARGE,
+    "axes.labelsize": SMALL,
+    "xtick.labelsize": SMALL,
+    "ytick.labelsize": SMALL,
+    "legend.fontsize": SMALL,
+    "figure.titlesize": LARGE,
+    "figure.labelsize": SMALL,
+    "axes.linewidth": 0.6,
+    "pdf.fonttype": 42,  # letters stay letters, in fonts that every publisher takes
+    "savefig.dpi": 300,
+}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A drawn figure and the words that belong below it."""
+
+    figure: Figure
+    caption: str
+
+
+def write(picture: Picture, stem: Path) -> list[Path]:
+    """Write `<stem>.png` (300 dpi) and `<stem>.pdf`, each in one piece; the same runs give the same bytes.
+
+    The caption goes into both files as their description.
+    """
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    metadata: dict[str, Mapping[str, str | None]] = {
+        "png": {"Description": picture.caption, "Software": "glam"},
+        "pdf": {"Subject": picture.caption, "Creator": "glam", "CreationDate": None},
+    }
+    written = []
+    for kind, described in metadata.items():
+        path = stem.with_name(f"{stem.name}.{kind}")
+        with style(), replacing(path) as temporary:
+            picture.figure.savefig(temporary, format=kind, metadata=dict(described))
+        written.append(path)
+    return written
+
+
+def default_stem(kind: str, experiments: Sequence[StoredExperiment]) -> Path:
+    """The place of a figure if none is given: the working folder, named after what it shows."""
+    models = [re.sub(r"[^\w.+-]", "-", experiment.recipe.model.title) for experiment in experiments]
+    return Path("-".join([kind, *dict.fromkeys(models)]))
+
+
+def style() -> AbstractContextManager[None]:
+    """The style of all figures, within a block."""
+    return matplotlib.style.context(["default", STYLE])  # whatever the user's matplotlibrc says
+
+
+def pick(values: Sequence[str], i: int) -> str:
+    """The i-th value; they begin anew after the last."""
+    return values[i % len(values)]
+
+
+def columns_and_width(panels: int, least: float, margin: float) -> tuple[int, float]:
+    """Panels in a row and width of the figure: one column of the paper if all fit into one row of it."""
+    in_column, in_page = (max(1, int((width - margin) / least)) for width in (COLUMN, PAGE))
+    return (panels, COLUMN) if panels <= in_column else (min(panels, in_page), PAGE)
+
+
+def hide_rest(axes: Sequence[Axes], shown: int, across: int) -> None:
+    """Leave the places empty that have no panel."""
+    for axis in axes[shown:]:
+        axis.set_axis_off()
+    if len(axes) > shown:  # the panels above the empty places have the labels at their foot
+        for axis in axes[shown - across : len(axes) - across]:
+            axis.tick_params(labelbottom=True)
+
+
+def fold_titles(titles: Sequence[str], width: float) -> tuple[list[str], float]:
+    """The titles in lines that fit into that many inches at 8 points, and the height of the tallest."""
+    lines = [fill(title, max(8, int(width / 0.066))) for title in titles]
+    return lines, 0.12 + 0.13 * max(title.count("\n") + 1 for title in lines)
+
+
+def note(figure: Figure, lines: Sequence[str]) -> None:
+    """Write lines below the panels, which makes the figure higher."""
+    letters = int(figure.get_figwidth() / 0.057)  # the mean width of a letter at 7 points, with some to spare
+    text = "\n".join(fill(line, letters) for line in lines)
+    if text:
+        _grow(figure, 0.06 + 0.13 * (text.count("\n") + 1))
+        figure.supxlabel(text, fontsize=SMALL)
+
+
+def _grow(figure: Figure, inches: float) -> None:
+    figure.set_figheight(figure.get_figheight() + inches)
+
+
+def legend(figure: Figure, handles: Sequence[Artist]) -> None:
+    """Put the legend above the panels, which makes the figure higher."""
+    longest = max(len(str(handle.get_label())) for handle in handles)
+    across = max(1, int(figure.get_figwidth() / (0.3 + 0.065 * longest)))
+    across = min(across, len(handles))
+    _grow(figure, 0.08 + 0.16 * -(-len(handles) // across))
+    figure.legend(
+        handles=handles,
+        loc="outside upper center",
+        ncols=across,
+        frameon=False,
+        handlelength=2.6 if isinstance(handles[0], Line2D) and handles[0].get_linestyle() != "None" else 1,
+        columnspacing=1.2,
+    )
+
+
+def look_of(i: int) -> dict[str, Any]:
+    """Colour, line and marker of the i-th line."""
+    return {
+        "color": pick(COLOURS, i),
+        "linestyle": pick(LINES, i),
+        "marker": pick(MARKERS, i),
+        "linewidth": 1.1,
+        "markersize": 3.5,
+    }

@@ -1,0 +1,146 @@
+"""A trained model in one file that says of itself what it is: it is rebuilt without the experiment it came from."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glam.errors import GlamError
+from glam.models import build
+from glam.recipe import Recipe, recorded
+from glam.results.upgrade import recipe as upgraded_recipe
+from glam.splits.runs import RunKey
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from glam.learning.objective import Objective
+
+FORMAT = "2"
+
+
+@dataclass(frozen=True, eq=False)
+class SavedModel:
+    """The model of a run: recipe, shapes of its inputs' rows, weights of entrances and network.
+
+    epoch: whose weights these are, from 1.
+    """
+
+    recipe: Recipe
+    shapes: Mapping[str, tuple[int, ...]]
+    seed: int
+    epoch: int
+    objective: "Objective"
+
+    def embed(self, inputs: "Mapping[str, Tensor]") -> NDArray[np.float32]:
+        """The last hidden layer (rows, D) of rows; GlamError where the model has none."""
+        if not hasattr(self.objective.network, "embed"):
+            raise GlamError(f"the model {self.recipe.model.title} has no `embed`, which gives its last hidden layer")
+        import torch
+
+        with torch.inference_mode():
+            hidden: NDArray[np.float32] = self.objective.embed(inputs).float().cpu().numpy()
+        return hidden
+
+    def logits(self, inputs: "Mapping[str, Tensor]") -> NDArray[np.float32]:
+        """The logits (rows, C) of rows."""
+        import torch
+
+        with torch.inference_mode():
+            logits: NDArray[np.float32] = self.objective.logits(inputs).cpu().numpy()
+        return logits
+
+
+def pack_model(
+    weights: "Mapping[str, Tensor]", recipe: Recipe, shapes: Mapping[str, tuple[int, ...]], run: RunKey, epoch: int
+) -> bytes:
+    """The content of the file of a model. weights: by name, as learner.weights gives them. epoch: from 1."""
+    meta = {
+        "format": FORMAT,
+        "recipe": recipe.model_dump_json(),
+        "shapes": json.dumps({name: list(shape) for name, shape in shapes.items()}),
+        "seed": str(run.seed),
+        "epoch": str(epoch),
+    }
+    from safetensors.torch import save
+
+    kept = {name: tensor for name, tensor in weights.items() if not name.startswith("loss.")}  # which nobody asks
+    # Copies: safetensors take no tensors that share their memory, as a model's of tied weights do.
+    return save({name: tensor.detach().cpu().contiguous().clone() for name, tensor in kept.items()}, meta)
+
+
+def load_model(path: Path) -> SavedModel:
+    """The model of that file, in evaluation mode on the CPU.
+
+    Raises GlamError where the file is no such model, is damaged, or names a model of the user's own that is not there.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "pt") as file:
+            meta = dict(file.metadata() or {})
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+        recipe, shapes, weights = _described(path, meta, weights)
+        try:
+            objective = _objective(recipe, shapes, weights)
+        except GlamError as error:
+            raise GlamError(f"{path}: {error}") from None
+        objective.load_state_dict(weights)
+        return SavedModel(recipe, shapes, int(meta["seed"]), int(meta["epoch"]), objective.eval())
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        what = " ".join(str(error).split())
+        raise GlamError(f"{path}: is no saved model, or damaged ({type(error).__name__}: {what[:200]})") from None
+
+
+def _described(
+    path: Path, meta: Mapping[str, str], weights: "dict[str, Tensor]"
+) -> tuple[Recipe, dict[str, tuple[int, ...]], "dict[str, Tensor]"]:
+    """Recipe, shapes and weights as they are now, of a model of this format or the one before."""
+    settings: dict[str, Any] = json.loads(meta["recipe"])
+    if meta.get("format") == FORMAT:
+        shapes = {name: tuple(int(n) for n in shape) for name, shape in json.loads(meta["shapes"]).items()}
+        return recorded(settings, str(path)), shapes, weights
+    recipe = recorded(upgraded_recipe(settings), str(path))
+    if any(settings.normalisation != "none" for settings in recipe.inputs.values()):
+        raise GlamError(f"{path}: was saved without the normalisation that it was trained with (format 1)")
+    frequencies, frames = (int(n) for n in meta["shape"].split(","))
+    return recipe, {"audio": (frequencies, frames)}, {f"network.{name}": t for name, t in weights.items()}
+
+
+def _objective(recipe: Recipe, shapes: Mapping[str, tuple[int, ...]], weights: "Mapping[str, Tensor]") -> "Objective":
+    import torch
+    from torch import nn
+
+    from glam.learning.objective import Objective
+    from glam.models.entrances import Standardise
+
+    recipe.model.check_file()
+    with torch.random.fork_rng(devices=[]):  # the draws of weights that are replaced at once
+        network = build(recipe.model, len(recipe.corpus.classes), shapes)
+    entrances: dict[str, nn.Module] = {}
+    for name in (name for name, settings in recipe.inputs.items() if settings.normalisation != "none"):
+        mean, deviation = weights[f"entrances.{name}.mean"], weights[f"entrances.{name}.deviation"]
+        fits = all(of_value in (1, size) for of_value, size in zip(mean.shape[1:], shapes[name], strict=True))
+        if not fits or mean.shape != deviation.shape:
+            raise ValueError(f"its {name} is of shape {shapes[name]}, and {tuple(mean.shape)} is subtracted")
+        entrances[name] = Standardise(mean, deviation)
+    asked = nn.Identity()  # a model that is asked, not trained, needs no loss
+    return Objective(network, asked, recipe.model.inputs(), entrances, recipe.training.precision)
+
+
+def of_anybody(inputs: "Mapping[str, Tensor]", model: SavedModel) -> "dict[str, Tensor]":
+    """The inputs of a speaker unknown to the model: standardised, where that is by speaker, as all are together."""
+    import torch
+
+    from glam.learning.column import GROUP
+    from glam.models.entrances import Standardise
+
+    more = {}
+    for name, entrance in model.objective.entrances.items():
+        if model.recipe.inputs[name].normalisation == "speaker" and isinstance(entrance, Standardise):
+            more[name + GROUP] = torch.full((len(inputs[name]),), len(entrance.mean) - 1)
+    return {**inputs, **more}

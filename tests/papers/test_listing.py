@@ -1,0 +1,119 @@
+"""The list of all there is."""
+
+import re
+from pathlib import Path
+
+import pytest
+from papers.runs import recipe_of, store
+
+from glam.corpora import CORPORA, load_corpus
+from glam.errors import GlamError
+from glam.models import MODELS
+from glam.papers.listing import listing
+from glam.papers.paper import paper_names, read_paper
+from glam.places import index_folder
+from glam.recipe import load_recipe, recipe_names
+from glam.splits.population import population
+from glam.splits.runs import seeds
+
+
+def section(text: str, title: str) -> dict[str, list[str]]:
+    """The rows of a section by their first cell (of tables: their first two), without the headings."""
+    (body,) = re.findall(rf"^## {re.escape(title)}\n\n(.*?)(?:\n\n|\Z)", text, re.MULTILINE | re.DOTALL)
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in body.splitlines()[2:]]
+    of_table = title == "Tables"
+    return {" ".join(row[: 1 + of_table]).strip(): row[1 + of_table :] for row in rows}
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Path:
+    folder = tmp_path / "runs"
+    folder.mkdir()
+    return folder
+
+
+def test_everything_that_can_be_named_is_there(runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("IEMOCAP", raising=False)
+    text = listing(runs, tmp_path / "data")
+    assert list(section(text, "Models")) == list(MODELS)
+    assert list(section(text, "Recipes")) == list(recipe_names())
+    assert list(section(text, "Corpora")) == list(CORPORA)
+    assert section(text, f"Experiments in {runs}") == {}
+    tables = section(text, "Tables")
+    for name in paper_names():
+        paper = read_paper(name)
+        for number, printed in paper.tables.items():
+            for variant in paper.variants or ("",):
+                count, asked, caption = tables[f"{name}/{number} {variant}".strip()]
+                assert (count, caption) == ("0", printed.caption)
+                assert asked.endswith(f" x {paper.seeds}")
+
+
+def test_what_a_recipe_and_a_model_are(runs: Path, tmp_path: Path) -> None:
+    text = listing(runs, tmp_path / "data")
+    recipes = section(text, "Recipes")
+    assert recipes["glam-released"] == [
+        "glam",
+        "mfcc",
+        "segments of 1.8 s",
+        "0.20 s",
+        "50",
+        "32 segments",
+        "adam 0.001",
+        "0.5",
+    ]
+    assert recipes["apcnn-released"][:3] == ["apcnn", "spectrogram", "segments of 2 s"]
+    assert recipes["apcnn-released"][5:] == ["128 segments", "sgd 0.05", "0"]
+    models = section(text, "Models")
+    assert models["glam"][0] == ""
+    assert models["mhcnn"] == ["heads=4, hidden=64", "mhcnn-paper, mhcnn-released"]
+    assert models["aacnn-original"][0] == "dropout=0.5, dropout_at_test=False"
+
+
+def test_runs_are_counted_under_every_table_that_they_are_of(runs: Path, tmp_path: Path) -> None:
+    folder = store(runs, recipe_of("2", "GLAM"), [(64,), (60,), (61,)])
+    (folder / str(seeds()[2])).rename(folder / "7")  # of none of the hundred seeds
+    text = listing(runs, tmp_path / "data")
+    tables = section(text, "Tables")
+    assert {name: row[:2] for name, row in tables.items() if name.startswith("glam/")} == {
+        "glam/1 released": ["2", "12 x 100"],
+        "glam/1 paper": ["0", "12 x 100"],
+        "glam/2 released": ["2", "6 x 100"],
+        "glam/2 paper": ["0", "6 x 100"],
+        "glam/3 released": ["2", "7 x 100"],
+        "glam/3 paper": ["0", "7 x 100"],
+        "glam/4 released": ["2", "12 x 100"],
+        "glam/4 paper": ["0", "12 x 100"],
+    }
+    assert section(text, f"Experiments in {runs}") == {folder.name: ["glam-released", "3"]}
+
+
+def test_with_an_index_only_runs_on_this_corpus_count(runs: Path, tmp_path: Path, tiny_release: Path) -> None:
+    data = tmp_path / "data"
+    corpus = load_corpus("iemocap", tiny_release, index_folder(data, "iemocap"))
+    store(runs, recipe_of("2", "GLAM"), [(64,)])  # on another one
+    text = listing(runs, data)
+    assert section(text, "Corpora")["iemocap"] == [str(corpus.root), "40 utterances"]
+    assert section(text, "Tables")["glam/2 released"][0] == "0"
+    recipe = load_recipe("glam-released")
+    with pytest.raises(GlamError, match="too short"):  # its utterances are of about a second
+        population(corpus, recipe.corpus, recipe.cut)
+
+
+def test_what_is_not_read_yet_is_told_from_what_is_made(
+    runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IEMOCAP", "/corpora/IEMOCAP")
+    corpora = section(listing(runs, tmp_path / "data"), "Corpora")
+    assert corpora["iemocap"] == ["/corpora/IEMOCAP", "not read yet"]
+    assert corpora["synthetic"][1] == "made when first used"
+
+
+def test_what_cannot_be_read_is_named_below(runs: Path, tmp_path: Path) -> None:
+    folder = store(runs, recipe_of("2", "GLAM"), [(64,)])
+    (folder / "experiment.json").write_text("{")
+    text = listing(runs, tmp_path / "data")
+    assert section(text, f"Experiments in {runs}") == {folder.name: ["cannot be read, see below", ""]}
+    last = text.splitlines()[-1]
+    assert last.startswith(f"- {folder}: ")
+    assert "damaged" in last

@@ -1,0 +1,40 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from reports.figures.drawn import SEEDS, experiment, texts
+
+from glam.reports.figures.curves import curve, curves, learning_curves
+from glam.reports.summary import read_runs
+
+
+def test_the_spread_of_curves_is_the_sample_standard_deviation_over_runs(tmp_path: Path) -> None:
+    runs = read_runs(experiment(tmp_path / "a"))
+    of_runs = learning_curves(runs)
+    wa = np.array([[score.wa for score in run.scores] for run in runs])
+    ua = np.array([[score.ua for score in run.scores] for run in runs])
+    loss = np.array([[epoch.loss for epoch in run.epochs] for run in runs])
+    assert of_runs["WA (%)"].mean == pytest.approx(wa.mean(axis=0))
+    assert of_runs["WA (%)"].std == pytest.approx(wa.std(axis=0, ddof=1))
+    assert of_runs["Training loss"].mean == pytest.approx(loss.mean(axis=0))
+    assert of_runs["UA (%)"].mean == pytest.approx(ua.mean(axis=0))
+    assert curve([[1.0, 2.0]]).std is None
+
+
+def test_what_is_drawn_is_what_was_computed(tmp_path: Path) -> None:
+    stored = experiment(tmp_path / "a")
+    expected = learning_curves(read_runs(stored))["WA (%)"]
+    axis = curves([stored]).figure.axes[1]
+    assert axis.lines[0].get_xdata() == pytest.approx([1, 2, 3, 4])
+    assert axis.lines[0].get_ydata() == pytest.approx(expected.mean)
+    band = np.asarray(axis.collections[0].get_paths()[0].vertices)
+    assert expected.std is not None
+    assert band[:, 1].max() == pytest.approx((expected.mean + expected.std).max())
+
+
+def test_they_say_what_line_and_band_are(tmp_path: Path) -> None:
+    stored = [experiment(tmp_path / "a", "mhcnn"), experiment(tmp_path / "b", "glam", SEEDS[:1])]
+    written = texts(curves(stored).figure)
+    assert any("band: ± 1 standard deviation" in text for text in written)
+    assert {"MHCNN, 3 runs", "GLAM, 1 run"} <= set(written)
+    assert any("no spread" in text for text in texts(curves(stored[1:]).figure))

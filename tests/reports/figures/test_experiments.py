@@ -1,0 +1,88 @@
+"""What figures say of the experiments that they show."""
+
+from pathlib import Path
+
+import pytest
+from reports.figures.drawn import CLASSES, SEEDS, embedding, experiment, texts
+from reports.stored import store_failure
+
+from glam.errors import GlamError
+from glam.reports.figures.confusion import confusion
+from glam.reports.figures.curves import curves
+from glam.reports.figures.experiments import names, range_of, same_classes
+from glam.reports.figures.page import Picture
+from glam.reports.figures.reliability import reliability
+from glam.reports.figures.tsne import tsne
+from glam.splits.runs import RunKey
+
+SPACE = "\N{NO-BREAK SPACE}"
+
+
+def test_a_synthetic_corpus_and_a_control_are_named_in_every_figure(tmp_path: Path) -> None:
+    synthetic = experiment(tmp_path / "a", "glam", synthetic=True)
+    control = experiment(tmp_path / "b", "mhcnn", shuffle_labels=True)
+    both = [synthetic, control]
+    pictures: list[Picture] = [
+        confusion(both, "test"),
+        curves(both),
+        tsne(both, [embedding(), embedding()]),
+        reliability(both, "halves"),
+    ]
+    for picture in pictures:
+        drawn = " ".join(texts(picture.figure)).replace("\n", " ")
+        for place in (drawn, picture.caption):
+            assert "GLAM: SYNTHETIC CORPUS" in place
+            assert "MHCNN: CONTROL: training labels shuffled" in place
+    assert "GLAM: SYNTHETIC" not in confusion([synthetic], "test").caption
+    assert "SYNTHETIC" not in curves([experiment(tmp_path / "c")]).caption
+
+
+def test_models_that_repeat_are_told_apart(tmp_path: Path) -> None:
+    by_alpha = [experiment(tmp_path / f"{alpha}", alpha=alpha) for alpha in (0.3, 0.5)]
+    other = experiment(tmp_path / "other", "aacnn-original")
+    assert names([*by_alpha, other]) == [f"GLAM (alpha{SPACE}0.3)", f"GLAM (alpha{SPACE}0.5)", "AACNN"]
+    same = [experiment(tmp_path / name) for name in ("glam-iemocap-full-0000000a", "glam-iemocap-full-0000000b")]
+    assert names(same) == ["GLAM (0000000a)", "GLAM (0000000b)"]
+    with pytest.raises(GlamError, match="given twice"):
+        names([other, other])
+
+
+def test_a_difference_is_the_value_of_the_setting_that_makes_it(tmp_path: Path) -> None:
+    plain = experiment(tmp_path / "plain")
+    synthetic = experiment(tmp_path / "synthetic", synthetic=True)
+    assert names([plain, synthetic]) == ["GLAM (iemocap)", "GLAM (synthetic)"]
+    sgd = experiment(tmp_path / "sgd", optimizer={"name": "adam", "eps": 1e-3})
+    assert names([plain, sgd]) == [f"GLAM (eps{SPACE}1e-08)", f"GLAM (eps{SPACE}0.001)"]
+    two = experiment(tmp_path / "two", alpha=0.3, lr=1e-4)
+    assert names([plain, two]) == [
+        f"GLAM (lr{SPACE}0.001, alpha{SPACE}0.5)",
+        f"GLAM (lr{SPACE}0.0001, alpha{SPACE}0.3)",
+    ]
+
+
+def test_a_model_of_the_user_s_own_goes_by_its_file_and_name(tmp_path: Path) -> None:
+    assert names([experiment(tmp_path / "a", "/elsewhere/mine.py:net")]) == ["mine.py:net"]
+
+
+def test_failed_runs_are_left_out_and_nothing_to_draw_is_an_error(tmp_path: Path) -> None:
+    stored = experiment(tmp_path / "a", seeds=SEEDS[:2])
+    store_failure(stored, RunKey(7), "the loss of step 3 is nan")
+    assert "GLAM: 2 runs" in confusion([stored], "test").caption
+    empty = experiment(tmp_path / "b", seeds=())
+    with pytest.raises(GlamError, match="no run of it is finished"):
+        curves([empty])
+    store_failure(empty, RunKey(7), "the loss of step 3 is nan")
+    with pytest.raises(GlamError, match=r"every run of it failed .the loss of step 3"):
+        confusion([empty], "test")
+
+
+def test_classes_are_the_same_and_in_the_same_order(tmp_path: Path) -> None:
+    first, second = experiment(tmp_path / "a"), experiment(tmp_path / "b", "mhcnn")
+    assert same_classes([first, second]) == CLASSES
+    turned = experiment(tmp_path / "c", "apcnn", classes=CLASSES[::-1], epochs=1)
+    with pytest.raises(GlamError, match=r"has the classes happy, angry, sad, neutral, .* has neutral, sad, angry"):
+        same_classes([first, turned])
+
+
+def test_counts_that_differ_are_given_as_a_range() -> None:
+    assert (range_of([12]), range_of([12, 12]), range_of([13, 11, 12])) == ("12", "12", "11 to 13")

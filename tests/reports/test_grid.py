@@ -1,0 +1,53 @@
+"""Tables as text: Markdown for people, LaTeX for papers."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from glam.reports.grid import grid, latex_grid
+
+LETTERS = st.characters(codec="ascii", categories=["L", "N"], include_characters=".-+%") | st.just("±")
+CELL = st.text(LETTERS, min_size=1, max_size=8)
+
+
+def cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.split("|")[1:-1]]
+
+
+def test_a_grid_by_hand() -> None:
+    text = grid(["", "WA"], [["GLAM", "81.18±1.47"], ["MHCNN", ""]])
+    assert text.splitlines() == [
+        "|       | WA         |",
+        "|-------|------------|",
+        "| GLAM  | 81.18±1.47 |",
+        "| MHCNN |            |",
+    ]
+
+
+@given(st.integers(1, 4).flatmap(lambda n: st.lists(st.lists(CELL, min_size=n, max_size=n), min_size=2, max_size=5)))
+def test_cells_are_written_as_they_are(rows: list[list[str]]) -> None:
+    """Not as numbers: `81.10` keeps its last digit, and `1e5` is no 100000."""
+    heading, *body = rows
+    first, _, *written = grid(heading, body).splitlines()
+    assert cells(first) == heading
+    assert [cells(line) for line in written] == body
+    assert len({len(line) for line in grid(heading, body).splitlines()}) == 1
+
+
+def test_numbers_keep_their_digits() -> None:
+    row = ["81.10", "1e5", "007", "+0.00", "-"]
+    assert cells(grid(["a", "b", "c", "d", "e"], [row]).splitlines()[2]) == row
+
+
+def test_a_grid_without_rows_has_its_headings() -> None:
+    assert cells(grid(["label", "known"], []).splitlines()[0]) == ["label", "known"]
+
+
+def test_latex_rules_are_those_of_booktabs_and_commands_are_escaped() -> None:
+    text = latex_grid(["", "WA_1"], [["50 % & more", "81.10±1.00"]])
+    lines = text.splitlines()
+    assert lines[0].startswith(r"\begin{tabular}")
+    assert lines[-1] == r"\end{tabular}"
+    assert [line for line in lines if line.endswith("rule")] == [r"\toprule", r"\midrule", r"\bottomrule"]
+    assert r"WA\_1" in text
+    assert r"50 \% \& more" in text
+    assert "81.10±1.00" in text
