@@ -23,9 +23,18 @@ from glam.recipe import AUDIO, Recipe, load_recipe
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 FEATURE_BYTES = 2**28  # of made-up segments; an epoch uses them several times if it needs more
 
-# Models that no released recipe is called after: AACNN's is its authors' form, and of the release's own
-# re-implementation the release has no script; it takes what MHCNN takes.
-RECIPES = {"aacnn-original": "aacnn-released", "aacnn": "mhcnn-released"}
+# The models of the release, which alone have a counterpart in its manner, each with its recipe. AACNN's is its authors'
+# form; of its own re-implementation the release has no script: it takes what MHCNN takes.
+RECIPES = {
+    "glam": "glam-released",
+    "multi-scale": "multi-scale-released",
+    "multi-scale-mha": "multi-scale-mha-released",
+    "multi-scale-aa": "multi-scale-aa-released",
+    "apcnn": "apcnn-released",
+    "mhcnn": "mhcnn-released",
+    "aacnn": "mhcnn-released",
+    "aacnn-original": "aacnn-released",
+}
 
 
 @dataclass(frozen=True)
@@ -76,9 +85,8 @@ class Problem:
 
 def released(model: str) -> Recipe:
     """The released recipe of a model."""
-    name = RECIPES.get(model, f"{model}-released")
     # The made-up segments cannot be learnt: a small rate keeps every model's loss finite, and times are the same.
-    return load_recipe(name, [("model.name", model), ("training.lr", 1e-4), ("name", model)])
+    return load_recipe(RECIPES[model], [("model.name", model), ("training.lr", 1e-4), ("name", model)])
 
 
 def recipe_shape(recipe: Recipe) -> Shape:

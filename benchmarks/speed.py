@@ -21,13 +21,12 @@ import torch
 
 from benchmarks.engines import Workers
 from benchmarks.measure import Options, measure, measure_features
-from benchmarks.problem import CORES, matrix_rates, released
+from benchmarks.problem import CORES, RECIPES, matrix_rates, released
 from benchmarks.recordings import read_corpus
 from benchmarks.report import STRAW_MAN, draw, model_text
 from benchmarks.results import ModelResult, Row
 from glam.cli.guard import guarded, say
 from glam.errors import GlamError
-from glam.models import MODELS
 from glam.results.environment import environment
 
 MOST_RUNS = 256
@@ -105,7 +104,7 @@ def _arguments() -> argparse.Namespace:
     )
     add = parser.add_argument
     add("--device", default="cpu", help="cpu, cuda:0 or mps (cpu)")
-    add("--models", metavar="A,B", help=f"of {', '.join(MODELS)} (all)")
+    add("--models", metavar="A,B", help=f"of {', '.join(RECIPES)} (all)")
     add("--rounds", type=int, metavar="N", help="rounds that count, after one that does not (5)")
     add("--seconds", type=float, metavar="S", help="of the plain loop's training and of its evaluation in a round (1)")
     add("--runs", metavar="1,2,..", help="runs at once (1, 2, 4, ... to the cores and one more; on a GPU to 256)")
@@ -115,9 +114,9 @@ def _arguments() -> argparse.Namespace:
     add("-o", "--output", type=Path, default=Path("reports"), help="folder of speed-<device>.json and .png (reports)")
     add("--quick", action="store_true", help="only see whether it works: one model, one short round")
     args = parser.parse_args()
-    args.models = args.models.split(",") if args.models else ["mhcnn"] if args.quick else list(MODELS)
-    if unknown := [model for model in args.models if model not in MODELS]:
-        raise GlamError(f"--models {', '.join(unknown)}: the models are {', '.join(MODELS)}")
+    args.models = args.models.split(",") if args.models else ["mhcnn"] if args.quick else list(RECIPES)
+    if unknown := [model for model in args.models if model not in RECIPES]:
+        raise GlamError(f"--models {', '.join(unknown)}: the models are {', '.join(RECIPES)}")
     try:
         args.output.mkdir(parents=True, exist_ok=True)
     except OSError as error:

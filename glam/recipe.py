@@ -5,7 +5,6 @@ One file of `configs/` holds one model in one setting. `released` are the settin
 """
 
 import difflib
-import re
 import reprlib
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import permutations
@@ -24,6 +23,7 @@ from glam.named import STORED
 from glam.settings import Settings, by_name
 from glam.splits.population import AS_RELEASED, CorpusSettings
 from glam.splits.protocols import AnyProtocol, Random
+from glam.yaml_file import Loader, read_mapping
 
 AUDIO = "audio"  # the input of the models of the GLAM paper
 
@@ -168,42 +168,9 @@ def parse_override(text: str) -> tuple[str, Any]:
     if not equals or not field.strip():
         raise GlamError(f"--set {_short(text)[1:-1]}: expected section.field=value, for example --set training.lr=1e-4")
     try:
-        return field.strip(), yaml.load(value, Loader=_Loader)
+        return field.strip(), yaml.load(value, Loader=Loader)
     except (yaml.YAMLError, RecursionError, ValueError):
         raise GlamError(f"--set {field.strip()}: the value {_short(value)} is not valid YAML") from None
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML as people expect it: 1e-4 is a number, only true and false are booleans, no field stands twice."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        mapping: dict[Any, Any] = {}
-        for key_node, value_node in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if not isinstance(key, str):
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the field {key!r} is not a word", key_node.start_mark
-                )
-            if key in mapping:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the field {key!r} stands twice", key_node.start_mark
-                )
-            mapping[key] = self.construct_object(value_node, deep=True)
-        return mapping
-
-
-_RESOLVED = tuple(f"tag:yaml.org,2002:{kind}" for kind in ("bool", "int", "float", "timestamp"))
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag not in _RESOLVED]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|false|False)$"), list("tTfF"))
-_Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^(?:0|[-+]?[1-9][0-9]*)$"), list("-+0123456789"))
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?$"),
-    list("-+.0123456789"),
-)
 
 
 CORPUS = "corpus"
@@ -214,7 +181,7 @@ OTHER_WAY = {f"{part}_{way}": f"{part}_{other}" for part in PARTS for way, other
 
 def _read_recipe(path: Path, below: tuple[Path, ...]) -> dict[str, Any]:
     """The settings of a recipe file, on top of those of the recipe that it extends."""
-    settings = _located(_read_yaml(path), path.resolve().parent)
+    settings = _located(read_mapping(path, "recipe"), path.resolve().parent)
     base = settings.pop("extends", None)
     if base is None:
         return settings
@@ -242,6 +209,9 @@ def _is_file(path: Path) -> bool:
 def _merged(base: dict[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of `base` with those of `more` on top; what is chosen by another name brings its own options."""
     merged = dict(base)
+    if {"inputs", "model"} <= more.keys() and _name(more["model"]) not in (None, _name(base.get("model"))):
+        more = {**more, "inputs": _inputs_of_another_model(base.get("inputs"), more["inputs"])}
+        merged.pop("inputs", None)
     for field, value in more.items():
         merged.pop(OTHER_WAY.get(field, ""), None)
         here = merged.get(field)
@@ -256,6 +226,18 @@ def _merged(base: dict[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
                 value = _merged(here, value)
         merged[field] = value
     return merged
+
+
+def _inputs_of_another_model(base: Any, inputs: Any) -> Any:
+    """The inputs that a recipe gives with another model: those alone, each on top of the base's of that name."""
+    if not (isinstance(base, dict) and isinstance(inputs, dict)):
+        return inputs
+    return _merged({name: settings for name, settings in base.items() if name in inputs}, inputs)
+
+
+def _name(choice: Any) -> Any:
+    """The name by which something is chosen, alone or with options; None where none is given."""
+    return choice.get("name") if isinstance(choice, dict) else choice
 
 
 def _of_layout(corpus: Mapping[str, Any], name: str | None) -> dict[str, Any]:
@@ -288,23 +270,6 @@ def _located(settings: dict[str, Any], folder: Path) -> dict[str, Any]:
     if isinstance(located.get("inputs"), dict):
         located["inputs"] = {name: whole(value) for name, value in located["inputs"].items()}
     return located
-
-
-def _read_yaml(path: Path) -> dict[str, Any]:
-    try:
-        settings = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
-    except FileNotFoundError:
-        raise GlamError(f"{path}: there is no such recipe file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise GlamError(f"{path}: cannot be read ({error})") from None
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        detail = " ".join(str(error).split())
-        raise GlamError(f"{path}: not a recipe in YAML: {detail[:300]}") from None
-    if settings is None:
-        return {}
-    if not isinstance(settings, dict):
-        raise GlamError(f"{path}: expected sections with fields, found {type(settings).__name__}")
-    return settings
 
 
 def _override(settings: dict[str, Any], field: str, value: Any, given: Sequence[str]) -> None:

@@ -306,6 +306,17 @@ def test_what_is_chosen_by_another_name_brings_its_own_options(tmp_path: Path) -
     assert another.training.optimizer == Adam(name="adam")
 
 
+def test_with_another_model_the_inputs_are_those_that_are_given(tmp_path: Path) -> None:
+    base = "extends: glam-released\ninputs: {audio: {name: mfcc, coefficients: 20}}\n"
+    mine = "extends: base.yaml\nmodel: deep-cnn\ninputs: {statistics: deep-cnn}\ntraining: {alpha: 0}\n"
+    assert list(extended(tmp_path, mine=mine, base=base).inputs) == ["statistics"]
+    same = "extends: base.yaml\nmodel: mhcnn\ninputs: {audio: {normalisation: training}}\n"
+    audio = extended(tmp_path, mine=same, base=base).inputs["audio"]
+    assert (audio.options(), audio.normalisation) == ({"coefficients": 20}, "training")
+    with pytest.raises(GlamError, match="the model glam takes audio, and no statistics"):
+        extended(tmp_path, mine="extends: base.yaml\ninputs: {statistics: deep-cnn}\n", base=base)
+
+
 def test_options_are_of_what_was_chosen_by_its_name_alone(tmp_path: Path) -> None:
     recipe = extended(tmp_path, mine="extends: mhcnn-released\nmodel: {heads: 2}\n")
     assert (recipe.model.name, recipe.model.options()) == ("mhcnn", {"heads": 2})

@@ -21,6 +21,8 @@ INPUTS = {
     "fbank": "glam.inputs.spectral:Fbank",
     "logfbank": "glam.inputs.spectral:LogFbank",
     "interspeech2018": "glam.inputs.spectral:Interspeech2018",
+    "light-sernet": "glam.inputs.light_sernet:LightSernetMfcc",
+    "deep-cnn": "glam.inputs.deep_cnn:DeepCnnStatistics",
 }
 
 Shape = tuple[int, ...]

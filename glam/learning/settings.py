@@ -13,6 +13,8 @@ LARGEST = 1e30  # what an optimiser multiplies with must stay within float32
 
 LOSSES = {
     "cross-entropy": "glam.learning.losses:CrossEntropy",
+    "focal": "glam.learning.focal:Focal",
+    "head-k": "glam.learning.head_k:HeadK",
 }
 
 

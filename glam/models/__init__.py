@@ -28,6 +28,10 @@ MODELS: dict[str, str] = {
     "mhcnn": "glam.models.architectures:mhcnn",
     "aacnn": "glam.models.architectures:aacnn",
     "aacnn-original": "glam.models.architectures:aacnn_original",
+    "glrf": "glam.models.glrf:glrf",
+    "light-sernet": "glam.models.light_sernet:light_sernet",
+    "deep-cnn": "glam.models.deep_cnn:deep_cnn",
+    "drn-mhsa": "glam.models.drn_mhsa:drn_mhsa",
 }
 
 

@@ -11,13 +11,13 @@ from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
-import yaml
 from pydantic import BeforeValidator, Field, PrivateAttr, ValidationError, model_validator
 
 from glam.errors import GlamError
 from glam.evaluation.metric import METRICS, Metric, metric
 from glam.recipe import Recipe, load_recipe
 from glam.settings import Settings
+from glam.yaml_file import read_mapping
 
 FIRST = "glam"  # the paper that a table's number alone means
 
@@ -44,11 +44,6 @@ def _printed(value: Any) -> Printed:
 
 
 Cell = Annotated[Printed, BeforeValidator(_printed)]
-
-
-def _numbered(tables: Any) -> Any:
-    """Tables by the text of their number, which YAML reads as one."""
-    return {str(number): table for number, table in tables.items()} if isinstance(tables, dict) else tables
 
 
 class PaperRow(Settings):
@@ -117,7 +112,7 @@ class Paper(Settings):
     printed_on: str = "iemocap"
     seeds: int = Field(100, ge=1, le=100)
     metrics: tuple[str, ...] = Field(("wa", "ua"), min_length=1)
-    tables: Annotated[dict[str, PaperTable], BeforeValidator(_numbered)]
+    tables: dict[str, PaperTable]
     _folder: Path = PrivateAttr(Path())
 
     @model_validator(mode="after")
@@ -223,18 +218,16 @@ def read_paper(name: str) -> Paper:
         raise GlamError(
             f"there is no paper {name!r}; there are {', '.join(paper_names())}, or give a .yaml file's path"
         )
+    content = read_mapping(path, "paper")
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
         paper = Paper.model_validate({"name": path.stem, **content})
-        paper._folder = path.resolve().parent
-        return paper
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         field = ".".join(str(part) for part in first["loc"])
         where = f"{path}: {field}" if field else str(path)
         raise GlamError(f"{where}: {first['msg'].removeprefix('Value error, ')}") from None
-    except (OSError, ValueError, RecursionError, yaml.YAMLError, TypeError) as error:
-        raise GlamError(f"{path}: cannot be read as a paper ({' '.join(str(error).split())[:300]})") from None
+    paper._folder = path.resolve().parent
+    return paper
 
 
 def recipe_of(table: Table, row: PaperRow, overrides: Sequence[tuple[str, Any]] = ()) -> Recipe:

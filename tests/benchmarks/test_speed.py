@@ -16,7 +16,7 @@ import torch
 
 from benchmarks.engines import SEED, Workers, _packed_epochs, packed_steps
 from benchmarks.plain import Plain, plain_feature
-from benchmarks.problem import counts, interleaved, make_problem, recipe_shape, released
+from benchmarks.problem import RECIPES, counts, interleaved, make_problem, recipe_shape, released
 from benchmarks.results import ModelResult, Spread
 from benchmarks.speed import main, refuse_straw_men
 from glam.errors import GlamError
@@ -26,7 +26,6 @@ from glam.inputs.spectral import SpectralExtractor
 from glam.learning.batch import Batch, Step
 from glam.learning.course import initial_objective
 from glam.learning.learner import Learner
-from glam.models import MODELS
 from glam.recipe import AUDIO
 
 SPEED = Path(__file__).resolve().parents[2] / "benchmarks" / "speed.py"
@@ -130,7 +129,7 @@ def test_the_plain_loop_makes_our_steps() -> None:
     assert losses[2] < losses[0]
 
 
-@pytest.mark.parametrize("model", [name for name in MODELS if name != "apcnn"])  # whose segments are large
+@pytest.mark.parametrize("model", [name for name in RECIPES if name != "apcnn"])  # whose segments are large
 def test_a_problem_has_the_shape_of_its_recipe(model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("benchmarks.problem.FEATURE_BYTES", 2**21)
     problem = make_problem(model, "cpu", tmp_path)

@@ -110,5 +110,7 @@ def test_who_cannot_be_mapped_over_runs_is_found_out(tmp_path: Path) -> None:
     counts = model_of(tmp_path, "return self.linear(x.flatten(1)) * float(x.sum() > 0)")  # a number of each run
     why = not_packable(counts, settings, CLASSES, SHAPES, whole=False)
     assert why.startswith("the model mine.py:net cannot be mapped over runs")
+    why = not_packable(ModelSettings(name="drn-mhsa"), settings, CLASSES, SHAPES, whole=False)
+    assert why == "the model drn-mhsa cannot be mapped over runs (it has a layer LSTM)"
     ragged = TrainingSettings.model_validate({"alpha": 0, "batches": "utterances"})
     assert "differ in size" in not_packable(ModelSettings(name="glam"), ragged, CLASSES, SHAPES, whole=False)

@@ -8,6 +8,7 @@ import pytest
 import torch
 from learning.small import CPU
 from learning.test_pack import ADAM, SHAPE, objective_of
+from models.made import OF_MAPS
 from torch import Tensor, nn
 
 from glam.learning import pack as pack_module
@@ -15,7 +16,6 @@ from glam.learning.batch import Step, noise, rows_like
 from glam.learning.losses import CrossEntropy
 from glam.learning.objective import Objective
 from glam.learning.pack import Pack
-from glam.models import MODELS
 from glam.models.dropout import Dropout
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*script_method.*:DeprecationWarning")  # of torch's own compiler
@@ -80,7 +80,7 @@ def test_what_cannot_be_compiled_goes_on_without(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", OF_MAPS)
 def test_captured_steps_are_the_steps(name: str) -> None:
     captured, plain = (two_runs(name, torch.device("cuda"), False) for _ in range(2))
     plain._graphs = None

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from learning.small import CPU
+from models.made import OF_MAPS
 
 from glam.learning.batch import Batch, Data, Step, noise, rows_like
 from glam.learning.column import Column, Columns
@@ -15,7 +16,7 @@ from glam.learning.objective import Objective
 from glam.learning.pack import Lane, Pack
 from glam.learning.settings import EvaluationSettings, TrainingSettings
 from glam.learning.side_by_side import together
-from glam.models import MODELS, ModelSettings
+from glam.models import ModelSettings
 
 SHAPE = (12, 14)
 CLASSES = ("red", "green", "blue")
@@ -119,8 +120,8 @@ def side_by_side(
 
 @pytest.mark.parametrize(
     ("name", "settings"),
-    [*((name, ADAM) for name in MODELS), ("apcnn", SGD), ("multi-scale-aa", SGD), ("mhcnn", CLIPPED)],
-    ids=[*MODELS, "apcnn with sgd", "multi-scale-aa with sgd", "mhcnn clipped, some parameters decayed"],
+    [*((name, ADAM) for name in OF_MAPS), ("apcnn", SGD), ("multi-scale-aa", SGD), ("mhcnn", CLIPPED)],
+    ids=[*OF_MAPS, "apcnn with sgd", "multi-scale-aa with sgd", "mhcnn clipped, some parameters decayed"],
 )
 def test_every_run_of_a_pack_learns_what_it_learns_alone(name: str, settings: TrainingSettings, tmp_path: Path) -> None:
     path = store(tmp_path, np.float64)
@@ -142,7 +143,7 @@ def test_a_free_slot_takes_the_next_run_and_disturbs_no_other(tmp_path: Path) ->
         np.testing.assert_allclose(results[seed][0], by_itself("mhcnn", ADAM, path, seed)[0], rtol=1e-8)
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", OF_MAPS)
 def test_gradients_of_a_step_in_float32(name: str) -> None:
     # On the paper's segments. (Area attention's scores are not scaled: on a few segments of another size, float32
     # itself can be 1e-5 away from float64, whether a run is alone or not.)
@@ -204,7 +205,7 @@ def test_weights_of_another_model_are_refused() -> None:
         lane.load(objective_of("glam", ADAM, 0).state_dict(), {})
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", OF_MAPS)
 def test_in_bf16_a_pack_is_as_exact_as_a_run_alone(name: str) -> None:
     settings = TrainingSettings.model_validate(PLAIN | {"precision": "bf16"})
     objective = objective_of(name, settings, 1, torch.float32)

@@ -4,6 +4,20 @@ from typing import Any
 
 from glam.models import ModelSettings, build
 
+# Those of the GLAM paper, which take segments of any size and are in its release.
+RELEASED = (
+    "glam",
+    "multi-scale",
+    "multi-scale-mha",
+    "multi-scale-aa",
+    "apcnn",
+    "mhcnn",
+    "aacnn",
+    "aacnn-original",
+)
+
+OF_MAPS = (*RELEASED, "glrf", "light-sernet")  # those of several runs side by side, on segments of any size
+
 
 def made(name: str, classes: int, shape: tuple[int, ...], **options: Any) -> Any:
     """The model of that name, with these options. Its layers are not declared, and so it is of any type."""

@@ -1,8 +1,9 @@
 """Numbers that the project owns: logits and gradient norms of every model at weights given by a formula.
 
-`golden_forward.npz` was recorded in float64 by running this file (`python tests/models/test_golden.py`) with the
-models that gave the released implementation's recorded logits, losses and gradient norms (the parity tests of
-test_checkpoints.py). A change of it therefore calls for those tests, not for recording it anew.
+`golden_forward.npz` was recorded in float64 by running this file (`PYTHONPATH=tests python
+tests/models/test_golden.py`) with the models that gave the released implementation's recorded logits, losses and
+gradient norms (the parity tests of test_checkpoints.py). A change of it therefore calls for those tests, not for
+recording it anew.
 """
 
 from pathlib import Path
@@ -11,10 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from models.made import RELEASED
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from glam.models import MODELS, ModelSettings, build
+from glam.models import ModelSettings, build
 
 GOLDEN = Path(__file__).with_name("golden_forward.npz")
 SHAPES = {"apcnn": (40, 37), "aacnn-original": (32, 21)}
@@ -65,7 +67,7 @@ def initial() -> dict[str, NDArray[np.float32]]:
     return {"glam/initial": np.stack([layer.weight.detach().flatten()[:3].numpy() for layer in layers])}
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", RELEASED)
 def test_models_give_the_recorded_numbers(name: str) -> None:
     golden = np.load(GOLDEN)
     for key, value in numbers(name).items():
@@ -79,7 +81,7 @@ def test_the_first_seed_draws_the_recorded_initial_weights() -> None:
 
 def test_the_recorded_logits_tell_inputs_and_classes_apart() -> None:
     golden = np.load(GOLDEN)
-    for name in MODELS:
+    for name in RELEASED:
         logits = golden[f"{name}/logits"]
         assert (logits.std(axis=0) > 1e-4 * np.abs(logits).max(axis=0)).all(), name
         assert (logits.std(axis=1) > 1e-4 * np.abs(logits).max(axis=1)).all(), name
@@ -89,6 +91,6 @@ def test_the_recorded_logits_tell_inputs_and_classes_apart() -> None:
 
 if __name__ == "__main__":
     recorded: dict[str, Any] = {**initial()}
-    for model in MODELS:
+    for model in RELEASED:
         recorded |= numbers(model)
     np.savez_compressed(GOLDEN, **recorded)
