@@ -12,6 +12,8 @@ from pathlib import Path
 
 from glam.errors import GlamError
 
+GLOVE, ASR = "GLOVE", "ASR"
+
 
 def data_folder() -> Path:
     """Folder of everything derived from corpora: GLAM_DATA, else `data` beside the project."""

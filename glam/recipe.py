@@ -32,7 +32,6 @@ def _without_nulls(inputs: Any) -> Any:
     return {name: given for name, given in inputs.items() if given is not None} if isinstance(inputs, dict) else inputs
 
 
-
 class Recipe(Settings):
     """The settings of an experiment. Everything but the name is part of the experiment's identity.
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from glam.errors import GlamError
 from glam.files import only_one, write_bytes
-from glam.inputs.tokens import PADDING, UNKNOWN, Vocabulary
+from glam.inputs.tokens import UNKNOWN, Vocabulary
 from glam.progress import bar
 from glam.words import counted
 
@@ -61,7 +61,10 @@ def read_vectors(path: Path, words: Set[str]) -> WordVectors:
     promised: int | None = None
     dimension = number = 0
     try:
-        with path.open("rb") as file, bar(path.stat().st_size, f"reading {path.name}", "B", unit_scale=True) as progress:
+        with (
+            path.open("rb") as file,
+            bar(path.stat().st_size, f"reading {path.name}", "B", unit_scale=True) as progress,
+        ):
             while raw := file.readline(LONGEST_LINE):
                 number += 1
                 digest.update(raw)

@@ -20,13 +20,12 @@ from glam.inputs.cut import AnyCut, Part, Whole
 from glam.inputs.glove import WordVectors, kept_vectors, table
 from glam.inputs.inputs import Extractor, Input, Normalisation, Rows, Shape, TrainingRows
 from glam.inputs.tokens import Tags, Vocabulary, tokens, word_errors
-from glam.places import file_at, path_of
+from glam.places import ASR, GLOVE, file_at, path_of
 from glam.words import counted
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-GLOVE, ASR = "GLOVE", "ASR"  # places
 SHOWN = 12  # digits of a hash that people see
 LARGEST = 65_536
 

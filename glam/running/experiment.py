@@ -17,7 +17,7 @@ from glam.errors import GlamError
 from glam.inputs.cut import Part
 from glam.inputs.inputs import Input, Shape
 from glam.inputs.store import Store, open_store
-from glam.places import index_folder
+from glam.places import file_at, index_folder
 from glam.recipe import Recipe
 from glam.results.experiment import StoredExperiment, experiment_folder, store_experiment
 from glam.results.identity import identity
@@ -125,6 +125,12 @@ def inputs_of(recipe: Recipe, utterances: Sequence[Utterance], data: Path) -> di
         except GlamError as error:
             raise GlamError(f"inputs.{name}: {error}") from None
     return inputs
+
+
+def lacking_files(recipe: Recipe) -> list[str]:
+    """The places of files that a recipe cannot do without and that nobody has given."""
+    named = [place for settings in recipe.inputs.values() for place in settings.make().places()]
+    return [place for place in dict.fromkeys(named) if file_at(place) is None]
 
 
 def outside_of(inputs: Mapping[str, Input]) -> dict[str, dict[str, str]]:

@@ -129,9 +129,7 @@ def test_too_short_for_a_difference_is_said() -> None:
     assert utterance_mfcc(voice(1), UtteranceMfcc(differences=0)).shape == (32, 1)
 
 
-@pytest.mark.parametrize(
-    "wrong", [{"hop": 0}, {"coefficients": 129}, {"differences": 3}], ids=str
-)
+@pytest.mark.parametrize("wrong", [{"hop": 0}, {"coefficients": 129}, {"differences": 3}], ids=str)
 def test_settings_that_cannot_be(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         UtteranceMfcc(**wrong)
