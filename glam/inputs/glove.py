@@ -32,8 +32,8 @@ class WordVectors:
     """The vectors of the words that were asked for.
 
     words: those that the file has, sorted. array: (n, d) float32, a row for each. lower_case: those of them that it
-    has in lower case only. dimension: d. lines: how many words the whole file has. sha256: of the file, hexadecimal. name:
-    the file's.
+    has in lower case only. dimension: d. lines: how many words the whole file has. sha256: of the file, hexadecimal.
+    name: the file's.
     """
 
     words: tuple[str, ...]
@@ -126,7 +126,7 @@ def kept_vectors(path: Path, words: Set[str], folder: Path) -> WordVectors:
 def _kept(path: Path) -> WordVectors | None:
     """The vectors that were kept; None where there are none, or no whole ones."""
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
             words = tuple(bytes.fromhex(str(word)).decode(errors="surrogatepass") for word in arrays["words"])
             array, lower, (name, lines, digest) = arrays["array"], arrays["lower_case"], arrays["about"]
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):

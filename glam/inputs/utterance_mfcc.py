@@ -106,9 +106,9 @@ class _Features(Extractor):
 def utterance_mfcc(samples: NDArray[np.float32], of: UtteranceMfcc, longest: int | None = None) -> NDArray[np.float32]:
     """Coefficients, first and second differences (size, frames) float32 of one utterance, or its first `longest` ones.
 
-    samples: (n,) in [-1, 1] at 16 kHz, n of 1 or more. Frames and spectra exist for CHUNK frames at a time, and decibels
-    of as many frames as are given back, however long the utterance is: the rest only has a maximum, which the floor
-    hangs on.
+    samples: (n,) in [-1, 1] at 16 kHz, n of 1 or more. Frames and spectra exist for CHUNK frames at a time, and
+    decibels of as many frames as are given back, however long the utterance is: the rest only has a maximum, which the
+    floor hangs on.
 
     Raises GlamError for an utterance of fewer frames than a difference is taken over.
     """

@@ -63,7 +63,7 @@ class Vectors(Input):
         return []
 
     def look_through(self, utterances: Sequence[Utterance], folder: Path) -> None:
-        """The embeddings of these utterances; GlamError where some are missing, or are frames where pooled are meant."""
+        """The file's embeddings; GlamError where some utterance has none, or they are frames where pooled are meant."""
         path = path_of(self.place, "embeddings of the utterances (.npz, .npy, .csv or Kaldi's text .ark)")
         self.file = path, path.stat().st_mtime_ns if path.is_file() else 0
         embeddings = _read(*self.file)

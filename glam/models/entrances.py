@@ -67,7 +67,7 @@ def fitted(
         of_row, of_each = group[chosen], torch.full((len(chosen),), float(each), dtype=torch.float64)
         if lengths is not None and time_axis is not None:
             part = part.masked_fill(beyond(lengths[chosen], part, time_axis), 0)
-            of_each *= lengths[chosen] / part.shape[1 + time_axis]
+            of_each = lengths[chosen].double()  # positions that count, of each coefficient
         count.index_add_(0, of_row, of_each)
         sums = (part.sum(axes[0]), part.square().sum(axes[0])) if axes else (part, part.square())
         total.index_add_(0, of_row, sums[0].flatten(1))

@@ -38,8 +38,8 @@ FIRST = ("speaker", "session", "dialogue", "scenario", "recording")  # the order
 def groups_of(utterances: Sequence[Utterance]) -> Groups:
     """Groups of these utterances, in their order. Identical recordings go by the name of the first of them.
 
-    A corpus with words has texts, too: the same tokens in the same order are the same text, whatever its case. They go by
-    a hash, as transcriptions may not be passed on with results; those of a corpus's own go by its names.
+    A corpus with words has texts, too: the same tokens in the same order are the same text, whatever its case. They go
+    by a hash, as transcriptions may not be passed on with results; where a corpus names its texts, by these names.
     """
     first: dict[str, str] = {}
     recordings = [first.setdefault(utterance.sha256, utterance.id) for utterance in utterances]
