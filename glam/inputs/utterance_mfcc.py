@@ -6,8 +6,9 @@ Savitzky-Golay filter over 9 frames. An utterance is cut afterwards: its differe
 """
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -58,6 +59,7 @@ class UtteranceMfcc(Input):
                 raise ValueError(f"{name}: given {given[name]}, expected {least} to {most}")
         self.coefficients, self.frame, self.hop, self.differences = coefficients, frame, hop, differences
         self.window, self.pad_mode = window, pad_mode
+        self.samples: tuple[int, ...] = ()  # of each utterance of the corpus
 
     @property
     def size(self) -> int:
@@ -79,6 +81,16 @@ class UtteranceMfcc(Input):
     def padded(self, cut: AnyCut) -> bool:
         """True: zeros fill up what is shorter."""
         return True
+
+    def look_through(self, utterances: Sequence[Utterance], folder: Path) -> None:
+        """The lengths of the utterances."""
+        self.samples = tuple(utterance.samples for utterance in utterances)
+
+    def remarks(self, cut: AnyCut) -> tuple[str, ...]:
+        """A line on how many utterances are cut."""
+        longer = sum(samples > cut.samples for samples in self.samples)
+        limit = cut.samples / RATE
+        return (f"sound: {longer} of {counted(len(self.samples), 'utterance')} are longer than {limit:g} s, cut there",)
 
     def extractor(self, cut: AnyCut, device: str = "cpu") -> Extractor:
         """See Input. Computed on the CPU, whatever the device."""

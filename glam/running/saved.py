@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +36,7 @@ class SavedModel:
     seed: int
     epoch: int
     objective: "Objective"
-    remembered: Mapping[str, Mapping[str, Any]]
+    remembered: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def input(self, name: str) -> Input:
         """The input of that name, with what is remembered of it; GlamError where it is of a file that is not there."""

@@ -1,5 +1,6 @@
 """MFCC of whole utterances: against recorded values, against librosa, and in pieces."""
 
+import tracemalloc
 import warnings
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,10 @@ import torch
 from numpy.typing import NDArray
 
 from glam.corpora.audio import read_audio
+from glam.corpora.utterances import Utterance
 from glam.errors import GlamError
 from glam.inputs import utterance_mfcc as module
+from glam.inputs.cut import Segments, Whole
 from glam.inputs.utterance_mfcc import UtteranceMfcc, utterance_mfcc
 
 BOUND = 2e-3
@@ -133,3 +136,43 @@ def test_too_short_for_a_difference_is_said() -> None:
 def test_settings_that_cannot_be(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         UtteranceMfcc(**wrong)
+
+
+def test_what_is_cut_is_what_all_of_it_begins_with() -> None:
+    for seconds in (0.5, 1.2, 1.49, 1.5, 3.0):  # with the differences' neighbours beyond the cut, and without
+        longest = int(seconds * 100)
+        whole = utterance_mfcc(voice(), DEFAULT)
+        np.testing.assert_allclose(utterance_mfcc(voice(), DEFAULT, longest), whole[:, :longest], rtol=0, atol=1e-5)
+
+
+def test_a_row_is_cut_or_padded_and_its_length_goes_beside(tmp_path: Path) -> None:
+    cut = Whole(name="whole", longest=1)
+    assert DEFAULT.shape(cut) == (96, 100)
+    utterances = [Utterance(name, "neu", "s", "", samples=n) for name, n in (("long", 24_000), ("short", 8_000))]
+    for utterance, frames in zip(utterances, (100, 51), strict=True):
+        samples = voice(utterance.samples)
+        ((row, length),) = DEFAULT.extractor(cut)(utterance, samples, "train")
+        assert length is not None
+        assert length.tolist() == [frames]
+        np.testing.assert_allclose(row[0, :, :frames], utterance_mfcc(samples, DEFAULT)[:, :frames], atol=1e-5)
+        assert (row[0, :, frames:] == 0).all()
+    made = UtteranceMfcc()
+    made.look_through(utterances, tmp_path)
+    assert made.remarks(cut) == ("sound: 1 of 2 utterances are longer than 1 s, cut there",)
+    with pytest.raises(GlamError, match="^brief: a recording of 100 samples has 1 frame"):
+        list(DEFAULT.extractor(cut)(Utterance("brief", "neu", "s", "", samples=100), voice(100), "train"))
+    with pytest.raises(ValueError, match="set cut to whole"):
+        DEFAULT.shape(Segments(name="segments"))
+
+
+def test_memory_does_not_grow_with_the_utterance() -> None:
+    def peak(seconds: int) -> int:
+        samples = np.zeros(seconds * 16_000, dtype=np.float32)
+        tracemalloc.start()
+        utterance_mfcc(samples, DEFAULT, 750)
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return most
+
+    peak(1)  # what is made once
+    assert peak(120) < peak(20) + 100_000
