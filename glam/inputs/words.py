@@ -191,8 +191,12 @@ class Words(Input):
 
     def _of_vectors(self, split: Sequence[tuple[str, ...]]) -> str:
         if self.vectors is None:
-            why = "none was asked for" if self.embeddings == "random" else f"no file of GloVe's is given ({GLOVE})"
-            return f"RANDOM EMBEDDINGS of {self.dimension} numbers ({why}): nothing here compares with printed numbers"
+            why = (
+                "none was asked for"
+                if self.embeddings == "random"
+                else f"no file of GloVe's is given (--file {GLOVE}=PATH)"
+            )
+            return f"RANDOM EMBEDDINGS of {self.dimension} numbers: {why}"
         words = set(self.vectors.words)
         total = sum(map(len, split))
         of_all = sum(token in words for text in split for token in text)

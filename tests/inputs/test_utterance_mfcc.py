@@ -159,7 +159,7 @@ def test_a_row_is_cut_or_padded_and_its_length_goes_beside(tmp_path: Path) -> No
     made = UtteranceMfcc()
     made.look_through(utterances, tmp_path)
     assert made.remarks(cut) == ("sound: 1 of 2 utterances are longer than 1 s, cut there",)
-    with pytest.raises(GlamError, match="^brief: a recording of 100 samples has 1 frame"):
+    with pytest.raises(GlamError, match=r"^brief: a recording of 100 samples has 1 frame"):
         list(DEFAULT.extractor(cut)(Utterance("brief", "neu", "s", "", samples=100), voice(100), "train"))
     with pytest.raises(ValueError, match="set cut to whole"):
         DEFAULT.shape(Segments(name="segments"))

@@ -73,8 +73,7 @@ def test_without_a_file_of_vectors_it_says_so(tmp_path: Path) -> None:
     made = words(tmp_path)
     assert made.unlike_print() == "random embeddings"
     assert made.remarks(WHOLE)[-1] == (
-        "RANDOM EMBEDDINGS of 300 numbers (no file of GloVe's is given (GLOVE)): nothing here compares with printed "
-        "numbers"
+        "RANDOM EMBEDDINGS of 300 numbers: no file of GloVe's is given (--file GLOVE=PATH)"
     )
 
 
