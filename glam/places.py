@@ -62,7 +62,7 @@ def file_at(name: str) -> Path | None:
 
 
 def path_of(name: str, what: str) -> Path:
-    """The same; GlamError, which says what the file is, where none is given."""
+    """The file that goes by that name; GlamError, which says what it is (`what`), where none is given."""
     path = file_at(name)
     if path is None:
         raise GlamError(

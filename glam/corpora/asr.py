@@ -15,7 +15,7 @@ MODEL = "model"  # a third column that a file may have
 
 @dataclass(frozen=True)
 class Transcripts:
-    """What a recogniser heard.
+    """Transcripts of a recogniser.
 
     texts: by utterance id; a text may be empty. models: the recognisers that the file names, sorted. sha256: of the
     file, in hexadecimal.

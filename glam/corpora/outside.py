@@ -12,7 +12,7 @@ NAMED = 3  # missing ids that a message names
 
 
 def content_of(path: Path) -> bytes:
-    """What is in a file; GlamError where it cannot be read or is empty."""
+    """The content of a file; GlamError where it cannot be read or is empty."""
     try:
         content = path.read_bytes()
     except OSError as error:

@@ -186,7 +186,7 @@ def _csv(path: Path, content: bytes) -> Iterator[Row]:
 
 
 def _names_columns(cells: Sequence[str]) -> bool:
-    """Whether a first row names the columns: by no number at all or, as pandas does, by 0, 1, 2, ..."""
+    """True where a first row names the columns: by no number at all or, as pandas does, by 0, 1, 2, ..."""
     first, *others = cells
     numbered = others == [str(i) for i in range(len(others))] and first.strip().lower() in ("", "id", "utterance")
     return numbered or not any(map(_is_number, others))

@@ -116,7 +116,7 @@ class Words(Input):
         if not any(texts):
             raise GlamError(
                 "the input words needs what is said, and the corpus has no transcription of any utterance. Give those "
-                "of a speech recogniser: ASR=<file>.csv, and the option transcripts asr."
+                "of a speech recogniser (--file ASR=PATH), and set the option transcripts to asr."
             )
         self.texts = dict(zip(ids, texts, strict=True))
         self.vocabulary = Vocabulary.of(_tokenised(texts, self.tags))
@@ -125,7 +125,7 @@ class Words(Input):
         if self.vectors and self.vectors.dimension != self.dimension:
             raise GlamError(
                 f"{path}: its vectors have {self.vectors.dimension} numbers, and the recipe asks for "
-                f"{self.dimension}; set inputs.<name>.dimension={self.vectors.dimension}, or give another file"
+                f"{self.dimension}; set the option dimension to {self.vectors.dimension}, or give another file"
             )
 
     def outside(self) -> Mapping[str, str]:

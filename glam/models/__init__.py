@@ -50,7 +50,7 @@ class ModelSettings(Chosen):
         return self.source().signature().positional[1:]
 
     def taken(self, present: Collection[str]) -> tuple[str, ...]:
-        """Those of its inputs that are present, in order."""
+        """Names of its inputs that are present, in order."""
         return tuple(name for name in self.inputs() if name in present)
 
     def optional_inputs(self) -> frozenset[str]:

@@ -129,7 +129,7 @@ class Classifier(nn.Module):
 
 
 class SoundBranch(nn.Module):
-    """What the sound gives: its statistics, and the speaker embedding as it is, if the model has one."""
+    """The half that hears: its statistics, and the speaker embedding as it is, if the model has one."""
 
     def __init__(self, audio: Shape, speaker: Shape | None, pooling: Pooling, padding: Padding) -> None:
         super().__init__()
@@ -147,7 +147,7 @@ class SoundBranch(nn.Module):
 
 
 class WordBranch(nn.Module):
-    """What the words give: the statistics of their maps, SWEM, and the maps themselves to attend to."""
+    """The half that reads: the statistics of their maps, SWEM, and the maps themselves to attend to."""
 
     def __init__(self, words: Shape, pooling: Pooling, with_swem: bool, padding: Padding) -> None:
         super().__init__()
@@ -345,7 +345,7 @@ def text_cnn(
 
 
 def _statistics(pooling: Pooling) -> int:
-    """How many statistics of a filter there are."""
+    """Number of statistics of a filter."""
     return {"spu": 3, "max": 1}[pooling]
 
 

@@ -1,5 +1,5 @@
-"""What a saved model is given to predict an utterance that is in no corpus: a recording and, where it has such inputs,
-the words and vectors.
+"""Utterances that are in no corpus, as a saved model is asked about them: a recording and, where it has such inputs,
+words and vectors.
 
 The rows are made by the code that made those of training.
 """
@@ -27,7 +27,7 @@ NOBODY = "the recording"  # the id of an utterance that is in no corpus
 
 @dataclass(frozen=True, eq=False)
 class Given:
-    """What is given of one utterance.
+    """An utterance as it is given.
 
     samples: (n,) float32 in [-1, 1], 16 kHz. words: what is said; "" where nothing is. vectors: by the name of the
     input, (d,) or frames (T, d).

@@ -187,7 +187,9 @@ def test_random_embeddings_and_other_files_make_other_experiments(
     place = with_vectors.inputs["words"].vocabulary.ids()["alone"]  # type: ignore[attr-defined]
     assert embedded.table[place].tolist() == [5, 4, 3, 2, 1]
     (tmp_path / "glove.txt").write_text("fine 1 2 3\n")
-    with pytest.raises(GlamError, match=r"inputs\.words: .*have 3 numbers, and the recipe asks for 5; set inputs"):
+    with pytest.raises(
+        GlamError, match=r"inputs\.words: .*have 3 numbers, and the recipe asks for 5; set the option dimension to 3"
+    ):
         prepared(release, tmp_path)
 
 
