@@ -36,12 +36,12 @@ def index_folder(data: Path, name: str) -> Path:
 def corpus_root(name: str) -> Path:
     """Folder in which the corpus of that name lies.
 
-    The synthetic corpus lies in the data folder. For any other, it is the environment variable with the name
+    The synthetic corpora lie in the data folder. For any other, it is the environment variable with the name
     of the corpus (`iemocap`: IEMOCAP) or its file (`mine.py:read`: MINE), else the constant of that name in path.py.
     Raises GlamError where neither is given. Whether the folder exists is left to whoever reads it.
     """
-    if name == "synthetic":
-        return data_folder() / "synthetic"
+    if name.startswith("synthetic"):
+        return data_folder() / name
     variable = Path(name.rpartition(":")[0] or name).stem.upper()
     if root := _from_environment(variable):
         return root

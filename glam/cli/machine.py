@@ -72,21 +72,19 @@ def folders(args: argparse.Namespace) -> tuple[Path, Path]:
 
 
 def corpus_folder(name: str, datadir: Path | None, data: Path) -> Path:
-    """The folder of the corpus of that name; makes the synthetic one if it is not there yet."""
+    """The folder of the corpus of that name; makes a synthetic one if it is not there yet."""
     if datadir is not None:
         return datadir
-    from glam.places import corpus_root
+    from glam.corpora.made import MADE, make
+    from glam.corpora.synthetic_asr import make_transcripts
+    from glam.places import ASR, corpus_root, file_at
 
-    if name == "synthetic":
-        from glam.corpora.synthetic import make_corpus
-        from glam.corpora.synthetic_asr import make_transcripts
-        from glam.places import ASR, file_at
-
-        root = data / "synthetic"
+    if name in MADE:
+        root = data / name
         if not root.is_dir():
-            say(f"making the synthetic corpus in {root}")
-        make_corpus(root)  # keeps a complete one, refuses a folder of something else
-        if file_at(ASR) is None:
+            say(f"making the corpus {name} in {root}")
+        make(name, root)  # keeps a complete one, refuses a folder of something else
+        if name == "synthetic" and file_at(ASR) is None:
             transcripts = root.with_name("synthetic-asr.csv")
             make_transcripts(transcripts)
             os.environ[ASR] = str(transcripts)
