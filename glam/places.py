@@ -1,7 +1,8 @@
 """Places of things: the corpora that are read, and the two folders that are written.
 
 Environment variables say so, all of them optional: IEMOCAP (the licensed corpus), GLAM_DATA (what is derived
-from corpora: indexes and features) and GLAM_RUNS (results).
+from corpora: indexes and features) and GLAM_RUNS (results); and, for recipes that read files beside a corpus, GLOVE
+(word vectors), ASR (transcripts of a recogniser) and XVECTORS (embeddings of utterances).
 """
 
 import ast
@@ -10,6 +11,8 @@ from hashlib import sha256
 from pathlib import Path
 
 from glam.errors import GlamError
+
+GLOVE, ASR = "GLOVE", "ASR"
 
 
 def data_folder() -> Path:
@@ -48,6 +51,25 @@ def corpus_root(name: str) -> Path:
         f"where {variable} lies is not known: the environment variable {variable} is not set and path.py "
         f"names no folder. Set {variable}=/path/to/the/release or write the path into path.py."
     )
+
+
+def file_at(name: str) -> Path | None:
+    """The file beside a corpus that goes by that name: the environment variable, else the constant of path.py."""
+    if path := _from_environment(name):
+        return path
+    constant = _written_in_path_py(name)
+    return _absolute(constant) if constant else None
+
+
+def path_of(name: str, what: str) -> Path:
+    """The file that goes by that name; GlamError, which says what it is (`what`), where none is given."""
+    path = file_at(name)
+    if path is None:
+        raise GlamError(
+            f"{name} is not given, the file with {what}: say --file {name}=/path/to/it, set the environment variable "
+            f"{name}, or write the path into path.py."
+        )
+    return path
 
 
 def _written_in_path_py(variable: str) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Self, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, Field, ValidationError, ValidationInfo, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError, ValidationInfo, model_validator
 
 from glam.errors import GlamError
 from glam.inputs.cut import PARTS, AnyCut, Segments, Whole
@@ -28,15 +28,19 @@ from glam.yaml_file import Loader, read_mapping
 AUDIO = "audio"  # the input of the models of the GLAM paper
 
 
+def _without_nulls(inputs: Any) -> Any:
+    return {name: given for name, given in inputs.items() if given is not None} if isinstance(inputs, dict) else inputs
+
+
 class Recipe(Settings):
     """The settings of an experiment. Everything but the name is part of the experiment's identity.
 
-    inputs: by the name that the model's signature has for them.
+    inputs: by the name that the model's signature has for them; null leaves out the one of a recipe below.
     """
 
     name: str = Field("custom", min_length=1)
     corpus: Annotated[CorpusSettings, by_name("iemocap")] = CorpusSettings()
-    inputs: dict[str, Annotated[InputSettings, by_name("mfcc")]] = Field(
+    inputs: Annotated[dict[str, Annotated[InputSettings, by_name("mfcc")]], BeforeValidator(_without_nulls)] = Field(
         default_factory=lambda: {AUDIO: InputSettings(name="mfcc")}
     )
     cut: AnyCut = Segments(name="segments")
@@ -71,6 +75,12 @@ class Recipe(Settings):
             raise ValueError(
                 "training.batches and cut disagree: with cut whole every row is an utterance, so batches are of "
                 "segments (of rows)"
+            )
+        if training.patience and not self.split.own_validation:
+            raise ValueError(
+                "training.patience and split disagree: a run that stops once the scores no longer rise must look at "
+                f"utterances that it is not tested on, and {self.split.name} holds none of its own for validation; use "
+                "another protocol (k-fold with validation next), or set training.patience to 0"
             )
         if training.class_weights != "none" and "weight" not in training.loss.source().signature().positional:
             raise ValueError(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from glam.cli.flags import add_flags, place
 from glam.cli.guard import guarded
-from glam.cli.machine import corpus_folder
+from glam.cli.machine import corpus_folder, take_files
 from glam.cli.stored import find
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def figure(argv: Sequence[str] | None = None) -> int:
     tsne = kinds.add_parser(
         "tsne", help="t-SNE of the last hidden layer on held-out utterances (Figure 3); needs saved models"
     )
-    add_flags(tsne, "datadir", "data-folder")
+    add_flags(tsne, "file", "datadir", "data-folder")
     curves = kinds.add_parser("curves", help="loss, WA and UA after each epoch, with the spread over runs")
     for kind in (confusion, tsne, curves, reliability, bars):
         kind.add_argument(
@@ -95,6 +95,7 @@ def _tsne(args: argparse.Namespace, experiments: "Sequence[StoredExperiment]") -
     from glam.reports.figures.experiments import names
     from glam.reports.figures.tsne import tsne
 
+    take_files(args)
     names(experiments)
     for experiment in experiments:
         first_saved(experiment)  # all that is missing is said before any long work

@@ -65,6 +65,16 @@ FLAGS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
             "help": "where the corpus lies (for iemocap: IEMOCAP in the environment, else path.py)",
         },
     ),
+    "file": (
+        ("--file",),
+        {
+            "action": "append",
+            "default": [],
+            "metavar": "NAME=PATH",
+            "help": "a file that recipes with words or vectors read: GLOVE=, ASR=, XVECTORS=; repeatable (the "
+            "environment, else path.py)",
+        },
+    ),
     "gpu": (
         ("-g", "--gpu"),
         {"type": int, "metavar": "N", "help": "number of the GPU, -1 = CPU (the first GPU there is, else the CPU)"},

@@ -55,6 +55,15 @@ def computed(machine: "Resources", precision: str) -> str:
     return f"{machine.device}, {precision}, {counted(machine.threads, 'CPU thread')} a run, {machine.described()}"
 
 
+def take_files(args: argparse.Namespace) -> None:
+    """Take note of the files beside the corpus that --file gives: they go before the environment's."""
+    for given in args.file:
+        name, equals, path = given.partition("=")
+        if not (equals and path.strip() and name.isidentifier() and name.isupper()):
+            raise GlamError(f"--file {given}: expected NAME=PATH, for example --file GLOVE=glove.840B.300d.txt")
+        os.environ[name] = path
+
+
 def folders(args: argparse.Namespace) -> tuple[Path, Path]:
     """The folders of runs and of data."""
     from glam.places import data_folder, runs_folder
@@ -67,13 +76,18 @@ def corpus_folder(name: str, datadir: Path | None, data: Path) -> Path:
     if datadir is not None:
         return datadir
     from glam.corpora.made import MADE, make
-    from glam.places import corpus_root
+    from glam.corpora.synthetic_asr import make_transcripts
+    from glam.places import ASR, corpus_root, file_at
 
     if name in MADE:
         root = data / name
         if not root.is_dir():
             say(f"making the corpus {name} in {root}")
         make(name, root)  # keeps a complete one, refuses a folder of something else
+        if name == "synthetic" and file_at(ASR) is None:
+            transcripts = root.with_name("synthetic-asr.csv")
+            make_transcripts(transcripts)
+            os.environ[ASR] = str(transcripts)
         return root
     try:
         return corpus_root(name)

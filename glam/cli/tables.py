@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from glam.cli.flags import MACHINE, USUALLY, add_flags, place
 from glam.cli.guard import guarded, say
-from glam.cli.machine import board, computed, corpus_folder, folders, resources, say_elsewhere, say_problems
+from glam.cli.machine import board, computed, corpus_folder, folders, resources, say_elsewhere, say_problems, take_files
 from glam.errors import GlamError
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def table(argv: Sequence[str] | None = None) -> int:
     add("--report", action="store_true", help="train nothing: only read what is there")
     add("-o", "--output", type=place, metavar="FOLDER", help="write Markdown, LaTeX, CSV and JSON there as well")
     add("--corpus", metavar="NAME", help="the corpus (iemocap)")
-    add_flags(parser, "set", "precision", "metric", "datadir", *MACHINE)
+    add_flags(parser, "set", "precision", "metric", "file", "datadir", *MACHINE)
     usually = f"that of the printed table: of GLAM's Table 4 validation, of the others {USUALLY}"
     add_flags(
         parser, "select", help=f"epoch that counts: test, halves, validation or last, as in glam report ({usually})"
@@ -81,6 +81,7 @@ def _table(args: argparse.Namespace) -> None:
     if args.precision is not None:
         fields.append(("training.precision", args.precision))
     fields += [parse_override(text) for text in args.set]
+    take_files(args)
     known = list(seeds())
     count = wanted.paper.seeds if args.runs is None else args.runs
     if not 1 <= count <= len(known):
@@ -90,7 +91,7 @@ def _table(args: argparse.Namespace) -> None:
     more = [metric(name) for name in args.metric]
     rows = rows_of(wanted, fields, args.rows, args.add)
     corpus = _indexed(rows, args.datadir, data) if args.report else _train(args, wanted, rows, chosen)
-    report = table_report(wanted, rows, fields, Stored(runs, corpus), chosen, args.select, more)
+    report = table_report(wanted, rows, fields, Stored(runs, corpus, data), chosen, args.select, more)
     print(markdown(report))
     if args.output is not None:
         for path in write_files(report, args.output):
@@ -135,13 +136,18 @@ def _train(args: argparse.Namespace, wanted: "Table", rows: "Sequence[Row]", see
     from glam.corpora import load_corpus
     from glam.papers.tables import distinct
     from glam.places import index_folder
-    from glam.running.experiment import Places, experiment_on
+    from glam.running.experiment import Places, experiment_on, lacking_files
 
     runs, data = folders(args)
     name = _corpus_of(rows)
     root = corpus_folder(name, args.datadir, data)
     labels = {id(row.recipe): row.label for row in rows if row.recipe is not None}
-    recipes = [row.recipe for row in rows if row.recipe is not None]
+    recipes = [row.recipe for row in rows if row.recipe is not None and not lacking_files(row.recipe)]
+    for row in rows:
+        if row.recipe is not None and (lacking := lacking_files(row.recipe)):
+            say(f"not run    {row.label}: no file is given for {', '.join(lacking)} (--file {lacking[0]}=PATH)")
+    if not recipes:
+        raise GlamError("no row can be trained: each lacks a file, as said above")
     precision = recipes[0].training.precision
     machine = resources(args, precision)
     corpus = load_corpus(name, root, index_folder(data, name))

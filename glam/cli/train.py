@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from glam.cli.flags import MACHINE, add_flags, place
 from glam.cli.guard import guarded, say
-from glam.cli.machine import board, computed, corpus_folder, folders, resources, say_elsewhere, say_problems
+from glam.cli.machine import board, computed, corpus_folder, folders, resources, say_elsewhere, say_problems, take_files
 from glam.cli.release_flags import add_release_flags, notes, overrides, with_config
 from glam.errors import GlamError
 
@@ -40,7 +40,7 @@ def train(argv: Sequence[str] | None = None, prog: str = "glam train") -> int:
         help="weights to keep: of no, the last, the best epoch (none)",
     )
     add("--verify-corpus", action="store_true", help="hash every audio file and stored feature again")
-    add_flags(parser, "set", "protocol", "precision", "select", *(flag for flag in MACHINE if flag != "gpu"))
+    add_flags(parser, "set", "protocol", "precision", "select", "file", *(flag for flag in MACHINE if flag != "gpu"))
     add_release_flags(parser)
 
     def work() -> None:
@@ -63,6 +63,7 @@ def _train(args: argparse.Namespace) -> None:
         fields.append(("split.name", args.protocol))
     fields += [parse_override(text) for text in args.set]
     recipe = load_recipe(args.recipe, fields)
+    take_files(args)
     asked = _seeds(args)
     runs, data = folders(args)
     places = Places(corpus_folder(recipe.corpus.name, args.datadir, data), data, runs)
@@ -149,6 +150,8 @@ def _banner(
     say_problems(experiment.corpus)
     if experiment.corpus.synthetic:
         say(f"           {SYNTHETIC}")
+    for line in experiment.stored.remarks:
+        say(f"input      {line}")
     say(f"device     {computed(machine, recipe.training.precision)}")
     say(f"runs       {len(asked)}, of which {len(asked) - len(missing)} are stored already")
     say(f"results    {experiment.folder}")

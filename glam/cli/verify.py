@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from glam.cli.flags import add_flags, place
 from glam.cli.guard import guarded, say
-from glam.cli.machine import corpus_folder, device
+from glam.cli.machine import corpus_folder, device, take_files
 from glam.cli.stored import find
 from glam.errors import GlamError
 
@@ -30,7 +30,7 @@ def verify(argv: Sequence[str] | None = None) -> int:
     add = parser.add_argument
     add("run", type=place, help="<experiment>/<seed>: its folder, or that in the runs folder")
     add("--epochs", type=int, metavar="N", help="only the first N, which do not depend on how many follow (all)")
-    add_flags(parser, "datadir", "data-folder", "runs-folder")
+    add_flags(parser, "file", "datadir", "data-folder", "runs-folder")
     add_flags(parser, "gpu", help="number of the GPU, -1 = CPU (the kind of device that it was trained on)")
     return guarded(lambda: _verify(parser.parse_args(argv)), "the stored run is as it was")
 
@@ -52,6 +52,7 @@ def _verify(args: argparse.Namespace) -> int:
     if stored.failed is None:
         stored.predictions()  # damage is said before anything long
     data = args.data_folder or data_folder()
+    take_files(args)
     corpus = corpus_folder(original.recipe.corpus.name, args.datadir, data)
     expect_torch()
     with TemporaryDirectory(prefix="glam-verify-") as temporary:
@@ -78,6 +79,11 @@ def _experiment(original: "StoredExperiment", places: "Places", epochs: int | No
     experiment = prepare(recipe, places)
     current, recorded = dict(experiment.stored.identity), dict(original.identity)
     corpora = current.pop("corpus_digest"), recorded.pop("corpus_digest", None)
+    if current.pop("outside", {}) != recorded.pop("outside", {}):
+        raise GlamError(
+            f"{original.folder}: its inputs read other files beside the corpus (or other words of it) than those that "
+            f"were recorded: {'; '.join(original.remarks)}. Give them with --file NAME=PATH."
+        )
     if current != recorded:
         raise GlamError(
             f"{original.folder}: its recipe means other settings to this version of glam than to the recorded"

@@ -3,8 +3,10 @@
 An input is a class, by name below or of a file of the user's own. Its keyword-only parameters are its options.
 """
 
-from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar, Literal
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +15,9 @@ from glam.corpora.utterances import Utterance
 from glam.errors import GlamError
 from glam.inputs.cut import AnyCut, Part, Segments
 from glam.named import Chosen
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 INPUTS = {
     "mfcc": "glam.inputs.spectral:Mfcc",
@@ -23,23 +28,48 @@ INPUTS = {
     "interspeech2018": "glam.inputs.spectral:Interspeech2018",
     "light-sernet": "glam.inputs.light_sernet:LightSernetMfcc",
     "deep-cnn": "glam.inputs.deep_cnn:DeepCnnStatistics",
+    "utterance-mfcc": "glam.inputs.utterance_mfcc:UtteranceMfcc",
+    "words": "glam.inputs.words:Words",
+    "vectors": "glam.inputs.vectors:Vectors",
 }
+Normalisation = Literal["none", "training", "speaker"]
+Needs = Literal["recording", "words", "vector"]
 
 Shape = tuple[int, ...]
 Rows = tuple[NDArray[Any], NDArray[np.int64] | None]
 """Rows (n, *shape) of an utterance, and how much of each is not padding (n,), where the cut pads."""
 
 
+@dataclass(frozen=True, eq=False)
+class TrainingRows:
+    """The rows of an input that a run trains on: all that an entrance may be fitted on.
+
+    values: (N, *shape), rows of the corpus. rows: (n,) int64, those of the run's training utterances, which alone are
+    to be read. lengths: (N,) int64, how much of each row is not padding; None where rows have none. speakers: (N,)
+    int64, who speaks in each row, of so many as `count` says. seed: of what is drawn.
+    """
+
+    values: "Tensor"
+    rows: "Tensor"
+    lengths: "Tensor | None"
+    speakers: "Tensor"
+    count: int
+    seed: int
+
+
 class Input:
     """An input: what a model sees of an utterance. A user's own overrides `row`, and whatever else is not as here.
 
     dtype: of what is kept. copies: augmented copies of the training utterances beside the recordings. time_axis: the
-    axis of a row along which time runs (None: it has none); normalisation is of all else.
+    axis of a row along which time runs (None: it has none); normalisation is of all else. needs: what of an utterance
+    its rows are made of. normalises: whether its rows are numbers that can be normalised.
     """
 
     dtype: str = "<f4"
     copies: int = 0
     time_axis: int | None = None
+    needs: Needs = "recording"
+    normalises: bool = True
 
     def row(self, samples: NDArray[np.float32]) -> NDArray[Any]:
         """The input of one row of the cut: an array of the same shape for the same number of samples."""
@@ -57,9 +87,70 @@ class Input:
         """Everything about an utterance that its rows depend on: where any of it changes, they are computed anew."""
         return [utterance.sha256]
 
+    def padded(self, cut: AnyCut) -> bool:
+        """True where padding fills up rows of the cut, so that lengths go beside them."""
+        return False
+
+    def look_through(self, utterances: Sequence[Utterance], folder: Path) -> None:
+        """Take in what is to be known of a corpus before any row is made, such as its vocabulary.
+
+        utterances: all that rows will be made of. folder: what took long to read may be kept there. Raises GlamError
+        where something is missing that the rows need.
+        """
+
+    def places(self) -> tuple[str, ...]:
+        """Names of the places (see glam/places.py) of files beside the corpus that it cannot do without."""
+        return ()
+
     def outside(self) -> Mapping[str, str]:
-        """Hashes of files beside the corpus that decide about the rows, by what they are."""
+        """Hashes, by what they are of, of whatever decides about rows or entrance beside recordings and settings."""
         return {}
+
+    def remarks(self, cut: AnyCut) -> tuple[str, ...]:
+        """Lines for the head of a report, on what was looked through."""
+        return ()
+
+    def unlike_print(self) -> str:
+        """The reason why numbers cannot be compared with printed ones; empty where they can."""
+        return ""
+
+    def entered(self, shape: Shape) -> Shape:
+        """The shape of a row behind the entrance, which is what the network sees."""
+        return shape
+
+    def entrance(self, training: TrainingRows, normalisation: Normalisation) -> "nn.Module | None":
+        """The module before the network with what is fitted on the training part; None where nothing is."""
+        if normalisation == "none":
+            return None
+        import torch
+
+        from glam.models.entrances import fitted
+
+        speakers, groups = training.speakers, training.count + 1  # the last is of all speakers together
+        if normalisation == "training":
+            speakers, groups = torch.zeros_like(speakers), 1
+        return fitted(training.values, training.rows, speakers, groups, self.time_axis, training.lengths)
+
+    def restored(self, state: "Mapping[str, Tensor]", shape: Shape) -> "nn.Module":
+        """The entrance of a saved model, by the state that it had; ValueError where that cannot be of such rows."""
+        from glam.models.entrances import Standardise
+
+        mean, deviation = state["mean"], state["deviation"]
+        fits = len(mean.shape) == len(shape) + 1 and all(
+            size in (1, of_row) for size, of_row in zip(mean.shape[1:], shape, strict=True)
+        )
+        if not fits or mean.shape != deviation.shape:
+            raise ValueError(f"rows are of shape {shape}, and {tuple(mean.shape)} is subtracted")
+        return Standardise(mean, deviation, self.time_axis)
+
+    def remembered(self) -> dict[str, Any]:
+        """Plain data that a saved model keeps of what was looked through, to make rows of other utterances."""
+        return {}
+
+    def recall(self, remembered: Mapping[str, Any]) -> None:
+        """Take in what a saved model kept; ValueError where it is not such."""
+        if remembered:
+            raise ValueError(f"{', '.join(remembered)}: nothing that this input remembers")
 
 
 class Extractor:
@@ -99,7 +190,7 @@ class InputSettings(Chosen):
     kind: ClassVar[str] = "input"
     ours: ClassVar[Mapping[str, str]] = INPUTS
 
-    normalisation: Literal["none", "training", "speaker"] = "none"
+    normalisation: Normalisation = "none"
 
     def make(self) -> Input:
         """The input itself. Raises GlamError where an option has a value that it does not take."""
@@ -108,4 +199,6 @@ class InputSettings(Chosen):
             made: Input = make(**self.options())
         except ValueError as error:
             raise GlamError(f"{self.title}: {error}") from None
+        if self.normalisation != "none" and not made.normalises:
+            raise GlamError(f"{self.title}: normalisation is {self.normalisation}, but its rows are no measurements")
         return made

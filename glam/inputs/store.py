@@ -77,6 +77,7 @@ def open_store(
     *,
     copy: int = 0,
     device: str = "cpu",
+    known: Input | None = None,
 ) -> Store:
     """The store of these utterances and settings in `folder`, extracted now if it is not there.
 
@@ -85,11 +86,12 @@ def open_store(
         part: whether the rows are to train on or to test on, which the cut may make differ.
         copy: 0 for the recordings; from 1, the augmented copies of that number (augmentation.py).
         device: where features are computed.
+        known: the input that these settings make, where it has looked through the corpus already.
 
     Memory stays bounded whatever the corpus. Several processes may ask at once: one extracts, the others wait.
     Raises GlamError where a recording has changed since it was indexed, or where the folder cannot take the store.
     """
-    wanted = _Wanted(root, tuple(utterances), settings, settings.make(), cut, part, copy, device)
+    wanted = _Wanted(root, tuple(utterances), settings, known or settings.make(), cut, part, copy, device)
     base = folder / "features" / f"{wanted.title}-{wanted.key[:16]}"
     if (store := _read(base, wanted)) is not None:
         return store

@@ -1,6 +1,6 @@
 """Data of a run and of its steps."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -96,8 +96,7 @@ def noise(rows: int, like: Mapping[str, Tensor], classes: int, mixed: bool, devi
     return Batch(inputs, place % classes, place, mixing)
 
 
-def rows_like(shapes: Mapping[str, tuple[int, ...]], lengths: bool = False) -> dict[str, Tensor]:
-    """Inputs without rows, for `noise`. shapes: of a row of each; lengths: whether lengths go beside."""
+def rows_like(shapes: Mapping[str, tuple[int, ...]], lengths: Collection[str] = ()) -> dict[str, Tensor]:
+    """Inputs without rows, for `noise`. shapes: of a row of each; lengths: the inputs whose lengths go beside."""
     like = {name: torch.zeros(0, *shape) for name, shape in shapes.items()}
-    beside = {name + LENGTH: torch.zeros(0, dtype=torch.int64) for name, shape in shapes.items() if len(shape) > 1}
-    return like | (beside if lengths else {})
+    return like | {name + LENGTH: torch.zeros(0, dtype=torch.int64) for name in lengths}

@@ -19,13 +19,18 @@ ROWS = 6  # of three utterances
 
 
 def check(
-    model: ModelSettings, training: TrainingSettings, classes: tuple[str, ...], shapes: Mapping[str, Shape], whole: bool
+    model: ModelSettings,
+    training: TrainingSettings,
+    classes: tuple[str, ...],
+    shapes: Mapping[str, Shape],
+    whole: bool,
+    lengths: frozenset[str] = frozenset(),
 ) -> None:
     """GlamError, naming what disagrees, where training could not begin.
 
-    shapes: of a row of each input. whole: whether rows are whole utterances, whose lengths go beside.
+    shapes: of a row of each input, as the network sees it. whole: whether rows are whole utterances. lengths: the
+    inputs whose rows are padded, so that lengths go beside.
     """
-    lengths = frozenset(name for name, shape in shapes.items() if whole and len(shape) > 1)
     check_shape(model, len(classes), shapes, lengths)
     settings = training.loss
     try:
@@ -41,7 +46,12 @@ def check(
 
 
 def not_packable(
-    model: ModelSettings, training: TrainingSettings, classes: tuple[str, ...], shapes: Mapping[str, Shape], whole: bool
+    model: ModelSettings,
+    training: TrainingSettings,
+    classes: tuple[str, ...],
+    shapes: Mapping[str, Shape],
+    whole: bool,
+    lengths: frozenset[str] = frozenset(),
 ) -> str:
     """The reason why runs cannot be trained as one pack; empty where they can. For the parameters see `check`."""
     if isinstance(training.batches, ByUtterances):
@@ -50,7 +60,7 @@ def not_packable(
     for module in objective.network.modules():
         if isinstance(module, torch.nn.RNNBase):  # whatever the device of this check makes of it
             return f"the model {model.title} cannot be mapped over runs (it has a layer {type(module).__name__})"
-    batch = noise(2, rows_like(shapes, whole), len(classes), training.alpha > 0, "cpu")
+    batch = noise(2, rows_like(shapes, lengths), len(classes), training.alpha > 0, "cpu")
     try:
         with warnings.catch_warnings():
             # What has no rule for several runs, torch computes for one after another, with a warning.

@@ -77,7 +77,7 @@ def initial_objective(
     weighted = training.class_weights == "share" and targets is not None
     weight = share_weights(targets.cpu(), len(classes)) if weighted and targets is not None else None
     loss = loss_of(training.loss, classes, weight)
-    return Objective(network, loss, model.inputs(), entrances, training.precision)
+    return Objective(network, loss, model.taken(shapes), entrances, training.precision)
 
 
 def course(
@@ -90,16 +90,18 @@ def course(
     state: RunState,
     after_step: Callable[[int], None],
     after_epoch: Callable[[], None],
+    stop_early: Callable[[], bool] = lambda: False,
 ) -> Steps:
     """The course of a run: brings `state` from where it stands to the end of the last epoch.
 
     It yields each step that is to be taken, and is sent its loss; who takes the steps, one run at a time (`alone`) or
     those of many together, makes no difference to the run. activation: of the loss. after_step(epoch) is called after
-    every step and may raise to interrupt; after_epoch() after every evaluation. Raises NotFinite where the loss of an
+    every step and may raise to interrupt; after_epoch() after every evaluation. stop_early: asked before every epoch
+    whether the one before was the last. Raises NotFinite where the loss of an
     epoch is not finite.
     """
     rates = learning_rates(settings)
-    while state.epoch < settings.epochs:
+    while state.epoch < settings.epochs and not stop_early():
         draws = draw_epoch(seed, state.epoch, data.train_counts, settings.batches, settings.alpha)
         clock = time.perf_counter()
         for batch in data.batches(draws, learner.device, state.step):

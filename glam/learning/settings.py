@@ -96,6 +96,7 @@ class TrainingSettings(Settings):
 
     lr: initial learning rate, which `schedule` changes after every epoch. weight_decay: of the parameters whose names
         begin with one of `decayed`; () for all.
+    patience: epochs without a better (WA+UA)/2 on the validation utterances after which a run stops; 0: it never does.
     clip_norm: the norm to which the gradient of a step is cut; 0 leaves it as it is.
     alpha: of mixup's Beta(alpha, alpha); 0 switches mixup off (section 3.3).
     class_weights: `share` weighs a class's loss by 1 - its share of the training utterances' segments.
@@ -106,6 +107,7 @@ class TrainingSettings(Settings):
     """
 
     epochs: int = Field(50, ge=1, le=100_000)
+    patience: int = Field(0, ge=0)
     batches: AnyBatches = BySegments(name="segments")
     optimizer: AnyOptimizer = Adam(name="adam")
     lr: float = Field(1e-3, gt=0, le=LARGEST)

@@ -8,7 +8,7 @@ module takes the inputs in that order and gives logits (rows, classes).
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from glam.errors import GlamError
@@ -32,6 +32,10 @@ MODELS: dict[str, str] = {
     "light-sernet": "glam.models.light_sernet:light_sernet",
     "deep-cnn": "glam.models.deep_cnn:deep_cnn",
     "drn-mhsa": "glam.models.drn_mhsa:drn_mhsa",
+    "mscnn-spu": "glam.models.mscnn:mscnn_spu",
+    "mscnn-spu-att": "glam.models.mscnn:mscnn_spu_att",
+    "audio-cnn": "glam.models.mscnn:audio_cnn",
+    "text-cnn": "glam.models.mscnn:text_cnn",
 }
 
 
@@ -44,6 +48,10 @@ class ModelSettings(Chosen):
     def inputs(self) -> tuple[str, ...]:
         """The names of the inputs that the model takes, in order: its positional parameters after the classes."""
         return self.source().signature().positional[1:]
+
+    def taken(self, present: Collection[str]) -> tuple[str, ...]:
+        """Names of its inputs that are present, in order."""
+        return tuple(name for name in self.inputs() if name in present)
 
     def optional_inputs(self) -> frozenset[str]:
         """The inputs that the model can do without."""

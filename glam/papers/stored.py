@@ -9,7 +9,8 @@ from glam.errors import GlamError
 from glam.recipe import Recipe
 from glam.results.experiment import EXPERIMENT, StoredExperiment, experiment_folder, read_experiment, stem
 from glam.results.identity import FORMAT, canonical_json, identity
-from glam.splits.population import Composition, population
+from glam.running.experiment import inputs_of, lacking_files, outside_of
+from glam.splits.population import Composition, Population, population
 
 
 @dataclass(frozen=True)
@@ -31,15 +32,16 @@ class Stored:
     """The runs folder, in which experiments are looked for.
 
     corpus: the experiments on this corpus. None, where no index says what the corpus holds: whatever experiments
-    have the settings, provided that they are all on one corpus.
+    have the settings, provided that they are all on one corpus. data: the folder of what is derived from corpora; with
+    it, of experiments that read files beside the corpus, the one with the files that are given now.
     damaged: the folders that were looked into and cannot be read, and why.
     """
 
-    def __init__(self, runs: Path, corpus: Corpus | None) -> None:
-        self.runs, self.corpus = runs, corpus
+    def __init__(self, runs: Path, corpus: Corpus | None, data: Path | None = None) -> None:
+        self.runs, self.corpus, self.data = runs, corpus, data
         self.damaged: dict[Path, str] = {}
         self._read: dict[Path, StoredExperiment | None] = {}
-        self._populations: dict[str, tuple[str, Composition] | None] = {}
+        self._populations: dict[str, Population | None] = {}
 
     def find(self, recipe: Recipe) -> StoredRecipe:
         """The experiment of a recipe, in this format or else in an earlier one; GlamError where that is ambiguous."""
@@ -57,9 +59,13 @@ class Stored:
         known = self._population(self.corpus, recipe)
         if known is None:
             return StoredRecipe(None, None, tuple(experiment.folder for experiment in same))
-        corpus_digest, composition = known
-        place = experiment_folder(self.runs, recipe, identity(recipe.scientific(), corpus_digest))
-        here = [experiment for experiment in same if experiment.identity["corpus_digest"] == corpus_digest]
+        composition = known.facts()
+        here = [experiment for experiment in same if experiment.identity["corpus_digest"] == known.digest]
+        outside: dict[str, dict[str, str]] = {}
+        if self.data and any("outside" in experiment.identity for experiment in here) and not lacking_files(recipe):
+            outside = outside_of(inputs_of(recipe, known.stored, self.data))
+            here = [experiment for experiment in here if experiment.identity.get("outside", {}) == outside]
+        place = experiment_folder(self.runs, recipe, identity(recipe.scientific(), known.digest, outside))
         here.sort(key=lambda experiment: (-experiment.format, not experiment.seeds()))
         mine = here[0] if here else None
         others = tuple(experiment.folder for experiment in same if experiment not in here)
@@ -84,14 +90,12 @@ class Stored:
             if experiment is not None and canonical_json(experiment.recipe.scientific()) == wanted
         ]
 
-    def _population(self, corpus: Corpus, recipe: Recipe) -> tuple[str, Composition] | None:
-        """Digest and composition of a recipe's set; None where the corpus has none, and so there are no runs."""
+    def _population(self, corpus: Corpus, recipe: Recipe) -> Population | None:
+        """A recipe's set; None where the corpus has none, and so there are no runs."""
         key = recipe.corpus.model_dump_json() + recipe.cut.model_dump_json()
         if key not in self._populations:
             try:
-                people = population(corpus, recipe.corpus, recipe.cut)
+                self._populations[key] = population(corpus, recipe.corpus, recipe.cut)
             except GlamError:
                 self._populations[key] = None
-            else:
-                self._populations[key] = people.digest, people.facts()
         return self._populations[key]

@@ -111,6 +111,8 @@ def _score_grids(report: TableReport) -> list[Grid]:
         groups[-2:] = [groups[-2] + groups[-1]]  # a metric without printed columns takes little room
     grids = [_scores(report, group, first=i == 0) for i, group in enumerate(groups)]
     grids += [_optimism(report)] if report.view == "test" else []
+    over_folds = _over_folds(report)
+    grids += [over_folds] if over_folds[1] else []
     return grids + ([_elsewhere(report)] if report.table.printed.elsewhere else [])
 
 
@@ -156,6 +158,8 @@ def _there(row: RowReport) -> str:
         return PRINTED_ONLY
     if row.scored:
         return str(len(row.scored))
+    if row.lacking:
+        return f"no {', '.join(row.lacking)}"
     return DAMAGED if row.stored.damaged else INCOMPLETE if row.results else NO_RUNS
 
 
@@ -176,6 +180,17 @@ def _optimism(report: TableReport) -> Grid:
             cells += [_ours(ours), _ours(honest), "" if points is None else signed(points)]
         rows.append(cells)
     return headings, rows
+
+
+def _over_folds(report: TableReport) -> Grid:
+    """The first metrics as means over the folds, as many papers have them, beside those of the folds together."""
+    shown = report.metrics[:TOGETHER]
+    rows = []
+    for row in report.rows:
+        values = {of.name: row.over_folds(of) for of in shown}
+        if any(values.values()):
+            rows.append([row.row.label, *(_ours(summarise(values[of.name])) for of in shown)])
+    return ["", *(f"{of.title}, mean over folds" for of in shown)], rows
 
 
 def _sets(report: TableReport) -> Grid:
@@ -243,6 +258,10 @@ def note_lines(report: TableReport) -> list[str]:
             if any(comparison.holds is not None for row in report.rows for comparison in row.metrics.values())
             else []
         )
+    inputs = dict.fromkeys(
+        line for row in report.rows if row.stored.experiment is not None for line in row.stored.experiment.remarks
+    )
+    lines += inputs
     lines += _other_sources(report)
     lines += printed.notes
     lines += [f"{row.row.label}: {row.row.printed.note}" for row in report.rows if row.row.printed.note]
@@ -255,6 +274,13 @@ def note_lines(report: TableReport) -> list[str]:
             for seed, names in row.missing.items()
         ]
         lines += _absent(row)
+        if row.lacking:
+            lines.append(
+                f"{row.row.label}: not trained, as no file is given for {', '.join(row.lacking)}: say --file "
+                f"{row.lacking[0]}=PATH"
+            )
+        if row.unlike_print:
+            lines.append(f"{row.row.label}: {row.unlike_print.upper()}: not compared with the print")
         experiment = row.stored.experiment
         if experiment is not None and experiment.format != FORMAT:
             lines.append(

@@ -19,13 +19,14 @@ from glam.papers.paper import PaperRow, Printed, Table, metrics_of, recipe_of
 from glam.papers.stored import Stored, StoredRecipe
 from glam.progress import bar
 from glam.recipe import Recipe, load_recipe
-from glam.reports.folds import outcomes, pool
+from glam.reports.folds import fold_values, outcomes, pool
 from glam.reports.sharing import protocol_line
 from glam.reports.summary import read_runs
 from glam.reports.views import Outcome, Result, View, honest_results, optimism, result, value
 from glam.results.experiment import StoredExperiment
 from glam.results.identity import canonical_json
 from glam.results.run import StoredRun
+from glam.running.experiment import lacking_files
 from glam.splits.population import EVERYTHING, Composition
 from glam.splits.protocols import AnyProtocol
 from glam.splits.runs import RUNS, RunKey
@@ -120,6 +121,11 @@ class RowReport:
     missing: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
 
     @property
+    def unlike_print(self) -> str:
+        """The reason why its numbers cannot be compared with printed ones, if there is one."""
+        return self.stored.experiment.unlike_print if self.stored.experiment else ""
+
+    @property
     def test_utterances(self) -> tuple[int, ...]:
         """The numbers of utterances that the scores are over: one, unless runs differ."""
         return tuple(sorted({outcome.utterances for outcome in self.scored}))
@@ -133,6 +139,18 @@ class RowReport:
     def keys(self) -> tuple[RunKey, ...]:
         """The runs that are stored, failed ones last."""
         return (*(RunKey(result.seed, result.fold) for result in self.results), *(run.key for run in self.failed))
+
+    @property
+    def lacking(self) -> list[str]:
+        """The places of files that it could not be trained without, and that nobody has given."""
+        return [] if self.stored.experiment or self.row.recipe is None else lacking_files(self.row.recipe)
+
+    def over_folds(self, metric: Metric) -> list[float]:
+        """A value of the metric for each fold; none where there are no folds, or it means nothing of a single one."""
+        experiment = self.stored.experiment
+        if experiment is None or not self.folds or not self.scored or experiment.split.single_class:
+            return []
+        return fold_values(experiment, pool(experiment, self.results), metric)
 
     def optimism(self, name: str) -> float | None:
         """Points that choosing the epoch on the test set adds to a metric; None where it was not chosen there."""
@@ -266,7 +284,8 @@ def _compared(rows: Sequence[RowReport], metrics: Sequence[Metric], whole: bool,
         for of in metrics:
             printed = row.row.printed.printed.get(of.name)
             values = [value(outcome, of) for outcome in row.scored]
-            cells[row.row.label, of.name] = _comparison(values, printed, whole, assumed)
+            comparable = whole and not row.unlike_print
+            cells[row.row.label, of.name] = _comparison(values, printed, comparable, assumed)
     tested = [key for key, comparison in cells.items() if comparison.p is not None]
     adjusted = holm(np.array([cells[key].p for key in tested], dtype=np.float64))
     for key, p in zip(tested, adjusted.tolist(), strict=True):

@@ -148,4 +148,9 @@ def _data(experiment: StoredExperiment, recipe: "Recipe", run: RunKey, corpus: P
             f"{corpus}: not the corpus that {experiment.folder} was trained on (its utterances, labels or audio "
             "differ). Say where that one lies with --datadir."
         )
+    if prepared.stored.identity.get("outside", {}) != experiment.identity.get("outside", {}):
+        raise GlamError(
+            f"{experiment.folder}: its inputs were made with other files beside the corpus (or other words of it): "
+            f"{'; '.join(experiment.remarks)}. Give them with --file NAME=PATH."
+        )
     return run_data(job(prepared, Resources("cpu", 1, 1, 60)), run)

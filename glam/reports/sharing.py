@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from glam.evaluation.baselines import majority_of_group
 from glam.evaluation.metrics import Scores, confusion_matrix, scores_of
 from glam.results.experiment import StoredExperiment
-from glam.splits.groups import Groups
+from glam.splits.groups import TEXT, Grouping, Groups
 from glam.splits.protocols import AnyProtocol
 from glam.splits.runs import RunKey
 from glam.splits.splits import Split
@@ -26,9 +26,15 @@ SHARED = {
     "dialogues": "dialogue",
     "scenarios": "scenario",
     "recordings": "recording",
+    "texts": TEXT,
 }
 EVERYTHING = "the majority class"
-REFERENCES = {EVERYTHING: "", "the majority of its scenario": "scenario", "the majority of its dialogue": "dialogue"}
+REFERENCES = {
+    EVERYTHING: "",
+    "the majority of its scenario": "scenario",
+    "the majority of its dialogue": "dialogue",
+    "the majority of its text": TEXT,
+}
 
 
 @dataclass(frozen=True)
@@ -80,6 +86,8 @@ def look_through(protocol: AnyProtocol, groups: Groups, targets: Ints, classes: 
     splits = [protocol.split(groups, run) for run in runs]
     everyone = np.arange(len(targets))
     codes = {name: grouping.codes for name, grouping in groups.items() if any(grouping.names)}
+    if TEXT in codes:
+        codes[TEXT] = _apart(groups[TEXT])
     overlaps = {"utterances": _overlap(everyone, splits)}
     overlaps |= {name: _overlap(codes[of], splits) for name, of in SHARED.items() if of in codes}
     codes[""] = np.zeros_like(everyone)
@@ -95,7 +103,7 @@ def audit_line(sharing: Sharing) -> str:
     shared = [
         f"{_number(overlap.both)} of {_number(overlap.test)} {name}"
         for name, overlap in sharing.overlaps.items()
-        if name in ("speakers", "dialogues", "scenarios")
+        if name in ("speakers", "dialogues", "scenarios", "texts")
     ]
     if twins := sharing.overlaps.get("recordings"):
         shared.append(f"{_number(twins.both)} identical recordings")
@@ -117,6 +125,14 @@ def protocol_line(experiment: StoredExperiment, runs: Sequence[RunKey]) -> str:
         return protocol.title
     sharing = look_through(protocol, experiment.groups, experiment.targets, len(experiment.classes), runs)
     return f"{protocol.title}; {audit_line(sharing)}"
+
+
+def _apart(grouping: Grouping) -> Ints:
+    """The codes of a grouping, of which each utterance that nothing is known of has one of its own."""
+    codes = grouping.codes.copy()
+    unknown = np.flatnonzero(np.array([not name for name in grouping.names])[codes])
+    codes[unknown] = len(grouping.names) + np.arange(len(unknown))
+    return np.unique(codes, return_inverse=True)[1].astype(np.int64)
 
 
 def _overlap(codes: Ints, splits: Sequence[Split]) -> Overlap:

@@ -96,6 +96,7 @@ def report(
         ]
     lines += [f"runs: {len(results)}" + _per_run(results)]
     lines += _about_folds(experiment, results) if experiment.folds else []
+    lines += _stopped_early(experiment, finished)
     if failed:
         lines += [
             f"FAILED, not averaged: {counted(len(failed), 'run')}; " + "; ".join(f"{r.key}: {r.failed}" for r in failed)
@@ -111,6 +112,7 @@ def report(
         *([OPTIMISM] if honest else []),
         PURE.format(cut=cut_line(experiment.recipe)),
         f"corpus: {composition_line(experiment.composition)}",
+        *experiment.remarks,
     ]
     lines += absences(experiment, results)
     lines += [f"computed: {computed_on(runs)}"] if runs else []
@@ -133,6 +135,8 @@ def heading(experiment: StoredExperiment) -> str:
         lines.append(SYNTHETIC)
     if experiment.format != FORMAT:
         lines.append(f"FORMAT {experiment.format}: stored by an earlier version; it is only read, never trained on")
+    if experiment.unlike_print:
+        lines.append(f"{experiment.unlike_print.upper()}: nothing here compares with printed numbers.")
     if experiment.recipe.training.shuffle_labels:
         lines.append("CONTROL: the training labels were shuffled; scores show chance.")
     return "\n".join(lines)
@@ -294,6 +298,20 @@ def _grid(rows: Mapping[str, Sequence[str]], headers: Sequence[str]) -> str:
 def _interval(values: Sequence[float], ratio: float) -> str:
     interval = interval_of_mean(values, ratio=ratio)
     return f"{max(interval.low, 0):.2f} to {min(interval.high, 100):.2f}" if interval else "-"
+
+
+def _stopped_early(experiment: StoredExperiment, runs: Sequence[StoredRun]) -> list[str]:
+    """A line on how long runs were trained that stop once the scores no longer rise."""
+    training = experiment.recipe.training
+    if not training.patience or not runs:
+        return []
+    epochs = [len(run.epochs) for run in runs]
+    early = sum(count < training.epochs for count in epochs)
+    return [
+        f"training: {min(epochs)} to {max(epochs)} epochs of at most {training.epochs}; {early} of "
+        f"{counted(len(runs), 'run')} stopped after {training.patience} without a better (WA+UA)/2 on the validation "
+        "utterances"
+    ]
 
 
 def _about_folds(experiment: StoredExperiment, results: Sequence[Result]) -> list[str]:

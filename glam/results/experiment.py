@@ -44,7 +44,8 @@ class StoredExperiment:
     """An experiment's folder: what all its runs share.
 
     groups: what its utterances belong to; empty where it was stored before that was kept. folds: what each fold of a
-    seed is tested on, by name; () for protocols without folds.
+    seed is tested on, by name; () for protocols without folds. remarks: lines for the head of a report, on its inputs.
+    unlike_print: why its numbers cannot be compared with printed ones; empty where they can.
     """
 
     folder: Path
@@ -55,6 +56,8 @@ class StoredExperiment:
     targets: NDArray[np.int64]
     groups: Mapping[str, Grouping] = field(default_factory=dict)
     folds: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+    unlike_print: str = ""
 
     @property
     def name(self) -> str:
@@ -123,6 +126,8 @@ def store_experiment(experiment: StoredExperiment) -> None:
             "utterances": len(experiment.ids),
             "folds": experiment.folds,
         }
+        if stored is None and experiment.remarks:
+            content |= {"remarks": experiment.remarks, "unlike_print": experiment.unlike_print}
         experiment.folder.mkdir(parents=True, exist_ok=True)
         if not holds:  # new, damaged, or from before what utterances belong to was kept
             write_bytes(experiment.folder / UTTERANCES, table)
@@ -183,6 +188,8 @@ def read_experiment(folder: Path) -> StoredExperiment:
             targets=np.array([index[row["class"]] for row in rows], dtype=np.int64),
             groups={name: Grouping.of([row[name] for row in rows]) for name in kinds},
             folds=tuple(str(name) for name in content.get("folds", ())),
+            remarks=tuple(str(line) for line in content.get("remarks", ())),
+            unlike_print=str(content.get("unlike_print", "")),
         )
     except (OSError, KeyError, TypeError, ValueError, AttributeError, csv.Error) as error:
         raise GlamError(f"{folder}: {EXPERIMENT} or {UTTERANCES}: {damaged(error)} {_ANEW}") from None

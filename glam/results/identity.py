@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any
 
 # Raised when a default of any setting, or the meaning of one, changes: old runs keep their identity.
@@ -13,9 +14,13 @@ def canonical_json(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
-def identity(settings: dict[str, Any], corpus_digest: str) -> dict[str, Any]:
-    """The data that is hashed: the scientific settings, the corpus used, the format."""
-    return {"format": FORMAT, "corpus_digest": corpus_digest, "settings": settings}
+def identity(settings: dict[str, Any], corpus_digest: str, outside: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The data that is hashed: the scientific settings, the corpus used, the format.
+
+    outside: hashes of whatever else decides, such as files beside the corpus, by input; left out where there are none.
+    """
+    own = {"format": FORMAT, "corpus_digest": corpus_digest, "settings": settings}
+    return own | ({"outside": dict(outside)} if outside else {})
 
 
 def digest(identity: dict[str, Any]) -> str:

@@ -4,19 +4,20 @@ corpus -> population -> stores -> folder       prepare(): done once, no training
 seeds (and folds) -> workers -> runs on disk   run(): trains what is missing
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from glam.corpora import load_corpus
-from glam.corpora.utterances import Corpus
+from glam.corpora.utterances import Corpus, Utterance
 from glam.errors import GlamError
 from glam.inputs.cut import Part
-from glam.inputs.inputs import InputSettings, Shape
+from glam.inputs.inputs import Input, Shape
 from glam.inputs.store import Store, open_store
-from glam.places import index_folder
+from glam.places import file_at, index_folder
 from glam.recipe import Recipe
 from glam.results.experiment import StoredExperiment, experiment_folder, store_experiment
 from glam.results.identity import identity
@@ -40,15 +41,29 @@ class Places:
     runs: Path
 
 
+@dataclass(frozen=True)
+class Sizes:
+    """Sizes of what a network sees: shapes, of a row of each input; lengths, the inputs whose lengths go beside."""
+
+    shapes: dict[str, Shape]
+    lengths: frozenset[str]
+
+
 @dataclass(frozen=True, eq=False)
 class Experiment:
-    """A recipe with the corpus it runs on. Everything but training has been checked."""
+    """A recipe with the corpus it runs on. Everything but training has been checked. inputs: that looked through it."""
 
     recipe: Recipe
     corpus: Corpus
     population: Population
     places: Places
     stored: StoredExperiment
+    inputs: Mapping[str, Input]
+
+    @cached_property
+    def sizes(self) -> Sizes:
+        """The sizes of what its network sees."""
+        return sizes_of(self.recipe, self.inputs)
 
     @property
     def folder(self) -> Path:
@@ -80,8 +95,9 @@ def experiment_on(corpus: Corpus, recipe: Recipe, places: Places) -> Experiment:
     recipe = recipe.replaced(corpus=recipe.corpus.of(corpus))
     people = population(corpus, recipe.corpus, recipe.cut)
     folds = people.folds(recipe.split)
-    with_torch(check_recipe, recipe)
-    who = identity(recipe.scientific(), people.digest)
+    inputs = inputs_of(recipe, people.stored, places.data)
+    with_torch(check_recipe, recipe, sizes_of(recipe, inputs))
+    who = identity(recipe.scientific(), people.digest, outside_of(inputs))
     stored = StoredExperiment(
         folder=experiment_folder(places.runs, recipe, who),
         recipe=recipe,
@@ -91,26 +107,54 @@ def experiment_on(corpus: Corpus, recipe: Recipe, places: Places) -> Experiment:
         targets=np.array(people.targets, dtype=np.int64),
         groups=people.groups,
         folds=folds,
+        remarks=tuple(line for made in inputs.values() for line in made.remarks(recipe.cut)),
+        unlike_print="; ".join(filter(None, (made.unlike_print() for made in inputs.values()))),
     )
-    return Experiment(recipe, corpus, people, places, stored)
+    return Experiment(recipe, corpus, people, places, stored, inputs)
 
 
-def shapes_of(recipe: Recipe) -> dict[str, Shape]:
-    """The shape of a row of each input; GlamError where the cut has too few samples for one."""
-    shapes = {}
-    for name, settings in recipe.inputs.items():
+def inputs_of(recipe: Recipe, utterances: Sequence[Utterance], data: Path) -> dict[str, Input]:
+    """The inputs of a recipe, each having looked through these utterances, of which its rows will be made.
+
+    data: the folder in which what took long to read is kept. Raises GlamError where an input lacks something.
+    """
+    inputs = {name: settings.make() for name, settings in recipe.inputs.items()}
+    for name, made in inputs.items():
         try:
-            shapes[name] = settings.make().shape(recipe.cut)
+            made.look_through(utterances, data)
+        except GlamError as error:
+            raise GlamError(f"inputs.{name}: {error}") from None
+    return inputs
+
+
+def lacking_files(recipe: Recipe) -> list[str]:
+    """The places of files that a recipe cannot do without and that nobody has given."""
+    named = [place for settings in recipe.inputs.values() for place in settings.make().places()]
+    return [place for place in dict.fromkeys(named) if file_at(place) is None]
+
+
+def outside_of(inputs: Mapping[str, Input]) -> dict[str, dict[str, str]]:
+    """Hashes of what decides beside recordings and settings, by input; nothing for inputs that have none."""
+    return {name: dict(hashes) for name, made in sorted(inputs.items()) if (hashes := made.outside())}
+
+
+def sizes_of(recipe: Recipe, inputs: Mapping[str, Input]) -> Sizes:
+    """The sizes of what the recipe's network sees; GlamError where an input has no rows of the cut."""
+    shapes = {}
+    for name, made in inputs.items():
+        try:
+            shapes[name] = made.entered(made.shape(recipe.cut))
         except ValueError as error:
-            raise GlamError(f"inputs.{name} and cut disagree: {settings.title}: {error}") from None
-    return shapes
+            raise GlamError(f"inputs.{name} and cut disagree: {recipe.inputs[name].title}: {error}") from None
+    return Sizes(shapes, frozenset(name for name, made in inputs.items() if made.padded(recipe.cut)))
 
 
-def check_recipe(recipe: Recipe) -> None:
+def check_recipe(recipe: Recipe, sizes: Sizes) -> None:
     """GlamError where inputs, cut, model and loss of the recipe do not fit together: found out on a few zeros."""
     from glam.learning.check import check
 
-    check(recipe.model, recipe.training, recipe.corpus.classes, shapes_of(recipe), recipe.cut.name == "whole")
+    whole = recipe.cut.name == "whole"
+    check(recipe.model, recipe.training, recipe.corpus.classes, sizes.shapes, whole, sizes.lengths)
 
 
 def open_stores(experiment: Experiment, device: str = "cpu") -> dict[str, list[Store]]:
@@ -118,10 +162,12 @@ def open_stores(experiment: Experiment, device: str = "cpu") -> dict[str, list[S
 
     What is not kept yet is extracted now.
     """
-    return {name: _stores(experiment, settings, device) for name, settings in experiment.recipe.inputs.items()}
+    return {name: _stores(experiment, name, device) for name in experiment.recipe.inputs}
 
 
-def _stores(experiment: Experiment, settings: InputSettings, device: str) -> list[Store]:
+def _stores(experiment: Experiment, name: str, device: str) -> list[Store]:
+    settings, made = experiment.recipe.inputs[name], experiment.inputs[name]
+
     def store(part: Part, copy: int = 0) -> Store:
         return open_store(
             experiment.corpus.root,
@@ -132,9 +178,10 @@ def _stores(experiment: Experiment, settings: InputSettings, device: str) -> lis
             experiment.places.data,
             copy=copy,
             device=device,
+            known=made,
         )
 
-    return [*(store("train", copy) for copy in range(settings.make().copies + 1)), store("test")]
+    return [*(store("train", copy) for copy in range(made.copies + 1)), store("test")]
 
 
 def job(experiment: Experiment, resources: Resources, save_model: SaveModel = "none") -> Job:
@@ -142,7 +189,7 @@ def job(experiment: Experiment, resources: Resources, save_model: SaveModel = "n
     inputs: dict[str, Kept] = {}
     for name, (train, *copies, test) in open_stores(experiment, resources.device).items():
         files = (train.path, *(store.path for store in copies))
-        inputs[name] = Kept(files, test.path, train.lengths, test.lengths)
+        inputs[name] = Kept(files, test.path, train.lengths, test.lengths, vars(experiment.inputs[name]))
     place = {utterance: i for i, utterance in enumerate(train.ids)}
     return Job(
         recipe=experiment.recipe,
@@ -174,7 +221,7 @@ def run(
     missing = [run for run in runs if not experiment.finished(run)]
     if not missing:
         return
-    if resources.packed and (why := with_torch(not_packable, experiment.recipe)):
+    if resources.packed and (why := with_torch(not_packable, experiment.recipe, experiment.sizes)):
         processes = resources.at_once or GPU_PROCESSES
         listen(Note(f"{why}: {processes} processes instead of one pack"))
         resources = replace(resources, packed=False, at_once=processes)
@@ -183,11 +230,12 @@ def run(
         listen(event)
 
 
-def not_packable(recipe: Recipe) -> str:
+def not_packable(recipe: Recipe, sizes: Sizes) -> str:
     """The reason why runs of that recipe cannot be one pack; empty where they can."""
     from glam.learning.check import not_packable as why
 
-    return why(recipe.model, recipe.training, recipe.corpus.classes, shapes_of(recipe), recipe.cut.name == "whole")
+    whole = recipe.cut.name == "whole"
+    return why(recipe.model, recipe.training, recipe.corpus.classes, sizes.shapes, whole, sizes.lengths)
 
 
 def verify_stores(experiment: Experiment, device: str = "cpu") -> None:

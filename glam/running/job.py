@@ -1,13 +1,14 @@
 """The job of a worker, and what one run gets of it: the rows of its split, and the objective that it starts with."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from glam.inputs.inputs import Input, TrainingRows
 from glam.recipe import Recipe
 from glam.splits.groups import Groups
 from glam.splits.runs import RunKey
@@ -48,12 +49,14 @@ class Kept:
 
     train: files of the rows to train on: of the recordings, then of each augmented copy of them. test: those to
     evaluate on. train_lengths, test_lengths: (N,) how much of each row is not padding; None where rows have none.
+    known: attributes of the input that has looked through the corpus.
     """
 
     train: tuple[Path, ...]
     test: Path
     train_lengths: Ints | None
     test_lengths: Ints | None
+    known: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +84,12 @@ class Job:
     def copies(self) -> int:
         """Augmented copies of the training utterances, beside the recordings."""
         return max(len(kept.train) for kept in self.inputs.values()) - 1
+
+    def input(self, name: str) -> Input:
+        """The input of that name, with what it knows of the corpus. One of the user's own is made of its file."""
+        made = self.recipe.inputs[name].make()
+        vars(made).update(self.inputs[name].known)
+        return made
 
 
 def open_columns(job: Job) -> "tuple[Columns, Columns]":
@@ -140,27 +149,33 @@ def objective_of(job: Job, run: RunKey, data: "Data") -> "Objective":
 
     recipe = job.recipe
     entrances: dict[str, nn.Module] = {}
-    train = recipe.split.split(job.groups, run).train
-    rows, _ = rows_of(job.train_offsets, job.positions[train])
+    shapes: dict[str, tuple[int, ...]] = {}
     for name, settings in recipe.inputs.items():
-        if settings.normalisation != "none":
-            entrances[name] = _standardise(job, name, data.train[name], rows)
-    classes, shapes = recipe.corpus.classes, data.train.shapes
-    return initial_objective(recipe.model, recipe.training, classes, shapes, run.draws, entrances, data.train_targets)
+        made = job.input(name)
+        shapes[name] = made.entered(data.train.shapes[name])
+        entrance = made.entrance(_training_rows(job, run, name, data.train[name]), settings.normalisation)
+        if entrance is not None:
+            entrances[name] = entrance
+    return initial_objective(
+        recipe.model, recipe.training, recipe.corpus.classes, shapes, run.draws, entrances, data.train_targets
+    )
 
 
-def _standardise(job: Job, name: str, column: "Column", rows: Ints) -> "nn.Module":
-    """The standardisation of an input, fitted on these rows: of all, or each speaker's and, last, all speakers'."""
+def _training_rows(job: Job, run: RunKey, name: str, column: "Column") -> TrainingRows:
+    """The rows that the entrance of an input is fitted on: the recordings of the run's training utterances."""
     import torch
 
-    from glam.models.entrances import fitted
-
-    settings, speakers = job.recipe.inputs[name], job.groups["speaker"].codes
-    groups = int(speakers.max()) + 2
-    if settings.normalisation == "training":
-        speakers, groups = np.zeros_like(speakers), 1
-    group = torch.from_numpy(_by_row(job.train_offsets, job.positions, speakers))
-    return fitted(column.recordings(), torch.from_numpy(rows), group, groups, settings.make().time_axis)
+    train = job.recipe.split.split(job.groups, run).train
+    rows, _ = rows_of(job.train_offsets, job.positions[train])
+    speakers, lengths = job.groups["speaker"].codes, job.inputs[name].train_lengths
+    return TrainingRows(
+        values=column.recordings(),
+        rows=torch.from_numpy(rows),
+        lengths=None if lengths is None else torch.from_numpy(lengths),
+        speakers=torch.from_numpy(_by_row(job.train_offsets, job.positions, speakers)),
+        count=int(speakers.max()) + 1,
+        seed=run.draws,
+    )
 
 
 def _by_row(offsets: Ints, positions: Ints, values: Ints) -> Ints:

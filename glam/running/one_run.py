@@ -145,6 +145,7 @@ class _Run:
                     self.state,
                     self._after_step,
                     self._after_epoch,
+                    self._out_of_patience,
                 )
             except _Stopped:
                 self._save()
@@ -224,7 +225,8 @@ class _Run:
             return {}
         weights = self.best if self.save_model == "best" else self.learner.weights()
         epoch = self._best() if self.save_model == "best" else self.state.epoch - 1
-        return {MODEL: pack_model(weights, self.recipe, self.data.train.shapes, self.run, epoch + 1)}
+        inputs = {name: self.job.input(name) for name in self.recipe.inputs}
+        return {MODEL: pack_model(weights, self.recipe, self.data.train.shapes, self.run, epoch + 1, inputs)}
 
     def _score(self, logits: NDArray[np.float32]) -> None:
         """Score an epoch. logits: (H, C) of the held-out utterances."""
@@ -240,6 +242,11 @@ class _Run:
         return best_epoch(
             np.array([scores.wa for scores in self.choice]), np.array([scores.ua for scores in self.choice])
         )
+
+    def _out_of_patience(self) -> bool:
+        """True once so many epochs have brought nothing that the run is to stop."""
+        patience = self.recipe.training.patience
+        return bool(patience and self.choice) and len(self.choice) - 1 - self._best() >= patience
 
     def _environment(self) -> dict[str, Any]:
         import torch

@@ -19,7 +19,7 @@ from glam.results.environment import environment
 from glam.results.experiment import StoredExperiment
 from glam.results.identity import canonical_json
 from glam.results.run import StoredRun, read_run
-from glam.running.experiment import Experiment, not_packable, shapes_of
+from glam.running.experiment import Experiment, Sizes, not_packable
 from glam.running.job import Resources
 from glam.running.memory import spare_new_pages
 from glam.running.processes import answers
@@ -41,7 +41,7 @@ def run_seconds(experiments: Sequence[Experiment], resources: Resources) -> list
     """
     seconds = [recorded(experiment.stored, resources) for experiment in experiments]
     unknown = {
-        _cost(experiment.recipe): experiment.recipe
+        _cost(experiment.recipe): (experiment.recipe, experiment.sizes)
         for experiment, known in zip(experiments, seconds, strict=True)
         if known is None
     }
@@ -86,20 +86,20 @@ def work(experiment: Experiment) -> float:
     return recipe.training.epochs * (steps + evaluation)
 
 
-def seconds_a_step(recipe: Recipe, device: str, threads: int) -> float:
+def seconds_a_step(recipe: Recipe, sizes: Sizes, device: str, threads: int) -> float:
     """Seconds of a training step of that recipe, measured now in this process."""
     import torch
 
     from glam.learning.learner import Learner
 
     torch.set_num_threads(threads)
-    learner = Learner(_objective(recipe), recipe.training, torch.device(device))
-    step = _noise(recipe, device)
+    learner = Learner(_objective(recipe, sizes), recipe.training, torch.device(device))
+    step = _noise(recipe, sizes, device)
     learner.step(step).item()  # the first one allocates, and is not counted
     return _seconds_of(lambda: learner.step(step).item())  # item() waits for the device
 
 
-def share_of_a_step(recipe: Recipe, resources: Resources) -> float:
+def share_of_a_step(recipe: Recipe, sizes: Sizes, resources: Resources) -> float:
     """Seconds of a training step of a pack divided by its runs, measured now in this process."""
     import torch
 
@@ -109,28 +109,28 @@ def share_of_a_step(recipe: Recipe, resources: Resources) -> float:
     place = torch.device(resources.device)
 
     def pack(slots: int) -> Pack:
-        return Pack(_objective(recipe), recipe.training, slots, place)
+        return Pack(_objective(recipe, sizes), recipe.training, slots, place)
 
-    step = _noise(recipe, resources.device)
+    step = _noise(recipe, sizes, resources.device)
     slots = resources.at_once or fitting(pack, step, RUNS)
     several = pack(slots)
     several.step([step] * slots).sum().item()
     return _seconds_of(lambda: several.step([step] * slots).sum().item()) / slots
 
 
-def _objective(recipe: Recipe) -> "Objective":
+def _objective(recipe: Recipe, sizes: Sizes) -> "Objective":
     from glam.learning.course import initial_objective
 
-    return initial_objective(recipe.model, recipe.training, recipe.corpus.classes, shapes_of(recipe), seed=0)
+    return initial_objective(recipe.model, recipe.training, recipe.corpus.classes, sizes.shapes, seed=0)
 
 
-def _noise(recipe: Recipe, device: str) -> "Step":
+def _noise(recipe: Recipe, sizes: Sizes, device: str) -> "Step":
     """A step of that recipe on noise; of whole utterances, on as many rows as a batch has on IEMOCAP, about."""
     from glam.learning.batch import Step, noise, rows_like
 
     batches = recipe.training.batches
     rows = min(batches.size * ROWS_AN_UTTERANCE, batches.most) if isinstance(batches, ByUtterances) else batches.size
-    like = rows_like(shapes_of(recipe), recipe.cut.name == "whole")
+    like = rows_like(sizes.shapes, sizes.lengths)
     return Step(noise(rows, like, len(recipe.corpus.classes), recipe.training.alpha > 0, device), 1e-4)
 
 
@@ -143,7 +143,7 @@ def _seconds_of(step: Callable[[], object]) -> float:
     return (time.perf_counter() - begun) / steps
 
 
-def _measure(recipes: Sequence[Recipe], resources: Resources) -> list[float]:
+def _measure(recipes: Sequence[tuple[Recipe, Sizes]], resources: Resources) -> list[float]:
     """Seconds of a step of each recipe, the mean over as many processes as there will be, measuring side by side."""
     if not recipes:
         return []
@@ -157,13 +157,13 @@ def _measure(recipes: Sequence[Recipe], resources: Resources) -> list[float]:
     return [mean(same) for same in zip(*paces, strict=True)]
 
 
-def _paces(recipes: Sequence[Recipe], resources: Resources) -> list[float]:
+def _paces(recipes: Sequence[tuple[Recipe, Sizes]], resources: Resources) -> list[float]:
     spare_new_pages()  # as a worker does
     return [
-        share_of_a_step(recipe, resources)
-        if resources.packed and not not_packable(recipe)
-        else seconds_a_step(recipe, resources.device, resources.threads)
-        for recipe in recipes
+        share_of_a_step(recipe, sizes, resources)
+        if resources.packed and not not_packable(recipe, sizes)
+        else seconds_a_step(recipe, sizes, resources.device, resources.threads)
+        for recipe, sizes in recipes
     ]
 
 

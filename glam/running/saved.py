@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glam.errors import GlamError
+from glam.inputs.inputs import Input
 from glam.models import build
 from glam.recipe import Recipe, recorded
 from glam.results.upgrade import recipe as upgraded_recipe
@@ -27,7 +28,7 @@ FORMAT = "2"
 class SavedModel:
     """The model of a run: recipe, shapes of its inputs' rows, weights of entrances and network.
 
-    epoch: whose weights these are, from 1.
+    epoch: whose weights these are, from 1. remembered: by input, what its rows are made with (a vocabulary).
     """
 
     recipe: Recipe
@@ -35,6 +36,15 @@ class SavedModel:
     seed: int
     epoch: int
     objective: "Objective"
+    remembered: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def input(self, name: str) -> Input:
+        """The input of that name, with what is remembered of it; GlamError where it is of a file that is not there."""
+        settings = self.recipe.inputs[name]
+        settings.check_file()
+        made = settings.make()
+        made.recall(self.remembered.get(name, {}))
+        return made
 
     def embed(self, inputs: "Mapping[str, Tensor]") -> NDArray[np.float32]:
         """The last hidden layer (rows, D) of rows; GlamError where the model has none."""
@@ -56,9 +66,17 @@ class SavedModel:
 
 
 def pack_model(
-    weights: "Mapping[str, Tensor]", recipe: Recipe, shapes: Mapping[str, tuple[int, ...]], run: RunKey, epoch: int
+    weights: "Mapping[str, Tensor]",
+    recipe: Recipe,
+    shapes: Mapping[str, tuple[int, ...]],
+    run: RunKey,
+    epoch: int,
+    inputs: Mapping[str, Input] | None = None,
 ) -> bytes:
-    """The content of the file of a model. weights: by name, as learner.weights gives them. epoch: from 1."""
+    """The content of the file of a model. weights: by name, as learner.weights gives them. epoch: from 1.
+
+    inputs: those that looked through the corpus; what they remember goes along.
+    """
     meta = {
         "format": FORMAT,
         "recipe": recipe.model_dump_json(),
@@ -66,6 +84,9 @@ def pack_model(
         "seed": str(run.seed),
         "epoch": str(epoch),
     }
+    remembered = {name: kept for name, made in (inputs or {}).items() if (kept := made.remembered())}
+    if remembered:
+        meta["remembered"] = json.dumps(remembered)
     from safetensors.torch import save
 
     kept = {name: tensor for name, tensor in weights.items() if not name.startswith("loss.")}  # which nobody asks
@@ -85,12 +106,13 @@ def load_model(path: Path) -> SavedModel:
             meta = dict(file.metadata() or {})
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
         recipe, shapes, weights = _described(path, meta, weights)
+        remembered: dict[str, dict[str, Any]] = json.loads(meta.get("remembered", "{}"))
         try:
-            objective = _objective(recipe, shapes, weights)
+            objective = _objective(recipe, shapes, weights, remembered)
         except GlamError as error:
             raise GlamError(f"{path}: {error}") from None
         objective.load_state_dict(weights)
-        return SavedModel(recipe, shapes, int(meta["seed"]), int(meta["epoch"]), objective.eval())
+        return SavedModel(recipe, shapes, int(meta["seed"]), int(meta["epoch"]), objective.eval(), remembered)
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         what = " ".join(str(error).split())
         raise GlamError(f"{path}: is no saved model, or damaged ({type(error).__name__}: {what[:200]})") from None
@@ -111,25 +133,35 @@ def _described(
     return recipe, {"audio": (frequencies, frames)}, {f"network.{name}": t for name, t in weights.items()}
 
 
-def _objective(recipe: Recipe, shapes: Mapping[str, tuple[int, ...]], weights: "Mapping[str, Tensor]") -> "Objective":
+def _objective(
+    recipe: Recipe,
+    shapes: Mapping[str, tuple[int, ...]],
+    weights: "Mapping[str, Tensor]",
+    remembered: Mapping[str, Mapping[str, Any]],
+) -> "Objective":
     import torch
     from torch import nn
 
     from glam.learning.objective import Objective
-    from glam.models.entrances import Standardise
 
     recipe.model.check_file()
-    with torch.random.fork_rng(devices=[]):  # the draws of weights that are replaced at once
-        network = build(recipe.model, len(recipe.corpus.classes), shapes)
     entrances: dict[str, nn.Module] = {}
-    for name in (name for name, settings in recipe.inputs.items() if settings.normalisation != "none"):
-        mean, deviation = weights[f"entrances.{name}.mean"], weights[f"entrances.{name}.deviation"]
-        fits = all(of_value in (1, size) for of_value, size in zip(mean.shape[1:], shapes[name], strict=True))
-        if not fits or mean.shape != deviation.shape:
-            raise ValueError(f"its {name} is of shape {shapes[name]}, and {tuple(mean.shape)} is subtracted")
-        entrances[name] = Standardise(mean, deviation)
+    entered = dict(shapes)
+    for name, settings in recipe.inputs.items():
+        prefix = f"entrances.{name}."
+        state = {key.removeprefix(prefix): tensor for key, tensor in weights.items() if key.startswith(prefix)}
+        if not state and settings.normalisation == "none" and name not in remembered:
+            continue
+        settings.check_file()
+        made = settings.make()
+        made.recall(remembered.get(name, {}))
+        entered[name] = made.entered(shapes[name])
+        if state or settings.normalisation != "none":
+            entrances[name] = made.restored(state, shapes[name])
+    with torch.random.fork_rng(devices=[]):  # the draws of weights that are replaced at once
+        network = build(recipe.model, len(recipe.corpus.classes), entered)
     asked = nn.Identity()  # a model that is asked, not trained, needs no loss
-    return Objective(network, asked, recipe.model.inputs(), entrances, recipe.training.precision)
+    return Objective(network, asked, recipe.model.taken(shapes), entrances, recipe.training.precision)
 
 
 def of_anybody(inputs: "Mapping[str, Tensor]", model: SavedModel) -> "dict[str, Tensor]":

@@ -63,7 +63,7 @@ def test_an_epoch_goes_on_from_any_step(data: Data) -> None:
 
 
 def test_noise_is_shaped_as_what_it_stands_for() -> None:
-    like = rows_like({"audio": (8, 12), "vector": (5,)}, lengths=True)
+    like = rows_like({"audio": (8, 12), "vector": (5,)}, lengths={"audio"})
     batch = noise(6, like, 4, True, "cpu")
     assert {name: tuple(x.shape) for name, x in batch.inputs.items()} == {
         "audio": (6, 8, 12),

@@ -8,11 +8,11 @@ from glam.errors import GlamError
 from glam.inputs.cut import Segments
 from glam.learning.epoch import Epoch
 from glam.places import index_folder
-from glam.recipe import load_recipe
+from glam.recipe import Recipe, load_recipe
 from glam.results.environment import environment
 from glam.results.experiment import store_experiment
 from glam.results.run import Predictions, write_failure, write_run
-from glam.running.experiment import Experiment, Places, prepare
+from glam.running.experiment import Experiment, Places, Sizes, prepare, sizes_of
 from glam.running.job import Resources
 from glam.running.pace import _measure, recorded, run_seconds, seconds_a_step, share_of_a_step, work
 from glam.splits.runs import RunKey
@@ -43,6 +43,10 @@ def store(experiment: Experiment, seed: int, seconds: float, **elsewhere: object
     targets = experiment.stored.targets[:8]
     digest = experiment.stored.digest
     write_run(experiment.folder / str(seed), RunKey(seed), digest, here, epochs, targets, 4, predictions, {})
+
+
+def sizes(recipe: Recipe) -> Sizes:
+    return sizes_of(recipe, {name: settings.make() for name, settings in recipe.inputs.items()})
 
 
 def segments_of(experiment: Experiment) -> int:
@@ -108,28 +112,29 @@ def test_experiments_that_cost_the_same_are_measured_once(
 def test_a_step_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("glam.running.pace.SECONDS", 0.0)
     recipe = load_recipe("glam-released", [("training.batches.size", 4)])
-    assert 0 < seconds_a_step(recipe, "cpu", 1) < 30
+    assert 0 < seconds_a_step(recipe, sizes(recipe), "cpu", 1) < 30
 
 
 def test_a_step_of_whole_utterances_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("glam.running.pace.SECONDS", 0.0)
     batches = [("training.batches", {"name": "utterances", "size": 2, "most": 24}), ("training.alpha", 0)]
-    assert 0 < seconds_a_step(load_recipe("mhcnn-released", batches), "cpu", 1) < 30
+    recipe = load_recipe("mhcnn-released", batches)
+    assert 0 < seconds_a_step(recipe, sizes(recipe), "cpu", 1) < 30
 
 
 def test_a_process_that_dies_is_one_message() -> None:
     recipe = load_recipe("mhcnn-released", [("training.batches.size", 4)])
     with pytest.raises(GlamError, match="--runs-at-once 1"):
-        _measure([recipe], Resources("no such device", 1, 1, 60))
+        _measure([(recipe, sizes(recipe))], Resources("no such device", 1, 1, 60))
 
 
 def test_processes_measure_side_by_side() -> None:
     recipe = load_recipe("mhcnn-released", [("training.batches.size", 4)])
-    (pace,) = _measure([recipe], Resources("cpu", 1, 1, 60))
+    (pace,) = _measure([(recipe, sizes(recipe))], Resources("cpu", 1, 1, 60))
     assert 0 < pace < 30
 
 
 def test_the_share_of_a_run_in_a_pack_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("glam.running.pace.SECONDS", 0.0)
     recipe = load_recipe("mhcnn-released", [("training.batches.size", 4)])
-    assert 0 < share_of_a_step(recipe, Resources("cpu", 1, 2, 60, packed=True)) < 30
+    assert 0 < share_of_a_step(recipe, sizes(recipe), Resources("cpu", 1, 2, 60, packed=True)) < 30

@@ -56,3 +56,21 @@ def test_no_corpus_can_say_otherwise_what_is_known_already(kind: str) -> None:
     groups = groups_of([utterance("a", "s1", **{kind: "other"} if kind == "recording" else {}), utterance("b", "s2")])
     assert list(groups) == ["speaker", "recording"]
     assert "other" not in groups[kind].names
+
+
+def spoken(name: str, words: str) -> Utterance:
+    return Utterance(id=name, label="neu", speaker="", audio=f"{name}.wav", sha256=name, words=words)
+
+
+def test_the_same_words_are_the_same_text_whatever_their_case_and_nothing_is_known_of_none() -> None:
+    groups = groups_of([spoken("a", "Yes, I did."), spoken("b", "yes , i did ."), spoken("c", " "), spoken("d", "No.")])
+    text = groups["text"]
+    assert text.codes[0] == text.codes[1] != text.codes[3]
+    assert text.names[text.codes[2]] == ""
+    assert not any(word in name for name in text.names for word in ("yes", "did")), "transcriptions stay where they are"
+    assert "text" not in groups_of([spoken("a", ""), spoken("b", "")])
+
+
+def test_a_corpus_s_own_texts_go_by_its_names() -> None:
+    own = Utterance(id="a", label="neu", speaker="", audio="a.wav", groups={"text": "a01"}, words="Das will sie.")
+    assert groups_of([own])["text"].names == ("a01",)

@@ -195,7 +195,9 @@ def test_the_order_of_classes_and_groups_identifies_an_experiment_and_spelling_d
 
 def test_what_the_population_belongs_to_and_its_folds(corpus: Corpus) -> None:
     people = population(corpus, CorpusSettings(), SHORT)
-    assert list(people.groups) == ["speaker", "session", "dialogue", "scenario", "recording", "gender", "style"]
+    assert list(people.groups) == [
+        *("speaker", "session", "dialogue", "scenario", "recording", "gender", "style", "text")
+    ]
     assert [people.groups["speaker"].names[code] for code in people.groups["speaker"].codes] == [
         utterance.speaker for utterance in people.utterances
     ]

@@ -37,11 +37,13 @@ def curve(values: ArrayLike) -> Curve:
 def learning_curves(runs: Sequence[StoredRun]) -> dict[str, Curve]:
     """Mean training loss, WA and UA (percent, of the held-out utterances) after each epoch, by their axis label.
 
-    The folds of a seed count as one run: their predictions together, and the mean of their losses.
+    The folds of a seed count as one run: their predictions together, and the mean of their losses. Where runs stopped
+    early, the curves are of the epochs that all have.
     """
     seeds = list(by_seed(runs).values())
-    scores = scores_of_all(np.stack([np.sum([run.confusion for run in folds], axis=0) for folds in seeds]))
-    losses = [np.mean([[epoch.loss for epoch in run.epochs] for run in folds], axis=0) for folds in seeds]
+    epochs = min(len(run.epochs) for run in runs)
+    scores = scores_of_all(np.stack([np.sum([run.confusion[:epochs] for run in folds], axis=0) for folds in seeds]))
+    losses = [np.mean([[epoch.loss for epoch in run.epochs[:epochs]] for run in folds], axis=0) for folds in seeds]
     return {
         "Training loss": curve(losses),
         "WA (%)": curve(scores.wa),
@@ -73,6 +75,9 @@ def curves(experiments: Sequence[StoredExperiment]) -> Picture:
         legend(figure, [Line2D([], [], label=label, **look_of(i)) for i, label in enumerate(labels)])
         spread = any(len(by_seed(its_runs)) > 1 for its_runs in runs)
         meaning = "Line: mean over runs; band: ± 1 standard deviation." if spread else "One run each: no spread."
+        uneven = any(len({len(run.epochs) for run in its_runs}) > 1 for its_runs in runs)
+        if uneven:
+            meaning += " Some runs stopped earlier than others: drawn are the epochs that all have."
         note(figure, [f"WA and UA of the held-out utterances. {meaning}", *warnings(experiments)])
     text = (
         "Training loss (with mixup: of the mixed segments), and WA and UA on the held-out utterances, after each "

@@ -38,3 +38,15 @@ def test_they_say_what_line_and_band_are(tmp_path: Path) -> None:
     assert any("band: ± 1 standard deviation" in text for text in written)
     assert {"MHCNN, 3 runs", "GLAM, 1 run"} <= set(written)
     assert any("no spread" in text for text in texts(curves(stored[1:]).figure))
+
+
+def test_runs_that_stopped_earlier_than_others_are_drawn_as_far_as_all_go(tmp_path: Path) -> None:
+    experiment(tmp_path / "a", seeds=SEEDS[:2], epochs=6)
+    stored = experiment(tmp_path / "a", seeds=SEEDS[2:], epochs=4)
+    runs = read_runs(stored)
+    assert {len(run.epochs) for run in runs} == {4, 6}
+    of_runs = learning_curves(runs)
+    assert of_runs["WA (%)"].mean == pytest.approx(np.mean([[s.wa for s in run.scores[:4]] for run in runs], axis=0))
+    assert len(of_runs["Training loss"].mean) == 4
+    written = [" ".join(text.split()) for text in texts(curves([stored]).figure)]
+    assert any("Some runs stopped earlier than others" in text for text in written)
