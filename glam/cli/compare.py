@@ -24,7 +24,7 @@ def compare(argv: Sequence[str] | None = None) -> int:
     add_flags(parser, "select", "runs-folder")
 
     def work() -> None:
-        from glam.reports.compare import compare as text
+        from glam.reports.comparison_text import compare as text
 
         args = parser.parse_args(argv)
         first, second = (find(given, args.runs_folder) for given in (args.first, args.second))

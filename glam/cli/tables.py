@@ -71,7 +71,7 @@ def _table(args: argparse.Namespace) -> None:
     from glam.papers.table_text import markdown
     from glam.papers.tables import rows_of, table_report
     from glam.recipe import parse_override
-    from glam.reports.summary import refuse_if_all_failed
+    from glam.reports.runs import refuse_if_all_failed
     from glam.splits.runs import seeds
 
     wanted = table_of(args.table, args.setting)
@@ -135,7 +135,8 @@ def _train(args: argparse.Namespace, wanted: "Table", rows: "Sequence[Row]", see
     from glam.corpora import load_corpus
     from glam.papers.tables import distinct
     from glam.places import index_folder
-    from glam.running.experiment import Places, experiment_on
+    from glam.results.experiment import store_experiment
+    from glam.running.experiment import Places, experiment_on, set_damaged_aside
 
     runs, data = folders(args)
     name = _corpus_of(rows)
@@ -148,6 +149,11 @@ def _train(args: argparse.Namespace, wanted: "Table", rows: "Sequence[Row]", see
     experiments = {
         labels[id(recipe)]: experiment_on(corpus, recipe, Places(root, data, runs)) for recipe in distinct(recipes)
     }
+    for label, experiment in experiments.items():
+        for line in set_damaged_aside(experiment, experiment.runs(seeds)):
+            say(f"set aside: {label}: {line}")
+        if any(map(experiment.finished, experiment.runs(seeds))):
+            store_experiment(experiment.stored)  # what a user was told to delete is written anew
     missing = {
         label: [run for run in experiment.runs(seeds) if not experiment.finished(run)]
         for label, experiment in experiments.items()

@@ -100,7 +100,7 @@ def _train(experiment: "Experiment", stored: "StoredRun", gpu: int | None) -> "S
     from glam.cli.train import live
     from glam.reports.summary import computed_on
     from glam.results.run import read_run
-    from glam.running.experiment import run
+    from glam.running.experiment import run, verify_stores
     from glam.running.job import Resources
     from glam.words import counted
 
@@ -111,6 +111,7 @@ def _train(experiment: "Experiment", stored: "StoredRun", gpu: int | None) -> "S
     say(f"run        {stored.folder}: {experiment.recipe.model.name}, {counted(epochs, 'epoch')} again")
     say(f"corpus     {experiment.corpus.root}, as recorded")
     say(f"recorded   {computed_on([stored])}")
+    verify_stores(experiment, where)  # whatever is remembered of them: what is read is what is certified
     with live(experiment, [stored.key]) as listen:
         run(experiment, [stored.key], machine, "none", listen)
     return read_run(experiment.folder / stored.folder.absolute().name)

@@ -11,9 +11,10 @@ from typing import Any
 from glam.errors import GlamError
 from glam.evaluation.metric import METRICS, Metric
 from glam.files import write_text
+from glam.papers.against_print import Comparison
 from glam.papers.paper import PaperTable
 from glam.papers.table_text import has_folds, head_lines, latex, markdown, note_lines, sizes_of
-from glam.papers.tables import Comparison, RowReport, TableReport
+from glam.papers.tables import RowReport, TableReport
 from glam.reports.views import SELECTION, value
 from glam.splits.population import composition_line
 
@@ -38,7 +39,8 @@ def as_json(report: TableReport) -> str:
         "overrides": dict(report.overrides),
         "select": report.view,
         "epoch": SELECTION[report.view],
-        "compared_with_print": report.whole,
+        "compared_with_print": report.whole and not report.unlike,
+        "unlike_the_print": report.unlike,
         "printed_runs": report.table.printed.runs,
         "printed_runs_assumed": report.assumed_runs,
         "tests": report.tests,
@@ -108,7 +110,12 @@ def _record(report: TableReport, row: RowReport, metric: Metric) -> dict[str, An
 def _test(comparison: Comparison) -> dict[str, Any]:
     return {
         "difference": comparison.difference,
+        "difference_low": comparison.interval.low if comparison.interval else None,
+        "difference_high": comparison.interval.high if comparison.interval else None,
         "p_holm": comparison.p,
+        "p_same_within_margin": comparison.same,
+        "visible_from": comparison.visible,
+        "verdict": comparison.verdict,
         "more_than_chance": comparison.more_than_chance if comparison.p is not None else None,
         "interval_holds_print": comparison.holds,
     }

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from glam.evaluation.metric import METRICS, Metric
 from glam.evaluation.statistics import Summary
 from glam.evaluation.statistics import summary as summarise
-from glam.papers.tables import CHANCE, Comparison, RowReport, TableReport
-from glam.reports.grid import grid, latex_grid
-from glam.reports.summary import OPTIMISTIC, PURE, SYNTHETIC, cut_line, signed
+from glam.papers.against_print import CHANCE, MARGIN, Comparison, tested
+from glam.papers.tables import RowReport, TableReport
+from glam.reports.grid import grid, latex_grid, signed
+from glam.reports.summary import OPTIMISTIC, PURE, SYNTHETIC, cut_line
 from glam.reports.views import OPTIMISM, SELECTION, value
 from glam.results.identity import FORMAT
 from glam.splits.population import Composition
@@ -65,7 +66,7 @@ def head_lines(report: TableReport) -> list[str]:
     lines.append(f"corpus: {_corpus(report)}")
     lines.append(f"epoch: {SELECTION[report.view]}")
     if report.view != report.table.printed.view:
-        lines.append(f"NOT the printed table's: that is {SELECTION[report.table.printed.view]}")
+        lines.append(f"the printed table is under another choice: {SELECTION[report.table.printed.view]}")
     done, of_each = sum(len(row.scored) for row in report.rows), "seed" if has_folds(report) else "run"
     failed = sum(len(row.failed) for row in report.rows)
     lines.append(
@@ -110,6 +111,7 @@ def _score_grids(report: TableReport) -> list[Grid]:
     if len(groups) > 1 and not any(_is_printed(report, metric) for metric in groups[-1]):
         groups[-2:] = [groups[-2] + groups[-1]]  # a metric without printed columns takes little room
     grids = [_scores(report, group, first=i == 0) for i, group in enumerate(groups)]
+    grids += [_against_print(report)] if report.tests else []
     grids += [_optimism(report)] if report.view == "test" else []
     return grids + ([_elsewhere(report)] if report.table.printed.elsewhere else [])
 
@@ -119,13 +121,14 @@ def _is_printed(report: TableReport, metric: Metric) -> bool:
 
 
 def _scores(report: TableReport, group: Sequence[Metric], first: bool) -> Grid:
+    comparable = report.whole and not report.unlike
     printed = "printed" if report.whole else f"{printed_on(report)} print"
     # The first grid says once for the row how many runs there are.
     headings = ["", "seeds" if has_folds(report) else "runs"] if first else [""]
     for metric in group:
         headings.append(metric.title + ("¹" if metric.name == "weighted_f1" and _is_printed(report, metric) else ""))
         if _is_printed(report, metric):
-            headings += [printed, "diff."] if report.whole else [printed]
+            headings += [printed, "diff."] if comparable else [printed]
     rows = []
     for row in report.rows:
         cells = [row.row.label]
@@ -136,8 +139,30 @@ def _scores(report: TableReport, group: Sequence[Metric], first: bool) -> Grid:
             cells.append(_ours(comparison.ours))
             if _is_printed(report, metric):
                 shown = "" if comparison.printed is None else str(comparison.printed)
-                cells += [shown, _difference(comparison)] if report.whole else [shown]
+                cells += [shown, _difference(comparison)] if comparable else [shown]
         rows.append(cells)
+    return headings, rows
+
+
+def _against_print(report: TableReport) -> Grid:
+    """What the tests against the print say, a line for each."""
+    headings = ["against the print", "diff.", "95 % interval", f"within {MARGIN:g} point", "verdict", "visible from"]
+    rows = []
+    for row in report.rows:
+        for metric in report.metrics:
+            cell = row.metrics.get(metric.name)
+            if cell is None or cell.interval is None or cell.difference is None or cell.same is None:
+                continue
+            rows.append(
+                [
+                    f"{row.row.label}, {metric.title}",
+                    signed(cell.difference) + (MARK if cell.more_than_chance else ""),
+                    f"{signed(cell.interval.low)} to {signed(cell.interval.high)}",
+                    f"p {cell.same:.3f}",
+                    str(cell.verdict),
+                    "no difference" if cell.visible is None else f"{cell.visible:.2f}",
+                ]
+            )
     return headings, rows
 
 
@@ -237,7 +262,8 @@ def note_lines(report: TableReport) -> list[str]:
         name = printed_on(report)
         lines.append(f'"{name} print" is what the paper prints for {name}; the runs here are on another corpus')
     else:
-        lines += [_chance(report)] if _with_spread(report) else []
+        lines += _chance(report) if report.tests else []
+        lines += [f"not tested against the print: not as printed are {', '.join(report.unlike)}"] * bool(report.unlike)
         lines += (
             [HELD]
             if any(comparison.holds is not None for row in report.rows for comparison in row.metrics.values())
@@ -260,6 +286,7 @@ def note_lines(report: TableReport) -> list[str]:
             lines.append(
                 f"{row.row.label}: runs of format {experiment.format}, stored by an earlier version; only read"
             )
+        lines += [f"LEFT OUT: {row.row.label}: {reason}" for reason in row.left_out]
         if row.stored.damaged:
             lines.append(f"DAMAGED, not shown: {row.row.label}: {row.stored.damaged}")
     lines += [f"cannot be read: {why}" for why in report.damaged if why not in {r.stored.damaged for r in report.rows}]
@@ -269,22 +296,22 @@ def note_lines(report: TableReport) -> list[str]:
     return lines
 
 
-def _with_spread(report: TableReport) -> bool:
-    cells = [cell for row in report.rows for cell in row.row.printed.printed.values()]
-    return any(cell.std is not None for cell in cells)
-
-
-def _chance(report: TableReport) -> str:
+def _chance(report: TableReport) -> list[str]:
     over = (
         counted(report.assumed_runs, "run")
         if report.table.printed.runs
         else f"{RUNS} runs (assumed: no source says how many)"
     )
-    return (
+    names = " and ".join(metric.title for metric in report.metrics if metric.name in tested(report.metrics))
+    return [
         f"{MARK} the difference is more than chance: Welch's test on both means and standard deviations, ours over the "
         f"runs shown, the printed one over {over} with ddof 1 (assumed); p <= {CHANCE} after Holm's adjustment for "
-        f"{counted(report.tests, 'test')}; a single run is not tested"
-    )
+        f"{counted(report.tests, 'test')}, of {names} alone; a single run is not tested, nor are runs that do not "
+        "differ",
+        f"no mark is no reproduction: the same means that two one-sided tests (TOST) put the difference within "
+        f"{MARGIN:g} point, p <= {CHANCE}; undecided, that neither is shown. Intervals are of the difference, not "
+        "adjusted. Visible from: the smallest true difference that these runs would mark in four of five cases",
+    ]
 
 
 def _other_sources(report: TableReport) -> list[str]:

@@ -25,7 +25,7 @@ def export(folder: Path, output: TextIO, epoch: int | None = None, view: View | 
         raise GlamError(f"{folder}: this run failed and has no predictions ({run.failed})")
     if epoch is not None and not 1 <= epoch <= len(run.epochs):
         raise GlamError(f"--epoch {epoch}: the run in {folder} has epochs 1 to {len(run.epochs)}")
-    stored, view = run.predictions(), view or default_view(experiment)
+    stored, view = run.predictions(experiment.targets), view or default_view(experiment)
     if epoch is None:
         chosen = parts(experiment, run, stored, view)
     else:

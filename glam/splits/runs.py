@@ -1,5 +1,6 @@
 """Seeds, and the runs that they stand for."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,15 @@ class RunKey:
 
     def __str__(self) -> str:
         return f"seed {self.seed}" if self.fold is None else f"seed {self.seed}, fold {self.fold}"
+
+
+def run_key(name: str) -> RunKey | None:
+    """The key of the run whose folder has that name; None where no run's has."""
+    parts = re.fullmatch(r"([0-9]{1,10})(?:-fold([0-9]{1,6}))?", name)
+    if parts is None:
+        return None
+    key = RunKey(int(parts[1]), int(parts[2]) if parts[2] else None)
+    return key if key.name == name else None
 
 
 def runs_of(seeds: Iterable[int], folds: int) -> list[RunKey]:
