@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from glam.cli.flags import add_flags
-from glam.cli.guard import guarded
+from glam.cli.guard import guarded, show
 from glam.cli.stored import find
 
 
@@ -28,6 +28,6 @@ def compare(argv: Sequence[str] | None = None) -> int:
 
         args = parser.parse_args(argv)
         first, second = (find(given, args.runs_folder) for given in (args.first, args.second))
-        print(text(first, second, args.select, args.common))
+        show(text(first, second, args.select, args.common))
 
     return guarded(work)

@@ -16,6 +16,7 @@ from types import FrameType
 from typing import Any
 
 from glam.errors import GlamError
+from glam.foreign import plain
 
 GOES_ON = "finished runs are kept, and the same command goes on where it stopped"
 
@@ -70,7 +71,12 @@ def guarded(work: Callable[[], int | None], interrupted: str = GOES_ON) -> int:
 
 def say(text: str) -> None:
     """A line for the person at the terminal; results alone go to stdout."""
-    print(text, file=sys.stderr, flush=True)
+    print(plain(text, lines=True), file=sys.stderr, flush=True)
+
+
+def show(text: str) -> None:
+    """A result, to stdout; what came from files of others is spelt out where a terminal would obey it."""
+    print(plain(text, lines=True))
 
 
 _ENVIRONMENT = (
@@ -79,7 +85,7 @@ _ENVIRONMENT = (
 
 
 def _failed(message: str) -> int:
-    print(f"error: {message}", file=sys.stderr)
+    print(f"error: {plain(message, lines=True)}", file=sys.stderr)
     return 2
 
 

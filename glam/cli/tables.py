@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glam.cli.flags import MACHINE, USUALLY, add_flags, place
-from glam.cli.guard import guarded, say
+from glam.cli.guard import guarded, say, show
 from glam.cli.machine import board, computed, corpus_folder, folders, resources, say_elsewhere, say_problems
 from glam.errors import GlamError
 
@@ -58,7 +58,7 @@ def list_all(argv: Sequence[str] | None = None) -> int:
     def work() -> None:
         from glam.papers.listing import listing
 
-        print(listing(*folders(parser.parse_args(argv))))
+        show(listing(*folders(parser.parse_args(argv))))
 
     return guarded(work)
 
@@ -91,7 +91,7 @@ def _table(args: argparse.Namespace) -> None:
     rows = rows_of(wanted, fields, args.rows, args.add)
     corpus = _indexed(rows, args.datadir, data) if args.report else _train(args, wanted, rows, chosen)
     report = table_report(wanted, rows, fields, Stored(runs, corpus), chosen, args.select, more)
-    print(markdown(report))
+    show(markdown(report))
     if args.output is not None:
         for path in write_files(report, args.output):
             say(f"written: {path}")

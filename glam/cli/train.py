@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from glam.cli.flags import MACHINE, add_flags, place
-from glam.cli.guard import guarded, say
+from glam.cli.guard import guarded, say, show
 from glam.cli.machine import board, computed, corpus_folder, folders, resources, say_elsewhere, say_problems
 from glam.cli.release_flags import add_release_flags, notes, overrides, with_config
 from glam.errors import GlamError
@@ -97,7 +97,7 @@ def _train(args: argparse.Namespace) -> None:
         say_elsewhere(sum(not experiment.finished(run) for run in missing))
     else:
         store_experiment(experiment.stored)  # what a user was told to delete is written anew
-    print(report_on(experiment.folder, args.select, None if args.next is not None else seeds))
+    show(report_on(experiment.folder, args.select, None if args.next is not None else seeds))
     failed = [run.failed is not None for run in read_runs(experiment.stored, seeds, lambda _: None)]
     refuse_if_all_failed(failed.count(False), failed.count(True))
 

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from glam.cli.flags import add_flags, place
-from glam.cli.guard import guarded, say
+from glam.cli.guard import guarded, say, show
 from glam.cli.machine import corpus_folder, device
 from glam.cli.stored import find
 from glam.errors import GlamError
@@ -58,9 +58,9 @@ def _verify(args: argparse.Namespace) -> int:
         experiment = _experiment(original, Places(corpus, data, Path(temporary)), args.epochs)
         again = _train(experiment, stored, args.gpu)
         outcome = compare_runs(stored, again)
-        print("\n".join(outcome.lines))
+        show("\n".join(outcome.lines))
         differences = environment_differences(stored.environment, again.environment)
-        print(f"environment: {'; '.join(differences) or 'as recorded'}")
+        show(f"environment: {'; '.join(differences) or 'as recorded'}")
     return 0 if outcome.same else 1
 
 

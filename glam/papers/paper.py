@@ -15,6 +15,7 @@ from pydantic import BeforeValidator, Field, PrivateAttr, ValidationError, model
 
 from glam.errors import GlamError
 from glam.evaluation.metric import METRICS, Metric, metric
+from glam.foreign import file_name
 from glam.recipe import Recipe, load_recipe
 from glam.settings import Settings
 from glam.yaml_file import read_mapping
@@ -177,7 +178,7 @@ class Table(NamedTuple):
     def stem(self) -> str:
         """The name of its files, without ending."""
         first = f"table{self.number}" if self.paper.name == FIRST else f"{self.paper.name}-table{self.number}"
-        return f"{first}-{self.variant}" if self.variant else first
+        return file_name(f"{first}-{self.variant}" if self.variant else first)
 
 
 def papers_folder() -> Path:

@@ -11,6 +11,7 @@ from typing import Any
 from glam.errors import GlamError
 from glam.evaluation.metric import METRICS, Metric
 from glam.files import write_text
+from glam.foreign import cell
 from glam.papers.against_print import Comparison
 from glam.papers.paper import PaperTable
 from glam.papers.table_text import has_folds, head_lines, latex, markdown, note_lines, sizes_of
@@ -25,7 +26,9 @@ def as_csv(report: TableReport) -> str:
     records = [_record(report, row, metric) for row in report.rows for metric in report.metrics]
     writer = csv.DictWriter(text, list(records[0]), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(records)
+    writer.writerows(
+        {name: cell(value) if isinstance(value, str) else value for name, value in record.items()} for record in records
+    )
     return text.getvalue()
 
 

@@ -26,6 +26,7 @@ from glam.evaluation.segments import (
 )
 from glam.inputs.cut import Segments
 from glam.progress import bar
+from glam.reports.confidence import confidence_table
 from glam.reports.grid import grid, mean_std, signed
 from glam.reports.runs import read_runs
 from glam.reports.summary import heading
@@ -85,7 +86,8 @@ def diagnosis(folder: Path, view: View | None = None) -> str:
             "The segments' majority vote instead\n\n" + _majority(experiment, diagnoses),
             "Segments classified correctly, by their position in the utterance\n\n" + _position(diagnoses),
             "Utterances classified correctly, by their length\n\n" + _length(experiment, diagnoses),
-            "Calibration, under every choice of the epoch\n\n" + _calibration(diagnoses),
+            "Calibration, under every choice of the epoch, run by run\n\n" + _calibration(diagnoses),
+            "Calibration of all runs' predictions together\n\n" + confidence_table(experiment, finished),
         ]
     )
 

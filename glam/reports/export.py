@@ -8,6 +8,7 @@ import numpy as np
 
 from glam.errors import GlamError
 from glam.evaluation.metrics import softmax
+from glam.foreign import cell
 from glam.reports.views import SELECTION, Part, View, default_view, parts, take
 from glam.results.experiment import experiment_of
 from glam.results.run import read_run
@@ -33,13 +34,13 @@ def export(folder: Path, output: TextIO, epoch: int | None = None, view: View | 
     scored = take(experiment, stored, chosen)
     guesses, chances = scored.logits.argmax(axis=1), softmax(scored.logits)
     table = csv.writer(output, lineterminator="\n")
-    table.writerow(["utterance", "label", "prediction", *experiment.classes])
+    table.writerow(["utterance", "label", "prediction", *map(cell, experiment.classes)])
     for row in np.argsort(scored.utterances):
         table.writerow(
             [
-                experiment.ids[scored.utterances[row]],
-                experiment.classes[scored.truth[row]],
-                experiment.classes[guesses[row]],
+                cell(experiment.ids[scored.utterances[row]]),
+                cell(experiment.classes[scored.truth[row]]),
+                cell(experiment.classes[guesses[row]]),
                 *(f"{chance:.6f}" for chance in chances[row]),
             ]
         )

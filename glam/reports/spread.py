@@ -55,6 +55,7 @@ def measured(
     random splits. single_class: whether the UA of a fold means nothing.
     """
     everything = Scored.together(scored)
+    one_split = len(scored) > 1 and not folds and len({frozenset(part.utterances.tolist()) for part in scored}) == 1
     means = per_utterance(100 * (everything.predicted == everything.truth), everything.utterances)
     recalls = [_recall(experiment, scored, everything, means, c) for c in range(len(experiment.classes))]
     wa, ua = values
@@ -64,6 +65,15 @@ def measured(
     if not single_class:
         rows.append(_whole("UA", ua, steps[1], ratio, None, ua_of_speakers(experiment, means, speakers)))
     rows += recalls
+    if one_split:
+        none = Unknown("all runs test the same utterances: they differ by their training alone")
+        right = share(everything.predicted == everything.truth, everything.utterances).interval
+        others: list[Bounds] = [right if row.title == "WA" else none for row in rows[: len(rows) - len(recalls)]]
+        others += [row.intervals[1] for row in recalls]
+        rows = [
+            Measured(row.title, (none, other, row.intervals[2]), row.speakers)
+            for row, other in zip(rows, others, strict=True)
+        ]
     if folds:
         none = Unknown("folds are no random splits")
         rows = [Measured(row.title, (none, *row.intervals[1:]), row.speakers) for row in rows]

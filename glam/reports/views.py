@@ -199,6 +199,11 @@ def _whole(run: StoredRun, view: View) -> tuple[Part]:
     return (Part(slice(run.validation_only, None), epoch),)
 
 
+def validation_rows(run: StoredRun, stored: Predictions) -> slice:
+    """The held-out utterances that the epoch is chosen on under `validation`; GlamError as `result`."""
+    return slice(0, run.validation_only) if run.validation_only else _halves(run, stored)[0]
+
+
 def _halves(run: StoredRun, stored: Predictions) -> tuple[slice, slice]:
     """The two halves of the utterances that are scored, in the order drawn: of 8:1:1, validation and test."""
     first, count = run.validation_only, len(stored.held_out) - run.validation_only

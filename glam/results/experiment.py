@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from glam.errors import GlamError
 from glam.files import hashed_json, write_bytes, write_text
+from glam.foreign import plain_content
 from glam.recipe import Recipe, recorded
 from glam.results.identity import FORMAT, canonical_json, digest
 from glam.results.run import RUN, StoredRun, damaged, read_json, read_run
@@ -176,7 +177,7 @@ def read_experiment(folder: Path) -> StoredExperiment:
             content = upgraded(content)
         recipe = recorded(content["recipe"], str(folder / EXPERIMENT))
         index = {name: i for i, name in enumerate(recipe.corpus.classes)}
-        rows = list(csv.DictReader(io.StringIO(table.decode(), newline="")))
+        rows = [plain_content(row) for row in csv.DictReader(io.StringIO(table.decode(), newline=""))]
         if [row["index"] for row in rows] != [str(i) for i in range(len(rows))]:
             raise ValueError("the utterances are not numbered from 0")
         if len(rows) != content.get("utterances", len(rows)):  # absent from the earliest experiments

@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 from glam.errors import GlamError
 from glam.evaluation.metrics import Scores, confusion_matrices, confusion_matrix, scores_of
 from glam.files import hashed_json, new_folder, read_hashed
+from glam.foreign import plain, plain_content
 from glam.learning.epoch import Epoch
 from glam.splits.runs import RunKey
 
@@ -263,7 +264,7 @@ _AGAIN = "Train the same seed again: the folder is set aside, and that run is tr
 
 def damaged(error: Exception) -> str:
     """Text about a file that an error was met in."""
-    return f"damaged ({type(error).__name__}: {' '.join(str(error).split())})."
+    return f"damaged ({type(error).__name__}: {plain(' '.join(str(error).split()))})."
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -271,4 +272,4 @@ def read_json(path: Path) -> dict[str, Any]:
     content, hashed = read_hashed(path.read_bytes())
     if "files" in content and not hashed:  # only the earliest have neither
         raise ValueError("its own hash is missing")
-    return content
+    return dict(plain_content(content))
