@@ -71,6 +71,7 @@ class PaperTable(Settings):
     """A table: its rows in the printed order, by label.
 
     view: which epoch of a run its scores are from. runs: how many a printed number is over; None where no source says.
+    chooses: the setting of which the rows are values, where the paper takes the best of them on the test set.
     metrics: those shown; the paper's where it says none. sources: which print the table, with the printed name of each
     metric's column. protocol: fields of the recipes that make them the printed protocol's.
     """
@@ -78,6 +79,7 @@ class PaperTable(Settings):
     caption: str
     view: View = "test"
     runs: int | None = None
+    chooses: str = ""
     metrics: tuple[str, ...] = ()
     sources: dict[str, dict[str, str]] = Field(default_factory=dict)
     notes: tuple[str, ...] = ()

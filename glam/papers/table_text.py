@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from glam.evaluation.metric import METRICS, Metric
 from glam.evaluation.statistics import Summary
 from glam.evaluation.statistics import summary as summarise
+from glam.evaluation.unknown import Unknown
 from glam.papers.against_print import CHANCE, MARGIN, Comparison, tested
-from glam.papers.tables import RowReport, TableReport
+from glam.papers.among_rows import against_first, choice
+from glam.papers.tables import RowReport, TableReport, with_runs
 from glam.reports.grid import grid, latex_grid, signed
 from glam.reports.summary import OPTIMISTIC, PURE, SYNTHETIC, cut_line
 from glam.reports.views import OPTIMISM, SELECTION, value
@@ -112,6 +114,7 @@ def _score_grids(report: TableReport) -> list[Grid]:
         groups[-2:] = [groups[-2] + groups[-1]]  # a metric without printed columns takes little room
     grids = [_scores(report, group, first=i == 0) for i, group in enumerate(groups)]
     grids += [_against_print(report)] if report.tests else []
+    grids += [beside] if (beside := _against_first(report))[1] else []
     grids += [_optimism(report)] if report.view == "test" else []
     return grids + ([_elsewhere(report)] if report.table.printed.elsewhere else [])
 
@@ -164,6 +167,23 @@ def _against_print(report: TableReport) -> Grid:
                 ]
             )
     return headings, rows
+
+
+def _against_first(report: TableReport) -> Grid:
+    """Every row against the first that has runs, paired, in WA."""
+    rows = with_runs(report)
+    if len(rows) < 2:
+        return [], []
+    first = next(iter(rows))
+    cells = []
+    for row in against_first(rows, "wa", first):
+        if isinstance(row.test, Unknown) or row.p is None:
+            cells.append([row.label, str(row.pairs), "-", "-", "-"])
+            continue
+        low, high = row.test.interval
+        p = "< 0.0001" if row.p < 0.0001 else f"{row.p:.4f}"
+        cells.append([row.label, str(row.pairs), signed(row.test.difference), f"{signed(low)} to {signed(high)}", p])
+    return [f"WA against {first}", "pairs", "diff.", "95 % interval", "p (Holm)"], cells
 
 
 def _elsewhere(report: TableReport) -> Grid:
@@ -269,6 +289,7 @@ def note_lines(report: TableReport) -> list[str]:
             if any(comparison.holds is not None for row in report.rows for comparison in row.metrics.values())
             else []
         )
+    lines += _among_rows(report)
     lines += _other_sources(report)
     lines += printed.notes
     lines += [f"{row.row.label}: {row.row.printed.note}" for row in report.rows if row.row.printed.note]
@@ -294,6 +315,32 @@ def note_lines(report: TableReport) -> list[str]:
     if elsewhere:
         lines.append("the same settings on another corpus, not shown: " + ", ".join(sorted(p.name for p in elsewhere)))
     return lines
+
+
+def _among_rows(report: TableReport) -> list[str]:
+    """What the tests against the first row mean; and what the choice of a row on the test set adds."""
+    rows = with_runs(report)
+    lines = []
+    if len(rows) > 1:
+        lines.append(
+            "against the first row: paired by the utterances tested, corrected for test sets that overlap (Nadeau and "
+            "Bengio), so of other utterances of these speakers; p after Holm's adjustment for the rows"
+        )
+    if not report.table.printed.chooses:
+        return lines
+    setting = report.table.printed.chooses
+    lines.append(f"the paper takes the best {setting} of this table, chosen on the test set, into its other tables")
+    best = choice(rows)
+    if isinstance(best, Unknown):
+        return [*lines, f"what that choice adds {best}"]
+    label, of = best
+    error = "" if isinstance(of.optimism.error, Unknown) else f" (se {of.optimism.error:.2f})"
+    return [
+        *lines,
+        f"here the choice is {label}: WA {of.shown:.2f} over the utterances; chosen on one half of them and scored on "
+        f"the other {of.honest:.2f}, so that the choice adds {signed(of.optimism.points)}{error}; half the utterances "
+        f"choose the same row in {of.agreed:.0f} % of cases",
+    ]
 
 
 def _chance(report: TableReport) -> list[str]:

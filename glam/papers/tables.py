@@ -139,6 +139,15 @@ class TableReport:
     damaged: tuple[str, ...]
 
 
+def with_runs(report: TableReport) -> dict[str, tuple[StoredExperiment, tuple[Result, ...]]]:
+    """The rows of a table that have runs, by label: the experiment, and its results; none of protocols with folds."""
+    return {
+        row.row.label: (row.stored.experiment, row.results)
+        for row in report.rows
+        if row.stored.experiment is not None and row.results and not row.folds
+    }
+
+
 def table_report(
     table: Table,
     rows: Sequence[Row],

@@ -1,5 +1,7 @@
 """One page on an experiment that answers what a reviewer of speech emotion recognition asks, from what is stored."""
 
+import json
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,6 +11,7 @@ from glam.errors import GlamError
 from glam.evaluation.metric import METRICS
 from glam.evaluation.scored import Scored
 from glam.evaluation.unknown import Unknown
+from glam.recipe import load_recipe, recipe_names
 from glam.reports.analyses import HEARS_NOTHING, gap_line, group_scores, paired_with_majority
 from glam.reports.confidence import cells, confidence_of
 from glam.reports.folds import fold_values, pool
@@ -51,7 +54,7 @@ def checklist(folder: Path, view: View | None = None, form: str = "md") -> str:
     sections = {
         "Data": _data(experiment, results),
         "Split and selection": _split(experiment, runs, results, view),
-        "Scores": _scores(experiment, finished, results),
+        "Scores": _scores(experiment, results),
         "What needs no hearing": _references(experiment, finished, results),
         "Groups": _groups(experiment, results),
         "Calibration": _calibration(experiment, finished, view),
@@ -74,7 +77,8 @@ def _data(experiment: StoredExperiment, results: Sequence[Result]) -> list[Row]:
         rows.append((f"utterances of {counted(len(speakers.names), 'speaker')}", each))
     sizes = sorted({outcome.utterances for outcome in results})
     rows.append(("tested in a run", " to ".join(str(size) for size in dict.fromkeys((sizes[0], sizes[-1])))))
-    rows.append(("unit of decision", f"{cut_line(experiment.recipe)}; an utterance is their mean"))
+    average = experiment.recipe.evaluation.average
+    rows.append(("unit of decision", f"the utterance: the mean {average} of {cut_line(experiment.recipe)}"))
     corpus = experiment.recipe.corpus.name
     rows.append(("licence of the corpus", LICENCES.get(corpus, "not known to glam: state it here")))
     return rows
@@ -95,7 +99,7 @@ def _split(experiment: StoredExperiment, runs: Sequence[StoredRun], results: Seq
     ]
 
 
-def _scores(experiment: StoredExperiment, runs: Sequence[StoredRun], results: Sequence[Result]) -> list[Row]:
+def _scores(experiment: StoredExperiment, results: Sequence[Result]) -> list[Row]:
     outcomes: Sequence[Outcome] = pool(experiment, results).pooled if experiment.folds else results
     if not outcomes:
         return [("scores", "no seed has all its folds")]
@@ -113,7 +117,7 @@ def _scores(experiment: StoredExperiment, runs: Sequence[StoredRun], results: Se
         experiment,
         [outcome.scored() for outcome in outcomes],
         (values[0], values[1]),
-        tested_per_trained(experiment, runs, results),
+        tested_per_trained(results),
         folds=bool(experiment.folds),
         single_class=experiment.split.single_class,
     )
@@ -217,8 +221,17 @@ def _parameters(experiment: StoredExperiment, runs: Sequence[StoredRun]) -> str:
 
 
 def _command(experiment: StoredExperiment) -> str:
-    seeds = len(experiment.seeds()) // max(len(experiment.folds), 1)
-    return f"python train.py --recipe {experiment.name} --runs {seeds}, with the settings of experiment.json"
+    """The command that trains such runs: the recipe of that name with what was changed in it."""
+    seeds = len({name.partition("-")[0] for name in experiment.seeds()})
+    if experiment.name not in recipe_names():
+        return f"the recipe {experiment.name}, a file of the user's; its settings are in experiment.json"
+    stored, named = experiment.recipe.fields(), load_recipe(experiment.name).fields()
+    changed = [
+        f"--set {shlex.quote(f'{field}={json.dumps(given)}')}"
+        for field, given in stored.items()
+        if given != named.get(field)
+    ]
+    return " ".join(["python train.py --recipe", experiment.name, f"--runs {seeds}", *changed])
 
 
 def _markdown(title: str, sections: dict[str, list[Row]]) -> str:

@@ -60,7 +60,7 @@ def report(
     honest = outcomes(experiment, honest_results(experiment, finished, view))
     lines = [heading(experiment), ""]
     if results:
-        ratio = tested_per_trained(experiment, finished, results)
+        ratio = tested_per_trained(results)
         parts = fold_tables if experiment.folds else _tables
         tables, notes = parts(experiment, results, honest, ratio, metrics)
         lines += [*(line for table in tables for line in (table, "")), f"runs: {len(results)}{_per_run(results)}"]
@@ -188,11 +188,9 @@ def optimism_cell(shown: Sequence[Outcome], honest: Sequence[Outcome], metric: M
     return signed(gain.points) + ("" if isinstance(gain.error, Unknown) else f" (se {gain.error:.2f})")
 
 
-def tested_per_trained(experiment: StoredExperiment, runs: Sequence[StoredRun], results: Sequence[Result]) -> float:
+def tested_per_trained(results: Sequence[Result]) -> float:
     """Test / training utterances of a run, mean over the runs: what Nadeau and Bengio's correction asks for."""
-    everyone = len(experiment.ids)
-    held_out = [run.validation_only + int(run.confusion[0].sum()) for run in runs]
-    shares = [outcome.utterances / (everyone - held) for outcome, held in zip(results, held_out, strict=True)]
+    shares = [outcome.utterances / outcome.training for outcome in results]
     return sum(shares) / len(shares)
 
 

@@ -87,6 +87,7 @@ class Part:
 class Result:
     """One run under a view: its scores, the epochs they are from (1-based), and how many utterances they are over.
 
+    training: how many utterances it was trained on: all but the held-out ones.
     epochs: one, but for `halves`: that of the second half, which the first half chose, and that of the first. The
     scores of `halves` are those of both halves' predictions together. So WA and each class's recall are the averages
     over the two halves, weighted by their utterances; and a class without a true utterance in one half still counts
@@ -99,6 +100,7 @@ class Result:
     confusion: NDArray[np.int64]  # (C, C), rows truth
     utterances: int
     fold: int | None
+    training: int
     read: Callable[[], Scored]
 
     def scored(self) -> Scored:
@@ -122,11 +124,13 @@ def result(experiment: StoredExperiment, run: StoredRun, view: View) -> Result:
     """The result of a finished run under a view; GlamError where it holds out too few utterances for that."""
     if view in ("test", "last"):  # of which the run's own record has all
         (whole,) = _whole(run, view)
-        return _result(run, (whole,), run.confusion[whole.epoch], cache(lambda: scored(experiment, run, view)))
+        return _result(
+            experiment, run, (whole,), run.confusion[whole.epoch], cache(lambda: scored(experiment, run, view))
+        )
     stored = run.predictions(experiment.targets)
     chosen = parts(experiment, run, stored, view)
     predictions = take(experiment, stored, chosen)
-    return _result(run, chosen, predictions.confusion, lambda: predictions)
+    return _result(experiment, run, chosen, predictions.confusion, lambda: predictions)
 
 
 def scored(experiment: StoredExperiment, run: StoredRun, view: View) -> Scored:
@@ -221,6 +225,13 @@ def _best_on(experiment: StoredExperiment, stored: Predictions, rows: slice) -> 
     return best(scores_of_all(confusion_matrices(truth, guesses, len(experiment.classes))))
 
 
-def _result(run: StoredRun, chosen: Sequence[Part], counts: NDArray[np.int64], read: Callable[[], Scored]) -> Result:
+def _result(
+    experiment: StoredExperiment,
+    run: StoredRun,
+    chosen: Sequence[Part],
+    counts: NDArray[np.int64],
+    read: Callable[[], Scored],
+) -> Result:
     epochs = tuple(part.epoch + 1 for part in chosen)
-    return Result(run.seed, epochs, scores_of(counts), counts, int(counts.sum()), run.fold, read)
+    training = len(experiment.ids) - run.validation_only - int(run.confusion[0].sum())
+    return Result(run.seed, epochs, scores_of(counts), counts, int(counts.sum()), run.fold, training, read)
