@@ -24,6 +24,9 @@ GOES_ON = "finished runs are kept, and the same command goes on where it stopped
 def start(entry: str, **options: Any) -> int:
     """A process from its first import to its exit status: calls the function `entry` (module:function)."""
 
+    _open_closed_streams()
+    _name_user()
+
     def work() -> int:
         module, function = entry.split(":")
         status: int = getattr(import_module(module), function)(**options)
@@ -33,6 +36,27 @@ def start(entry: str, **options: Any) -> int:
     for ending in (signal.SIGINT, signal.SIGTERM):
         signal.signal(ending, signal.SIG_IGN)  # everything is done: from here, Python would only print a traceback
     return status
+
+
+def _open_closed_streams() -> None:
+    """Let what is closed (`2>&-`) go nowhere: else the next file opened would be taken for it."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            descriptor = os.open(os.devnull, os.O_RDWR)
+            if descriptor != number:
+                os.dup2(descriptor, number)
+                os.close(descriptor)
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", encoding="utf-8"))
+
+
+def _name_user() -> None:
+    """Give a user whom the system has no name for (`docker run --user 1234`) one: libraries ask for it."""
+    import getpass
+
+    try:
+        getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        os.environ["USER"] = f"user{os.getuid()}" if hasattr(os, "getuid") else "user"
 
 
 def guarded(work: Callable[[], int | None], interrupted: str = GOES_ON) -> int:

@@ -24,6 +24,7 @@ from glam.named import in_file, source
 from glam.progress import bar
 from glam.words import counted
 
+CANCELLED = 0.02  # of the channels' loudest sample (-34 dB): what is left of channels of opposite sign
 QUIETEST = 1e-4  # of full scale (-80 dB): the least step of 16 bits is 3e-5
 
 CORPORA = {
@@ -165,9 +166,11 @@ def _measure(
         rate=recording.rate,
         channels=recording.channels,
     )
-    if (loudest := float(np.abs(recording.samples).max())) >= QUIETEST:
+    loudest = float(np.abs(recording.samples).max())
+    cancelled = recording.channels > 1 and loudest < CANCELLED * recording.loudest
+    if loudest >= QUIETEST and not cancelled:
         return measured
-    why = "or its channels cancel each other out; " if recording.channels > 1 else ""
+    why = "its channels cancel each other out when they are averaged; " if cancelled else ""
     detail = f"{utterance.audio} is at most {loudest:.1g} of full scale ({why}used all the same)"
     return measured, Problem(SILENT, utterance.id, detail)
 

@@ -56,7 +56,7 @@ class CorpusSettings(Settings):
     sha256: str | None = None
     where: dict[str, Several] = Field(default_factory=dict)
     labels: dict[str, Several] = Field(default_factory=dict)
-    min_length: float = Field(0.0, ge=0, allow_inf_nan=False)
+    min_length: float = Field(0.0, ge=0, le=86_400, allow_inf_nan=False)
 
     @model_validator(mode="after")
     def _known(self, info: ValidationInfo) -> Self:

@@ -103,7 +103,7 @@ class KFold(Protocol):
     """Folds of utterances. folds: how many. validation: `none`, or `next`: the fold after the one that is tested."""
 
     name: Literal["k-fold"]
-    folds: int = Field(5, ge=2)
+    folds: int = Field(5, ge=2, le=10_000)
     validation: Literal["none", "next"] = "none"
 
     @property

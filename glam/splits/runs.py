@@ -60,7 +60,7 @@ def runs_of(seeds: Iterable[int], folds: int) -> list[RunKey]:
 def read_seeds(path: Path) -> list[int]:
     """The seeds of a file, one a line (seeds.txt); raises GlamError naming the line that is none."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise GlamError(f"{path}: the seeds cannot be read ({error}); python seeds.py writes seeds.txt") from None
     seeds: list[int] = []
@@ -73,4 +73,6 @@ def read_seeds(path: Path) -> list[int]:
         if int(line) in seeds:
             raise GlamError(f"{path}, line {number}: the seed {int(line)} is a duplicate")
         seeds.append(int(line))
+    if not seeds:
+        raise GlamError(f"{path}: holds no seed; expected one a line (python seeds.py writes seeds.txt)")
     return seeds
