@@ -99,7 +99,7 @@ def test_a_resumed_run_stores_what_differed_between_its_parts(
     assert stored[PARTS] == {"torch": [environment()["torch"], "9.9"]}
 
 
-def write(path: Path, samples: np.ndarray, channels: int = 1) -> None:  # type: ignore[type-arg]
+def write(path: Path, samples: np.ndarray, channels: int = 1) -> None:
     with wave.open(str(path), "wb") as file:
         file.setparams((channels, 2, 16000, 0, "NONE", ""))
         file.writeframes(samples.astype("<i2").tobytes())
