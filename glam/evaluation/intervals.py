@@ -4,7 +4,7 @@ What an interval takes as independent decides which question it answers. `statis
 utterances of the same speakers. `share`: utterances. `over_groups`: speakers (dialogues, scenarios), which is the
 only one of them that says anything of other speakers.
 
-`benchmarks/coverage.py` shows why the latter is Student's t over the groups' own scores. With 5, 10 and 20 speakers of
+`benchmarks/intervals.py` shows why the latter is Student's t over the groups' own scores. With 5, 10 and 20 speakers of
 standard deviation 8 points, and equal or unequal numbers of utterances, its 95 % interval holds the mean of the
 speakers' population in 93.7 to 95.2 % of simulated corpora, the one over runs in 40 to 94 %, and the cluster bootstrap
 (percentile or BCa), for lack of speakers, in 82 to 93 %. Weighting speakers by their utterances (CR2 with

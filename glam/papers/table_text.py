@@ -40,7 +40,8 @@ def markdown(report: TableReport) -> str:
 def latex(report: TableReport) -> str:
     """The scores as a LaTeX table for the package booktabs, the remarks as comments above it."""
     tabulars = [latex_grid(*table) for table in _score_grids(report)]
-    remarks = "\n".join(f"% {line}" for line in (*head_lines(report), *note_lines(report)))
+    needed = r"the preamble needs \usepackage{booktabs}"
+    remarks = "\n".join(f"% {' '.join(line.split())}" for line in (needed, *head_lines(report), *note_lines(report)))
     setting = f", {report.table.variant} setting" if report.table.variant else ""
     caption = f"{report.table.printed.caption}{setting}" + (
         "" if report.whole else f". NOT on {printed_on(report)}, which the printed numbers are of"
@@ -48,7 +49,7 @@ def latex(report: TableReport) -> str:
     body = "\n\n\\medskip\n".join(tabulars)
     text = (
         f"{remarks}\n\\begin{{table*}}\n\\centering\n\\footnotesize\n\\setlength{{\\tabcolsep}}{{4pt}}\n"
-        f"\\caption{{{caption}}}\n{body}\n\\end{{table*}}\n"
+        f"\\caption{{{caption}}}\n\\label{{tab:{report.table.stem}}}\n{body}\n\\end{{table*}}\n"
     )
     for sign, command in (("±", r"$\pm$"), (MARK, r"$^\dagger$"), ("¹", "$^1$"), ("²", "$^2$"), ("α", r"$\alpha$")):
         text = text.replace(sign, command)
@@ -72,7 +73,7 @@ def head_lines(report: TableReport) -> list[str]:
     done, of_each = sum(len(row.scored) for row in report.rows), "seed" if has_folds(report) else "run"
     failed = sum(len(row.failed) for row in report.rows)
     lines.append(
-        f"scores: percent, mean±standard deviation (ddof 1) over {counted(done, of_each)} in all, "
+        f"scores: percent, mean±standard deviation (ddof 1) over the {of_each}s of a row ({done} in all rows), "
         f"{counted(failed, 'run') if has_folds(report) else failed} failed"
     )
     if has_folds(report):
@@ -149,7 +150,7 @@ def _scores(report: TableReport, group: Sequence[Metric], first: bool) -> Grid:
 
 def _against_print(report: TableReport) -> Grid:
     """What the tests against the print say, a line for each."""
-    headings = ["against the print", "diff.", "95 % interval", f"within {MARGIN:g} point", "verdict", "visible from"]
+    headings = ["against the print", "diff.", "95 % interval", "TOST", "verdict", "visible from"]
     rows = []
     for row in report.rows:
         for metric in report.metrics:
@@ -161,9 +162,9 @@ def _against_print(report: TableReport) -> Grid:
                     f"{row.row.label}, {metric.title}",
                     signed(cell.difference) + (MARK if cell.more_than_chance else ""),
                     f"{signed(cell.interval.low)} to {signed(cell.interval.high)}",
-                    f"p {cell.same:.3f}",
+                    f"{cell.same:.3f}",
                     str(cell.verdict),
-                    "no difference" if cell.visible is None else f"{cell.visible:.2f}",
+                    "none" if cell.visible is None else f"{cell.visible:.2f}",
                 ]
             )
     return headings, rows
@@ -239,7 +240,7 @@ def _sets(report: TableReport) -> Grid:
                 str(sum(composition.too_short.values())) if composition else "",
             ]
         )
-    return ["", "failed", "test utt.", "of", "drawn from", "too short"], rows
+    return ["", "failed", "test utt.", "in the set", "drawn from", "too short"], rows
 
 
 def sizes_of(row: RowReport) -> str:
@@ -355,8 +356,8 @@ def _chance(report: TableReport) -> list[str]:
         f"runs shown, the printed one over {over} with ddof 1 (assumed); p <= {CHANCE} after Holm's adjustment for "
         f"{counted(report.tests, 'test')}, of {names} alone; a single run is not tested, nor are runs that do not "
         "differ",
-        f"no mark is no reproduction: the same means that two one-sided tests (TOST) put the difference within "
-        f"{MARGIN:g} point, p <= {CHANCE}; undecided, that neither is shown. Intervals are of the difference, not "
+        f"no mark is no reproduction. TOST: p-value of two one-sided tests that the difference is below {MARGIN:g} "
+        f"point; the same: it is at most {CHANCE}; undecided: neither is shown. Intervals are of the difference, not "
         "adjusted. Visible from: the smallest true difference that these runs would mark in four of five cases",
     ]
 

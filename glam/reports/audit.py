@@ -161,7 +161,7 @@ def _overlap_table(audit: Audit) -> str:
         ]
         for name, overlap in audit.overlaps.items()
     ]
-    headers = ["distinct", "all", "training", "test", "in both", "test utterances whose own is in training"]
+    headers = ["distinct", "all", "training", "test", "in both", "test utterances of those in both"]
     return grid(headers, rows)
 
 

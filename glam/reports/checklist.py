@@ -171,11 +171,11 @@ def _groups(experiment: StoredExperiment, results: Sequence[Result]) -> list[Row
 
 def _calibration(experiment: StoredExperiment, runs: Sequence[StoredRun], view: View) -> list[Row]:
     confidence = confidence_of(experiment, runs, view)
-    gap, deviations, error, chance, brier = cells(confidence.whole)
+    gap, std, deviations, error, chance, brier = cells(confidence.whole)
     rows = [
         (
             "confidence",
-            f"accuracy minus confidence {gap} points ({deviations} sd); expected calibration error {error}, by chance "
+            f"accuracy minus confidence {gap} points (sd {std}, so {deviations} of them); expected calibration error {error}, by chance "
             f"{chance}; Brier score {brier}",
         )
     ]

@@ -64,22 +64,22 @@ def confidence_table(experiment: StoredExperiment, runs: Sequence[StoredRun]) ->
         if not all(view in possible_views(run) for run in runs):
             continue
         confidence = confidence_of(experiment, runs, view)
-        rows.append([view, *cells(confidence.whole)])
+        rows.append([f"all runs, {view}", *cells(confidence.whole)])
         if isinstance(confidence.tempered, Unknown):
             if view == "validation":
                 lines.append(f"temperature: {confidence.tempered}")
             continue
         values = confidence.temperatures
-        rows.append([f"{view}, divided", *cells(confidence.tempered)])
+        rows.append([f"all runs, {view}, divided", *cells(confidence.tempered)])
         lines.append(
             f"divided: logits divided by a temperature, fitted on each run's validation utterances; median "
             f"{np.median(values):.2f}, from {min(values):.2f} to {max(values):.2f}; above 1, the model was too sure"
         )
     return "\n".join(
         [
-            grid(["epoch", "gap", "in sd", "error", "by chance", "Brier"], rows),
+            grid(["predictions", "gap", "its sd", "in sd", "error", "by chance", "Brier"], rows),
             "",
-            "gap: accuracy minus confidence, in points, ± its standard deviation if confidence were accuracy (an "
+            "gap: accuracy minus confidence, in points; sd: its standard deviation if confidence were accuracy (an "
             "utterance that several runs test is right or wrong in all of them together, as far as their confidences "
             "allow); beyond 2 sd it is not chance. Above 0, the model is more often right than it believes",
             *lines,
@@ -88,10 +88,11 @@ def confidence_table(experiment: StoredExperiment, runs: Sequence[StoredRun]) ->
 
 
 def cells(of: Calibration) -> list[str]:
-    """A calibration as cells: gap ± sd, gap in sd, error, error by chance, Brier score."""
+    """A calibration as cells: gap, its standard deviation, gap in these, error, error by chance, Brier score."""
     deviations = of.deviations
     return [
-        f"{signed(of.gap)} ± {of.gap_std:.2f}",
+        signed(of.gap),
+        f"{of.gap_std:.2f}",
         "-" if isinstance(deviations, Unknown) else f"{deviations:+.1f}",
         f"{of.error:.2f}",
         f"{of.by_chance:.2f}",

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Which 95 % interval holds the score on other speakers: `python benchmarks/coverage.py --help`.
+"""Which 95 % interval holds the score on other speakers: `python benchmarks/intervals.py --help`.
 
 Corpora are simulated whose speakers are drawn from a population with a known mean accuracy, runs of random 80/20 splits
 of each are scored, and it is counted how often each interval holds that mean. `glam.evaluation.intervals` uses the one
@@ -277,7 +277,7 @@ def _work() -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="coverage.py", description="Which 95 % interval holds the score on other speakers."
+        prog="intervals.py", description="Which 95 % interval holds the score on other speakers."
     )
     add = parser.add_argument
     add("--corpora", type=int, default=1000, metavar="N", help="simulated corpora of each kind (1000)")

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.coverage import KINDS, METHODS, BySpeaker, Kind, bca, coverage, drawn, sizes_of, weighted
+from benchmarks.intervals import KINDS, METHODS, BySpeaker, Kind, bca, coverage, drawn, sizes_of, weighted
 from glam.evaluation.intervals import mean_over_groups
 from glam.evaluation.unknown import Unknown
 
-SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks" / "coverage.py"
+SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks" / "intervals.py"
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=[kind.title for kind in KINDS])
