@@ -4,6 +4,9 @@
 import argparse
 import sys
 
+if sys.version_info < (3, 11):  # noqa: UP036 (the message is for those)
+    sys.exit("error: this is Python " + sys.version.split()[0] + "; 3.11 to 3.13 is needed: ./run makes it in .venv")
+
 from glam.cli.flags import place
 from glam.cli.guard import guarded
 

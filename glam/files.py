@@ -98,6 +98,20 @@ def _hash(content: dict[str, Any]) -> str:
     return sha256(json.dumps(content, sort_keys=True, allow_nan=False).encode()).hexdigest()
 
 
+def set_aside(path: Path) -> Path:
+    """Move a damaged file or folder into `.set-aside` beside it, where nothing reads it; returns where it lies now.
+
+    Nothing is deleted: what was trained for days may be worth a look.
+    """
+    folder = path.parent / ".set-aside"
+    folder.mkdir(exist_ok=True)
+    number = 1
+    while (place := folder / f"{path.name}-{number}").exists():
+        number += 1
+    path.rename(place)
+    return place
+
+
 def written_from(temporary: Path) -> Path | None:
     """The path that a temporary one was to become; None for any other path."""
     name, mark, _ = temporary.name.rpartition(".tmp-")

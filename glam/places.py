@@ -46,7 +46,7 @@ def corpus_root(name: str) -> Path:
     if root := _from_environment(variable):
         return root
     if constant := _written_in_path_py(variable):
-        return _absolute(constant)
+        return _absolute(constant, f"{_project() / 'path.py'}: {variable}")
     raise GlamError(
         f"where {variable} lies is not known: the environment variable {variable} is not set and path.py "
         f"names no folder. Set {variable}=/path/to/the/release or write the path into path.py."
@@ -58,7 +58,7 @@ def file_at(name: str) -> Path | None:
     if path := _from_environment(name):
         return path
     constant = _written_in_path_py(name)
-    return _absolute(constant) if constant else None
+    return _absolute(constant, f"{_project() / 'path.py'}: {name}") if constant else None
 
 
 def path_of(name: str, what: str) -> Path:
@@ -76,7 +76,7 @@ def _written_in_path_py(variable: str) -> str:
     """The string that the project's path.py assigns to this name; read, not run."""
     path = _project() / "path.py"
     try:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+        tree = ast.parse(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         return ""
     except (OSError, ValueError, SyntaxError, RecursionError, MemoryError) as error:
@@ -95,11 +95,14 @@ def _written_in_path_py(variable: str) -> str:
 
 def _from_environment(variable: str) -> Path | None:
     value = os.environ.get(variable, "").strip()
-    return _absolute(value) if value else None
+    return _absolute(value, f"the environment variable {variable}") if value else None
 
 
-def _absolute(path: str) -> Path:
-    return Path(path).expanduser().absolute()
+def _absolute(path: str, named: str) -> Path:
+    try:
+        return Path(path).expanduser().absolute()
+    except RuntimeError as error:  # ~ of nobody, or without a home
+        raise GlamError(f"{named}: given {path!r}: {error}") from None
 
 
 def _project() -> Path:

@@ -4,11 +4,22 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 
+from glam.foreign import controls_in, plain
+
 
 class Settings(BaseModel):
     """A frozen group of settings; an unknown field is an error, and so is true or false in the place of a number."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_controls(cls, values: Any) -> Any:
+        for name, value in values.items() if isinstance(values, dict) else ():
+            for text in (name, value, *(value if isinstance(value, dict | list | tuple) else ())):
+                if isinstance(text, str) and controls_in(text):
+                    raise ValueError(f"{plain(str(name))}: {plain(text)!r} has control characters in it")
+        return values
 
     @model_validator(mode="before")
     @classmethod

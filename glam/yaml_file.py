@@ -23,7 +23,9 @@ class Loader(yaml.SafeLoader):
             if not isinstance(key_node, yaml.ScalarNode):
                 raise yaml.constructor.ConstructorError(None, None, "the name of a field is not a word", mark)
             if key_node.value in mapping:
-                raise yaml.constructor.ConstructorError(None, None, f"the field {key_node.value!r} stands twice", mark)
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the field {key_node.value!r} is there twice", mark
+                )
             mapping[key_node.value] = self.construct_object(value_node, deep=True)
         return mapping
 

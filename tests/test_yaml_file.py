@@ -30,7 +30,7 @@ def test_an_empty_file_has_no_fields(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("rows: {GLAM: 1, GLAM: 2}", "not a paper in YAML: the field 'GLAM' stands twice"),
+        ("rows: {GLAM: 1, GLAM: 2}", "not a paper in YAML: the field 'GLAM' is there twice"),
         ("{[1, 2]: 3}", "not a paper in YAML: the name of a field is not a word"),
         ("a: b: c", "not a paper in YAML: mapping values are not allowed here"),
         ("- a", "expected sections with fields, found list"),

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 
 from glam.cli.flags import add_flags
-from glam.cli.guard import guarded
+from glam.cli.guard import guarded, show
 from glam.cli.machine import corpus_folder
 from glam.errors import GlamError
 
@@ -40,4 +40,4 @@ def _audit(args: argparse.Namespace) -> None:
         raise GlamError(f"--runs {args.runs}: expected 1 to {len(known)}, the number of the paper's runs")
     data, name = args.data_folder or data_folder(), recipe.corpus.name
     corpus = load_corpus(name, corpus_folder(name, args.datadir, data), index_folder(data, name))
-    print(audit_text(look_through(corpus, recipe, known[: args.runs])))
+    show(audit_text(look_through(corpus, recipe, known[: args.runs])))

@@ -5,17 +5,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from glam.cli.flags import add_flags
-from glam.cli.guard import guarded
+from glam.cli.guard import guarded, show
 from glam.cli.stored import find
 
 
 def compare(argv: Sequence[str] | None = None) -> int:
-    """Say whether one experiment is better than another, beyond this corpus."""
+    """Say whether one experiment is better than another, on other utterances and for other speakers."""
     parser = argparse.ArgumentParser(
         prog="glam compare",
-        description="Compare two experiments: difference in WA and UA, interval and p-value corrected for overlapping "
-        "training sets, effect size, and how many runs would show one point. Runs are paired where both held out the "
-        "same utterances. Nothing is trained.",
+        description="Compare two experiments: difference in WA and UA; interval and p-value for other utterances of "
+        "these speakers, corrected for test sets that overlap; interval over the speakers; how probable it is that one "
+        "is better; how many runs would show one point. Runs are paired where both held out the same utterances. "
+        "Nothing is trained.",
     )
     add = parser.add_argument
     add("first", type=Path, metavar="A", help="an experiment: its folder, or its name in the runs folder")
@@ -24,10 +25,10 @@ def compare(argv: Sequence[str] | None = None) -> int:
     add_flags(parser, "select", "runs-folder")
 
     def work() -> None:
-        from glam.reports.compare import compare as text
+        from glam.reports.comparison_text import compare as text
 
         args = parser.parse_args(argv)
         first, second = (find(given, args.runs_folder) for given in (args.first, args.second))
-        print(text(first, second, args.select, args.common))
+        show(text(first, second, args.select, args.common))
 
     return guarded(work)

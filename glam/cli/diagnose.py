@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from glam.cli.flags import add_flags
-from glam.cli.guard import guarded
+from glam.cli.guard import guarded, show
 from glam.cli.stored import find
 
 
@@ -25,6 +25,6 @@ def diagnose(argv: Sequence[str] | None = None) -> int:
         from glam.reports.diagnosis import diagnosis
 
         args = parser.parse_args(argv)
-        print(diagnosis(find(args.folder, args.runs_folder), args.select))
+        show(diagnosis(find(args.folder, args.runs_folder), args.select))
 
     return guarded(work)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from glam.cli.flags import add_flags, place
-from glam.cli.guard import guarded
+from glam.cli.guard import guarded, show
 from glam.cli.machine import corpus_folder, take_files
 from glam.cli.stored import find
 
@@ -58,7 +58,7 @@ def figure(argv: Sequence[str] | None = None) -> int:
         picture = _draw(args, experiments)
         stem = args.output or default_stem(args.kind, experiments)
         written = write(picture, stem.with_suffix("") if stem.suffix in (".png", ".pdf") else stem)
-        print(f"{picture.caption}\n\nwritten: {', '.join(str(path) for path in written)}")
+        show(f"{picture.caption}\n\nwritten: {', '.join(str(path) for path in written)}")
 
     return guarded(work)
 

@@ -6,22 +6,28 @@ Read by every Python 3 and without the packages that the rest needs: so that a m
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from importlib import import_module
 from io import TextIOWrapper
+from textwrap import wrap
 from types import FrameType
 from typing import Any
 
 from glam.errors import GlamError
+from glam.foreign import plain
 
 GOES_ON = "finished runs are kept, and the same command goes on where it stopped"
 
 
 def start(entry: str, **options: Any) -> int:
     """A process from its first import to its exit status: calls the function `entry` (module:function)."""
+
+    _open_closed_streams()
+    _name_user()
 
     def work() -> int:
         module, function = entry.split(":")
@@ -32,6 +38,27 @@ def start(entry: str, **options: Any) -> int:
     for ending in (signal.SIGINT, signal.SIGTERM):
         signal.signal(ending, signal.SIG_IGN)  # everything is done: from here, Python would only print a traceback
     return status
+
+
+def _open_closed_streams() -> None:
+    """Let what is closed (`2>&-`) go nowhere: else the next file opened would be taken for it."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            descriptor = os.open(os.devnull, os.O_RDWR)
+            if descriptor != number:
+                os.dup2(descriptor, number)
+                os.close(descriptor)
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", encoding="utf-8"))
+
+
+def _name_user() -> None:
+    """Give a user whom the system has no name for (`docker run --user 1234`) one: libraries ask for it."""
+    import getpass
+
+    try:
+        getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        os.environ["USER"] = f"user{os.getuid()}" if hasattr(os, "getuid") else "user"
 
 
 def guarded(work: Callable[[], int | None], interrupted: str = GOES_ON) -> int:
@@ -70,7 +97,22 @@ def guarded(work: Callable[[], int | None], interrupted: str = GOES_ON) -> int:
 
 def say(text: str) -> None:
     """A line for the person at the terminal; results alone go to stdout."""
-    print(text, file=sys.stderr, flush=True)
+    print(plain(text, lines=True), file=sys.stderr, flush=True)
+
+
+def show(text: str) -> None:
+    """A result, to stdout; what came from files of others is spelt out where a terminal would obey it."""
+    shown = plain(text, lines=True)
+    print(folded(shown, shutil.get_terminal_size().columns) if sys.stdout.isatty() else shown)
+
+
+def folded(text: str, width: int) -> str:
+    """The text with its long lines broken between words, for a terminal of that width; rows of tables stay whole."""
+    lines: list[str] = []
+    for line in text.split("\n"):
+        whole = len(line) <= width or line.startswith("|")
+        lines += [line] if whole else wrap(line, width, subsequent_indent="  ", break_on_hyphens=False)
+    return "\n".join(lines)
 
 
 _ENVIRONMENT = (
@@ -79,7 +121,7 @@ _ENVIRONMENT = (
 
 
 def _failed(message: str) -> int:
-    print(f"error: {message}", file=sys.stderr)
+    print(f"error: {plain(message, lines=True)}", file=sys.stderr)
     return 2
 
 

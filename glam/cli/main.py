@@ -5,6 +5,8 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
+import glam
+
 VERBS = {
     "train": ("glam.cli.train:train", "train the runs of a recipe that are missing, and report on them"),
     "table": ("glam.cli.tables:table", "train what is missing of one of the paper's tables, and print it"),
@@ -13,7 +15,10 @@ VERBS = {
         "draw confusion matrices, t-SNE, learning curves, reliability from stored runs",
     ),
     "report": ("glam.cli.reports:report", "report on stored runs: mean ± std, and what it takes to believe it"),
-    "compare": ("glam.cli.compare:compare", "say whether one experiment is better than another, beyond this corpus"),
+    "compare": (
+        "glam.cli.compare:compare",
+        "say whether one experiment is better than another, on other utterances and for other speakers",
+    ),
     "diagnose": (
         "glam.cli.diagnose:diagnose",
         "say how the class moves within utterances, and how calibrated runs are",
@@ -27,12 +32,13 @@ VERBS = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The entry point `glam`."""
-    words = list(sys.argv[1:] if argv is None else argv)
+    words = list(sys.argv[1:] if argv is None else argv) or ["--help"]
     parser = argparse.ArgumentParser(
         prog="glam",
         description="Speech emotion recognition: GLAM (ICASSP 2022) reproduced, and a bench for models like it.",
         epilog="`glam <verb> --help` says more.",
     )
+    parser.add_argument("--version", action="version", version=f"glam {glam.__version__}")
     choose = parser.add_subparsers(dest="verb", metavar="verb", required=True)
     for verb, (_, summary) in VERBS.items():
         choose.add_parser(verb, help=summary, add_help=False)

@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -126,7 +127,7 @@ def with_config(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> 
         return args
     path = Path(args.config)
     try:
-        flags = json.loads(path.read_text(encoding="utf-8"))
+        flags = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=_each_once)
     except (OSError, ValueError, RecursionError) as error:
         raise GlamError(f"--config {path}: not a readable JSON file ({error})") from None
     if not isinstance(flags, dict):
@@ -139,6 +140,14 @@ def with_config(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> 
             raise GlamError(f"--config {path}: there is no flag {flag!r}; there are {', '.join(sorted(known))}")
         before += _words(flag, value, known[flag], path)
     return parser.parse_args([*before, *(given if given is not None else sys.argv[1:])])
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The pairs of a JSON object; ValueError where a name is there twice, of which Python would take the second."""
+    for name, times in Counter(name for name, _ in pairs).items():
+        if times > 1:
+            raise ValueError(f"{name!r} is there {times} times")
+    return dict(pairs)
 
 
 def _words(flag: str, value: Any, action: argparse.Action, path: Path) -> list[str]:

@@ -4,11 +4,15 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from glam.cli.flags import add_flags, place
-from glam.cli.guard import guarded, say
+from glam.cli.guard import guarded, say, show
 from glam.cli.stored import find
 from glam.errors import GlamError
+
+if TYPE_CHECKING:
+    from glam.corpora.utterances import Utterance
 
 
 def report(argv: Sequence[str] | None = None) -> int:
@@ -20,7 +24,26 @@ def report(argv: Sequence[str] | None = None) -> int:
         nargs="*",
         help="an experiment: its folder, or its name in the runs folder (every one in the runs folder)",
     )
-    add_flags(parser, "select", "metric", "runs-folder")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument(
+        "--analyses",
+        action="store_true",
+        help="instead, the model beside the majority of the scenario and dialogue, scores by speaker, session, gender "
+        "and whatever else the corpus knows, and the raters' votes",
+    )
+    what.add_argument(
+        "--checklist",
+        nargs="?",
+        const="md",
+        choices=["md", "tex"],
+        help="instead, one page that answers a reviewer, in Markdown or LaTeX (md)",
+    )
+    what.add_argument(
+        "--seeds-and-splits",
+        action="store_true",
+        help="instead, of several experiments that differ in split.seed alone: what of the ± is the split's",
+    )
+    add_flags(parser, "select", "metric", "runs-folder", "data-folder")
     return guarded(lambda: _report(parser.parse_args(argv)))
 
 
@@ -28,6 +51,8 @@ def _report(args: argparse.Namespace) -> None:
     """Report on whatever can be read, and name what cannot; an error where that is what was asked for."""
     from glam.evaluation.metric import metric
     from glam.places import runs_folder
+    from glam.reports.analyses import analyses
+    from glam.reports.checklist import checklist
     from glam.reports.summary import report as report_on
     from glam.results.experiment import EXPERIMENT
 
@@ -35,19 +60,40 @@ def _report(args: argparse.Namespace) -> None:
     asked = args.folder or sorted(path.parent for path in runs.glob(f"*/{EXPERIMENT}"))
     if not asked:
         raise GlamError(f"no experiment lies in {runs}; train one first (python train.py)")
+    if args.seeds_and_splits:
+        from glam.reports.seeds_and_splits import seeds_and_splits
+
+        show(seeds_and_splits([find(given, runs) for given in asked], args.select))
+        return
     more = [metric(name) for name in args.metric]
     reports, problems = [], []
     for given in asked:
         try:
-            reports.append(report_on(find(given, runs), args.select, more=more))
+            folder = find(given, runs)
+            if args.analyses:
+                reports.append(analyses(folder, args.select, indexed(folder, args.data_folder)))
+            elif args.checklist:
+                reports.append(checklist(folder, args.select, args.checklist))
+            else:
+                reports.append(report_on(folder, args.select, more=more))
         except GlamError as error:
             problems.append(str(error))
     if reports:
-        print("\n\n".join(reports))
+        show("\n\n".join(reports))
     if problems and (args.folder or not reports):
         raise GlamError("\n".join(problems))
     for problem in problems:
         say(f"not shown: {problem}")
+
+
+def indexed(experiment: Path, data: Path | None) -> "tuple[Utterance, ...]":
+    """The utterances of the index of an experiment's corpus; none where there is no such index."""
+    from glam.corpora.utterances import read_index
+    from glam.places import data_folder, index_folder
+    from glam.results.experiment import read_experiment
+
+    corpus = read_index(index_folder(data or data_folder(), read_experiment(experiment).recipe.corpus.name))
+    return corpus.utterances if corpus is not None else ()
 
 
 def export(argv: Sequence[str] | None = None) -> int:

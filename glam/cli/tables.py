@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glam.cli.flags import MACHINE, USUALLY, add_flags, place
-from glam.cli.guard import guarded, say
+from glam.cli.guard import guarded, say, show
 from glam.cli.machine import board, computed, corpus_folder, folders, resources, say_elsewhere, say_problems, take_files
 from glam.errors import GlamError
 
@@ -58,7 +58,7 @@ def list_all(argv: Sequence[str] | None = None) -> int:
     def work() -> None:
         from glam.papers.listing import listing
 
-        print(listing(*folders(parser.parse_args(argv))))
+        show(listing(*folders(parser.parse_args(argv))))
 
     return guarded(work)
 
@@ -71,7 +71,7 @@ def _table(args: argparse.Namespace) -> None:
     from glam.papers.table_text import markdown
     from glam.papers.tables import rows_of, table_report
     from glam.recipe import parse_override
-    from glam.reports.summary import refuse_if_all_failed
+    from glam.reports.runs import refuse_if_all_failed
     from glam.splits.runs import seeds
 
     wanted = table_of(args.table, args.setting)
@@ -92,7 +92,7 @@ def _table(args: argparse.Namespace) -> None:
     rows = rows_of(wanted, fields, args.rows, args.add)
     corpus = _indexed(rows, args.datadir, data) if args.report else _train(args, wanted, rows, chosen)
     report = table_report(wanted, rows, fields, Stored(runs, corpus, data), chosen, args.select, more)
-    print(markdown(report))
+    show(markdown(report))
     if args.output is not None:
         for path in write_files(report, args.output):
             say(f"written: {path}")
@@ -136,7 +136,8 @@ def _train(args: argparse.Namespace, wanted: "Table", rows: "Sequence[Row]", see
     from glam.corpora import load_corpus
     from glam.papers.tables import distinct
     from glam.places import index_folder
-    from glam.running.experiment import Places, experiment_on, lacking_files
+    from glam.results.experiment import store_experiment
+    from glam.running.experiment import Places, experiment_on, lacking_files, set_damaged_aside
 
     runs, data = folders(args)
     name = _corpus_of(rows)
@@ -154,6 +155,11 @@ def _train(args: argparse.Namespace, wanted: "Table", rows: "Sequence[Row]", see
     experiments = {
         labels[id(recipe)]: experiment_on(corpus, recipe, Places(root, data, runs)) for recipe in distinct(recipes)
     }
+    for label, experiment in experiments.items():
+        for line in set_damaged_aside(experiment, experiment.runs(seeds)):
+            say(f"set aside: {label}: {line}")
+        if any(map(experiment.finished, experiment.runs(seeds))):
+            store_experiment(experiment.stored)  # what a user was told to delete is written anew
     missing = {
         label: [run for run in experiment.runs(seeds) if not experiment.finished(run)]
         for label, experiment in experiments.items()
@@ -167,7 +173,9 @@ def _train(args: argparse.Namespace, wanted: "Table", rows: "Sequence[Row]", see
     total = sum(len(experiment.runs(seeds)) for experiment in experiments.values())
     say(f"runs       {total}, of which {total - left} are stored already")
     if left:
-        todo = {label: experiment for label, experiment in experiments.items() if missing[label]}
+        # The paper's own model first: what is asked for most, before hours of the others.
+        order = sorted(experiments, key=lambda label: experiments[label].recipe.model.name != wanted.paper.name)
+        todo = {label: experiments[label] for label in order if missing[label]}
         _run_all(todo, missing, machine, args.tensorboard)
     return corpus
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from glam.cli.flags import MACHINE, add_flags, place
-from glam.cli.guard import guarded, say
+from glam.cli.guard import guarded, say, show
 from glam.cli.machine import board, computed, corpus_folder, folders, resources, say_elsewhere, say_problems, take_files
 from glam.cli.release_flags import add_release_flags, notes, overrides, with_config
 from glam.errors import GlamError
@@ -51,9 +51,10 @@ def train(argv: Sequence[str] | None = None, prog: str = "glam train") -> int:
 
 def _train(args: argparse.Namespace) -> None:
     from glam.recipe import load_recipe, parse_override
-    from glam.reports.summary import read_runs, refuse_if_all_failed
+    from glam.reports.runs import read_runs, refuse_if_all_failed
     from glam.reports.summary import report as report_on
-    from glam.running.experiment import Places, prepare, run, verify_stores
+    from glam.results.experiment import store_experiment
+    from glam.running.experiment import Places, prepare, run, set_damaged_aside, verify_stores
     from glam.running.log import Log
 
     fields: list[tuple[str, Any]] = overrides(args)
@@ -73,6 +74,8 @@ def _train(args: argparse.Namespace) -> None:
     experiment = prepare(recipe, places, verify=args.verify_corpus)
     seeds = asked if args.next is None else _next(args.next, asked, experiment)
     runs_asked = experiment.runs(seeds)
+    for line in set_damaged_aside(experiment, runs_asked):
+        say(f"set aside: {line}")
     missing = [run for run in runs_asked if not experiment.finished(run)]
     _banner(experiment, machine, runs_asked, missing)
     if args.verify_corpus:
@@ -93,8 +96,10 @@ def _train(args: argparse.Namespace) -> None:
         ):
             run(experiment, missing, machine, save, listen)
         say_elsewhere(sum(not experiment.finished(run) for run in missing))
-    print(report_on(experiment.folder, args.select, None if args.next is not None else seeds))
-    failed = [run.failed is not None for run in read_runs(experiment.stored, seeds)]
+    else:
+        store_experiment(experiment.stored)  # what a user was told to delete is written anew
+    show(report_on(experiment.folder, args.select, None if args.next is not None else seeds))
+    failed = [run.failed is not None for run in read_runs(experiment.stored, seeds, lambda _: None)]
     refuse_if_all_failed(failed.count(False), failed.count(True))
 
 

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from glam.cli.flags import add_flags, place
-from glam.cli.guard import guarded, say
+from glam.cli.guard import guarded, say, show
 from glam.cli.machine import corpus_folder, device, take_files
 from glam.cli.stored import find
 from glam.errors import GlamError
@@ -59,9 +59,9 @@ def _verify(args: argparse.Namespace) -> int:
         experiment = _experiment(original, Places(corpus, data, Path(temporary)), args.epochs)
         again = _train(experiment, stored, args.gpu)
         outcome = compare_runs(stored, again)
-        print("\n".join(outcome.lines))
+        show("\n".join(outcome.lines))
         differences = environment_differences(stored.environment, again.environment)
-        print(f"environment: {'; '.join(differences) or 'as recorded'}")
+        show(f"environment: {'; '.join(differences) or 'as recorded'}")
     return 0 if outcome.same else 1
 
 
@@ -106,7 +106,7 @@ def _train(experiment: "Experiment", stored: "StoredRun", gpu: int | None) -> "S
     from glam.cli.train import live
     from glam.reports.summary import computed_on
     from glam.results.run import read_run
-    from glam.running.experiment import run
+    from glam.running.experiment import run, verify_stores
     from glam.running.job import Resources
     from glam.words import counted
 
@@ -117,6 +117,7 @@ def _train(experiment: "Experiment", stored: "StoredRun", gpu: int | None) -> "S
     say(f"run        {stored.folder}: {experiment.recipe.model.name}, {counted(epochs, 'epoch')} again")
     say(f"corpus     {experiment.corpus.root}, as recorded")
     say(f"recorded   {computed_on([stored])}")
+    verify_stores(experiment, where)  # whatever is remembered of them: what is read is what is certified
     with live(experiment, [stored.key]) as listen:
         run(experiment, [stored.key], machine, "none", listen)
     return read_run(experiment.folder / stored.folder.absolute().name)

@@ -15,12 +15,17 @@ from hashlib import sha256
 from pathlib import Path
 from stat import S_ISREG
 
+import numpy as np
+
 from glam.corpora.audio import RATE, AudioError, decode, read_bytes
-from glam.corpora.utterances import Corpus, Problem, Utterance, read_index, write_index
+from glam.corpora.utterances import SILENT, Corpus, Problem, Utterance, read_index, write_index
 from glam.errors import GlamError
 from glam.named import in_file, source
 from glam.progress import bar
 from glam.words import counted
+
+CANCELLED = 0.02  # of the channels' loudest sample (-34 dB): what is left of channels of opposite sign
+QUIETEST = 1e-4  # of full scale (-80 dB): the least step of 16 bits is 3e-5
 
 CORPORA = {
     "iemocap": "glam.corpora.iemocap:read",
@@ -46,7 +51,13 @@ def load_corpus(name: str, root: Path, index_folder: Path, *, verify: bool = Fal
         )
     indexed = read_index(index_folder)
     known = indexed.utterances if indexed and indexed.root == listed.root and not verify else ()
-    corpus = _open_audio(listed, {utterance.audio: utterance for utterance in known})
+    of_id = {utterance.id: utterance.sha256 for utterance in known}
+    silent = {
+        of_id[problem.subject]: problem
+        for problem in (indexed.problems if indexed else ())
+        if problem.kind == SILENT and problem.subject in of_id
+    }
+    corpus = _open_audio(listed, {utterance.audio: utterance for utterance in known}, silent)
     if corpus != indexed:
         write_index(corpus, index_folder)
     if not corpus.utterances:
@@ -80,13 +91,23 @@ def _listed(name: str, root: Path) -> Corpus:
     return replace(own, utterances=tuple(sorted(own.utterances, key=lambda utterance: utterance.id)))
 
 
-def _open_audio(corpus: Corpus, known: Mapping[str, Utterance]) -> Corpus:
-    """Fill in what the audio files hold; utterances whose file cannot be used become problems."""
+def _open_audio(corpus: Corpus, known: Mapping[str, Utterance], silent: Mapping[str, Problem]) -> Corpus:
+    """Fill in what the audio files hold; utterances whose file cannot be used become problems.
+
+    known, silent: what the index knows, by file and by hash, so that those files are not opened again.
+    """
 
     def measure(utterance: Utterance) -> Utterance | Problem:
-        return _measure(corpus.root, utterance, known.get(utterance.audio))
+        measured = _measure(corpus.root, utterance, known.get(utterance.audio))
+        if isinstance(measured, tuple):
+            unheard.append(measured[1])
+            return measured[0]
+        if isinstance(measured, Utterance) and (earlier := silent.get(measured.sha256)):
+            unheard.append(replace(earlier, subject=utterance.id))
+        return measured
 
     measured: list[Utterance | Problem] = []
+    unheard: list[Problem] = []
     with (
         bar(len(corpus.utterances), f"reading {corpus.name}", "file") as progress,
         ThreadPoolExecutor(min(16, 2 * (os.cpu_count() or 1))) as pool,
@@ -99,7 +120,7 @@ def _open_audio(corpus: Corpus, known: Mapping[str, Utterance]) -> Corpus:
             pool.shutdown(cancel_futures=True)  # whoever interrupts does not wait for the rest of the corpus
             raise
     utterances = tuple(result for result in measured if isinstance(result, Utterance))
-    problems = [result for result in measured if isinstance(result, Problem)]
+    problems = [*unheard, *(result for result in measured if isinstance(result, Problem))]
     return replace(
         corpus,
         utterances=utterances,
@@ -108,7 +129,10 @@ def _open_audio(corpus: Corpus, known: Mapping[str, Utterance]) -> Corpus:
     )
 
 
-def _measure(root: Path, utterance: Utterance, known: Utterance | None) -> Utterance | Problem:
+def _measure(
+    root: Path, utterance: Utterance, known: Utterance | None
+) -> Utterance | Problem | tuple[Utterance, Problem]:
+    """The utterance with what its recording holds, or why that cannot be used; both where there is nothing to hear."""
     path = root / utterance.audio
     try:
         # before reading: a file that changes meanwhile then differs from its entry in the index
@@ -134,7 +158,7 @@ def _measure(root: Path, utterance: Utterance, known: Utterance | None) -> Utter
     except AudioError as error:
         kind = "unreadable audio" if status.st_size else "empty file"
         return Problem(kind, utterance.id, f"{utterance.audio} {error.reason}")
-    return replace(
+    measured = replace(
         utterance,
         samples=len(recording.samples),
         size=len(content),
@@ -143,6 +167,13 @@ def _measure(root: Path, utterance: Utterance, known: Utterance | None) -> Utter
         rate=recording.rate,
         channels=recording.channels,
     )
+    loudest = float(np.abs(recording.samples).max())
+    cancelled = recording.channels > 1 and loudest < CANCELLED * recording.loudest
+    if loudest >= QUIETEST and not cancelled:
+        return measured
+    why = "its channels cancel each other out when they are averaged; " if cancelled else ""
+    detail = f"{utterance.audio} is at most {loudest:.1g} of full scale ({why}used all the same)"
+    return measured, Problem(SILENT, utterance.id, detail)
 
 
 def _conversions(utterances: tuple[Utterance, ...]) -> tuple[str, ...]:

@@ -34,12 +34,13 @@ class Recording:
     """A decoded audio file.
 
     samples: float32 (samples,), mono, at 16 kHz.
-    rate, channels: of the file itself, in Hz and as a count.
+    rate, channels: of the file itself, in Hz and as a count. loudest: of the samples of its channels; full scale is 1.
     """
 
     samples: NDArray[np.float32]
     rate: int
     channels: int
+    loudest: float
 
 
 def read_audio(path: Path) -> NDArray[np.float32]:
@@ -76,6 +77,8 @@ def decode(content: bytes, path: Path) -> Recording:
             frames = file.read(dtype="float32", always_2d=True)
     except soundfile.LibsndfileError as error:
         raise AudioError(path, f"is not readable as audio: {error.error_string.rstrip('.')}") from None
+    except (ValueError, TypeError, RuntimeError, OverflowError) as error:  # of formats that cannot be sought in
+        raise AudioError(path, f"is not readable as audio: {' '.join(str(error).split())}") from None
     except MemoryError:
         raise AudioError(path, "is not readable as audio: its header promises more than memory holds") from None
     if len(frames) < promised:
@@ -93,7 +96,7 @@ def decode(content: bytes, path: Path) -> Recording:
         samples = soxr.resample(samples, rate, RATE, quality="HQ")
         if not len(samples):
             raise AudioError(path, f"has no samples at {RATE} Hz ({len(frames)} at {rate} Hz)")
-    return Recording(np.ascontiguousarray(samples), rate, channels)
+    return Recording(np.ascontiguousarray(samples), rate, channels, loudest)
 
 
 class _Content(io.BytesIO):

@@ -10,7 +10,8 @@ from pathlib import Path
 from glam.errors import GlamError
 from glam.files import hashed_json, read_hashed, write_bytes, write_text
 
-FORMAT = 2  # of the index; another number on disk means: read the corpus again
+FORMAT = 3  # of the index; another number on disk means: read the corpus again
+SILENT = "silent recording"  # the kind of problem of an utterance that is used, though there is nothing to hear
 VOTES = " | "  # between the rater votes of an utterance in the index
 GROUP, RATING = "group:", "rating:"  # before the names of the index's columns of that kind
 

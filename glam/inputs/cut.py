@@ -31,7 +31,7 @@ class Segments(Settings):
     """
 
     name: Literal["segments"]
-    length: float = Field(1.8, gt=0, allow_inf_nan=False)
+    length: float = Field(1.8, gt=0, le=86_400, allow_inf_nan=False)
     train_overlap: float = Field(1.6, ge=0, allow_inf_nan=False)
     test_overlap: float = Field(1.6, ge=0, allow_inf_nan=False)
     train_hop: int | None = Field(None, ge=1)
@@ -97,7 +97,7 @@ class Whole(Settings):
     """Utterances as they are, a row each, cut at `longest` seconds; zeros fill up what is shorter."""
 
     name: Literal["whole"]
-    longest: float = Field(7.5, gt=0, allow_inf_nan=False)
+    longest: float = Field(7.5, gt=0, le=86_400, allow_inf_nan=False)
 
     @property
     def samples(self) -> int:

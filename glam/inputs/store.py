@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import file_digest, sha256
@@ -23,15 +24,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from glam.corpora.audio import read_audio
+from glam.corpora.audio import decode, read_bytes
 from glam.corpora.utterances import Utterance
 from glam.errors import GlamError
-from glam.files import only_one, replacing, write_text, written_from
+from glam.files import hashed_json, only_one, read_hashed, replacing, set_aside, write_text, written_from
 from glam.inputs.cut import AnyCut, Part, Segments
 from glam.inputs.inputs import Input, InputSettings
 from glam.progress import bar
 
 FORMAT = 2
+ARRAY = "array_sha256"  # in the description of a store
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +68,22 @@ class Store:
                 f"{self.path}: the stored features have changed on disk. Delete that file; they are extracted again."
             )
 
+    def sound(self) -> bool:
+        """True where the array is what was written: read once for a file of this size, time of change and inode.
+
+        That it was read is remembered beside it.
+        """
+        seen = self.path.with_suffix(".checked")
+        on_disk = self.path.stat()
+        state = json.dumps([on_disk.st_size, on_disk.st_mtime_ns, on_disk.st_ino, self.checksum])
+        with suppress(OSError, ValueError):
+            if seen.read_text(encoding="utf-8") == state:
+                return True
+        if _checksum(self.path) != self.checksum:
+            return False
+        write_text(seen, state)
+        return True
+
 
 def open_store(
     root: Path,
@@ -88,20 +106,27 @@ def open_store(
         device: where features are computed.
         known: the input that these settings make, where it has looked through the corpus already.
 
-    Memory stays bounded whatever the corpus. Several processes may ask at once: one extracts, the others wait.
+    Memory stays bounded whatever the corpus. Several processes may ask at once: one extracts, the others wait. A store
+    that is no longer what was written is set aside, and extracted again; that is said on stderr.
     Raises GlamError where a recording has changed since it was indexed, or where the folder cannot take the store.
     """
     wanted = _Wanted(root, tuple(utterances), settings, known or settings.make(), cut, part, copy, device)
     base = folder / "features" / f"{wanted.title}-{wanted.key[:16]}"
-    if (store := _read(base, wanted)) is not None:
-        return store
     try:
+        if (store := _read(base, wanted)) is not None and store.sound():
+            return store
         base.parent.mkdir(parents=True, exist_ok=True)
         waiting = f"{base}.npy: another process is extracting these features; waiting for it"
         with only_one(_lock(base), waiting):
-            if (store := _read(base, wanted)) is None:  # another process may have made it meanwhile
+            store = _read(base, wanted)
+            if store is not None and not store.sound():
+                place = set_aside(store.path)
+                print(f"{store.path}: has changed on disk; set aside as {place}, extracted again", file=sys.stderr)
+                store = None
+            if store is None:  # another process may have made it meanwhile
                 _extract(base, wanted)
-                store = _read(base, wanted)
+                if (store := _read(base, wanted)) is not None and not store.sound():
+                    store = None
     except OSError as error:
         raise GlamError(
             f"{base.parent}: features cannot be kept there ({error}); choose another folder with GLAM_DATA or "
@@ -195,19 +220,29 @@ def _read(base: Path, wanted: _Wanted) -> Store | None:
     """The store as it lies there; None where it is absent, half-written, or not exactly what is wanted."""
     array = base.with_suffix(".npy")
     try:
-        about = json.loads(base.with_suffix(".json").read_bytes())
+        about, hashed = _about(base.with_suffix(".json").read_bytes())
         with array.open("rb") as file:
             whole = file.read(len(wanted.header)) == wanted.header and file.seek(0, os.SEEK_END) == about["bytes"]
         written = (about["key"], about["utterances"], about["offsets"], about["bytes"])
         expected = (wanted.key, list(wanted.ids), wanted.offsets.tolist(), wanted.size)
         if not whole or written != expected:
             return None
+        if not hashed and about["lengths"] is not None:  # nothing says that they are what was written
+            return None
         lengths = None if about["lengths"] is None else np.array(about["lengths"], dtype=np.int64)
         if lengths is not None and lengths.shape != (wanted.shape[0],):
             return None
-        return Store(array, wanted.ids, wanted.offsets, lengths, str(about["sha256"]))
+        return Store(array, wanted.ids, wanted.offsets, lengths, str(about[ARRAY]))
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
+
+
+def _about(content: bytes) -> tuple[dict[str, Any], bool]:
+    """The description of a store, and whether its own hash was in it: the earliest have that of the array alone."""
+    about = json.loads(content)
+    if ARRAY in about:
+        return read_hashed(content)
+    return {**about, ARRAY: about["sha256"]}, False
 
 
 def _extract(base: Path, wanted: _Wanted) -> None:
@@ -226,14 +261,14 @@ def _extract(base: Path, wanted: _Wanted) -> None:
             description = {
                 "key": wanted.key,
                 "bytes": wanted.size,
-                "sha256": _checksum(temporary),
+                ARRAY: _checksum(temporary),
                 "settings": wanted.about,
                 "utterances": wanted.ids,
                 "offsets": wanted.offsets.tolist(),
                 "lengths": None if rows.lengths is None else rows.lengths.tolist(),
             }
             about.unlink(missing_ok=True)
-        write_text(about, json.dumps(description))
+        write_text(about, hashed_json(description))
     except OSError as error:
         if not about.exists():
             array.unlink(missing_ok=True)  # before what is free is counted
@@ -311,14 +346,21 @@ def _fill(rows: _Rows, wanted: _Wanted) -> None:
 def _samples(root: Path, utterance: Utterance, cut: AnyCut) -> NDArray[np.float32]:
     """The recording as it was indexed, padded for segments."""
     path = root / utterance.audio
-    samples = read_audio(path)
+    content = read_bytes(path)
     on_disk = path.stat()
+    samples = decode(content, path).samples
     measured = (on_disk.st_size, on_disk.st_mtime_ns, len(samples))
     if measured != (utterance.size, utterance.mtime_ns, utterance.samples):
         raise GlamError(
             f"{path}: has changed since the corpus was indexed: {measured[0]} bytes and {measured[2]} samples, then "
             f"{utterance.size} and {utterance.samples}. Is something writing to the corpus? Run the same command again "
             "once it is at rest."
+        )
+    whole = not (utterance.start or utterance.end)  # the hash of a piece is of more than the file
+    if whole and utterance.sha256 and sha256(content).hexdigest() != utterance.sha256:
+        raise GlamError(
+            f"{path}: is not the recording that was indexed, though its size and time of change are the same. Run the "
+            "same command with --verify-corpus once: the corpus is then read anew."
         )
     if isinstance(cut, Segments):
         return np.tile(samples, cut.padded(len(samples)) // len(samples))

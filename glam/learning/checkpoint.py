@@ -21,6 +21,10 @@ from glam.learning.learner import Learns
 FORMAT = "3"
 
 
+class DamagedCheckpoint(GlamError):
+    """A checkpoint that cannot be read, or is of another experiment or version; nothing was loaded from it."""
+
+
 def save_checkpoint(
     path: Path,
     learner: Learns,
@@ -60,7 +64,8 @@ def load_checkpoint(
 ) -> tuple[RunState, dict[str, Tensor], dict[str, Any]] | None:
     """Bring the learner to where the checkpoint left it; returns its state, extra tensors and notes.
 
-    None where there is no checkpoint. Raises GlamError where it is damaged or belongs to another experiment.
+    None where there is no checkpoint. Raises DamagedCheckpoint where it is damaged or belongs to another experiment:
+    the learner is then as it was.
     """
     if not path.is_file():
         return None
@@ -68,12 +73,11 @@ def load_checkpoint(
         with safe_open(path, "pt") as file:
             meta = file.metadata() or {}
             if meta.get("format") != FORMAT or meta.get("identity") != identity:
-                raise GlamError(f"{path}: the checkpoint of another experiment or version. Delete it and run again.")
+                raise DamagedCheckpoint(f"{path}: the checkpoint of another experiment or version")
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
         if _hash(tensors, meta["state"]) != meta["sha256"]:
             raise ValueError("its content is not what was written")
         stored = json.loads(meta["state"])
-        learner.load(_under(tensors, "model/"), _under(tensors, "optimiser/"))
         state = RunState(
             epoch=int(stored["epoch"]),
             step=int(stored["step"]),
@@ -84,12 +88,17 @@ def load_checkpoint(
         if state.epochs:
             state.logits = list(tensors["logits"].numpy())
             state.segment_classes = list(tensors["segment_classes"].numpy())
-        return state, _under(tensors, "extra/"), dict(stored["notes"])
+        notes = dict(stored["notes"])
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise DamagedCheckpoint(f"{path}: a damaged checkpoint ({type(error).__name__}: {error})") from None
+    try:
+        learner.load(_under(tensors, "model/"), _under(tensors, "optimiser/"))
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise GlamError(
-            f"{path}: a damaged checkpoint ({type(error).__name__}: {error}). "
-            "Delete it and run again: its run starts anew, finished runs stay."
+            f"{path}: a checkpoint that does not fit the model ({type(error).__name__}: {error}). Move it away and run "
+            "again: its run starts anew, finished runs stay."
         ) from None
+    return state, _under(tensors, "extra/"), notes
 
 
 def _hash(tensors: dict[str, Tensor], state: str) -> str:

@@ -15,6 +15,7 @@ from pydantic import BeforeValidator, Field, PrivateAttr, ValidationError, model
 
 from glam.errors import GlamError
 from glam.evaluation.metric import METRICS, Metric, metric
+from glam.foreign import file_name
 from glam.recipe import Recipe, load_recipe
 from glam.settings import Settings
 from glam.yaml_file import read_mapping
@@ -70,6 +71,7 @@ class PaperTable(Settings):
     """A table: its rows in the printed order, by label.
 
     view: which epoch of a run its scores are from. runs: how many a printed number is over; None where no source says.
+    chooses: the setting of which the rows are values, where the paper takes the best of them on the test set.
     metrics: those shown; the paper's where it says none. sources: which print the table, with the printed name of each
     metric's column. protocol: fields of the recipes that make them the printed protocol's.
     """
@@ -77,6 +79,7 @@ class PaperTable(Settings):
     caption: str
     view: View = "test"
     runs: int | None = None
+    chooses: str = ""
     metrics: tuple[str, ...] = ()
     sources: dict[str, dict[str, str]] = Field(default_factory=dict)
     notes: tuple[str, ...] = ()
@@ -177,7 +180,7 @@ class Table(NamedTuple):
     def stem(self) -> str:
         """The name of its files, without ending."""
         first = f"table{self.number}" if self.paper.name == FIRST else f"{self.paper.name}-table{self.number}"
-        return f"{first}-{self.variant}" if self.variant else first
+        return file_name(f"{first}-{self.variant}" if self.variant else first)
 
 
 def papers_folder() -> Path:

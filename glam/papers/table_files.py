@@ -11,9 +11,12 @@ from typing import Any
 from glam.errors import GlamError
 from glam.evaluation.metric import METRICS, Metric
 from glam.files import write_text
+from glam.foreign import cell
+from glam.papers.against_print import Comparison
 from glam.papers.paper import PaperTable
-from glam.papers.table_text import has_folds, head_lines, latex, markdown, note_lines, sizes_of
-from glam.papers.tables import Comparison, RowReport, TableReport
+from glam.papers.table_notes import note_lines
+from glam.papers.table_text import has_folds, head_lines, latex, markdown, sizes_of
+from glam.papers.tables import RowReport, TableReport
 from glam.reports.views import SELECTION, value
 from glam.splits.population import composition_line
 
@@ -24,7 +27,9 @@ def as_csv(report: TableReport) -> str:
     records = [_record(report, row, metric) for row in report.rows for metric in report.metrics]
     writer = csv.DictWriter(text, list(records[0]), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(records)
+    writer.writerows(
+        {name: cell(value) if isinstance(value, str) else value for name, value in record.items()} for record in records
+    )
     return text.getvalue()
 
 
@@ -38,7 +43,8 @@ def as_json(report: TableReport) -> str:
         "overrides": dict(report.overrides),
         "select": report.view,
         "epoch": SELECTION[report.view],
-        "compared_with_print": report.whole,
+        "compared_with_print": report.whole and not report.unlike,
+        "unlike_the_print": report.unlike,
         "printed_runs": report.table.printed.runs,
         "printed_runs_assumed": report.assumed_runs,
         "tests": report.tests,
@@ -108,7 +114,12 @@ def _record(report: TableReport, row: RowReport, metric: Metric) -> dict[str, An
 def _test(comparison: Comparison) -> dict[str, Any]:
     return {
         "difference": comparison.difference,
+        "difference_low": comparison.interval.low if comparison.interval else None,
+        "difference_high": comparison.interval.high if comparison.interval else None,
         "p_holm": comparison.p,
+        "p_same_within_margin": comparison.same,
+        "visible_from": comparison.visible,
+        "verdict": comparison.verdict,
         "more_than_chance": comparison.more_than_chance if comparison.p is not None else None,
         "interval_holds_print": comparison.holds,
     }

@@ -5,21 +5,18 @@ from collections.abc import Sequence
 from glam.evaluation.metric import METRICS, Metric
 from glam.evaluation.statistics import Summary
 from glam.evaluation.statistics import summary as summarise
-from glam.papers.tables import CHANCE, Comparison, RowReport, TableReport
-from glam.reports.grid import grid, latex_grid
-from glam.reports.summary import OPTIMISTIC, PURE, SYNTHETIC, cut_line, signed
-from glam.reports.views import OPTIMISM, SELECTION, value
-from glam.results.identity import FORMAT
+from glam.evaluation.unknown import Unknown
+from glam.papers.against_print import Comparison
+from glam.papers.among_rows import against_first
+from glam.papers.table_notes import MARK, note_lines, printed_on
+from glam.papers.tables import RowReport, TableReport, with_runs
+from glam.reports.grid import grid, latex_grid, latex_text, signed
+from glam.reports.summary import OPTIMISTIC, SYNTHETIC
+from glam.reports.views import SELECTION, value
 from glam.splits.population import Composition
-from glam.splits.runs import RUNS
 from glam.words import counted
 
 TOGETHER = 2  # metrics side by side in one grid, where each has printed columns beside
-MARK = "†"
-HELD = (
-    "held: the print has no standard deviation, so there is no test; the 95 % interval of our mean (of this corpus) "
-    "has the printed number in it, or has not"
-)
 NO_RUNS = "no runs yet"
 DAMAGED = "damaged"
 INCOMPLETE = "no seed has all folds"
@@ -37,15 +34,16 @@ def markdown(report: TableReport) -> str:
 def latex(report: TableReport) -> str:
     """The scores as a LaTeX table for the package booktabs, the remarks as comments above it."""
     tabulars = [latex_grid(*table) for table in _score_grids(report)]
-    remarks = "\n".join(f"% {line}" for line in (*head_lines(report), *note_lines(report)))
+    needed = r"the preamble needs \usepackage{booktabs}"
+    remarks = "\n".join(f"% {' '.join(line.split())}" for line in (needed, *head_lines(report), *note_lines(report)))
     setting = f", {report.table.variant} setting" if report.table.variant else ""
-    caption = f"{report.table.printed.caption}{setting}" + (
+    caption = f"{latex_text(report.table.printed.caption)}{setting}" + (
         "" if report.whole else f". NOT on {printed_on(report)}, which the printed numbers are of"
     )
     body = "\n\n\\medskip\n".join(tabulars)
     text = (
         f"{remarks}\n\\begin{{table*}}\n\\centering\n\\footnotesize\n\\setlength{{\\tabcolsep}}{{4pt}}\n"
-        f"\\caption{{{caption}}}\n{body}\n\\end{{table*}}\n"
+        f"\\caption{{{caption}}}\n\\label{{tab:{report.table.stem}}}\n{body}\n\\end{{table*}}\n"
     )
     for sign, command in (("±", r"$\pm$"), (MARK, r"$^\dagger$"), ("¹", "$^1$"), ("²", "$^2$"), ("α", r"$\alpha$")):
         text = text.replace(sign, command)
@@ -65,11 +63,11 @@ def head_lines(report: TableReport) -> list[str]:
     lines.append(f"corpus: {_corpus(report)}")
     lines.append(f"epoch: {SELECTION[report.view]}")
     if report.view != report.table.printed.view:
-        lines.append(f"NOT the printed table's: that is {SELECTION[report.table.printed.view]}")
+        lines.append(f"the printed table is under another choice: {SELECTION[report.table.printed.view]}")
     done, of_each = sum(len(row.scored) for row in report.rows), "seed" if has_folds(report) else "run"
     failed = sum(len(row.failed) for row in report.rows)
     lines.append(
-        f"scores: percent, mean±standard deviation (ddof 1) over {counted(done, of_each)} in all, "
+        f"scores: percent, mean±standard deviation (ddof 1) over the {of_each}s of a row ({done} in all rows), "
         f"{counted(failed, 'run') if has_folds(report) else failed} failed"
     )
     if has_folds(report):
@@ -98,18 +96,14 @@ def _corpus(report: TableReport) -> str:
     return f"{name}, but NOT the complete {complete}, so that nothing here can be compared with the printed numbers"
 
 
-def printed_on(report: TableReport) -> str:
-    """The corpus that the printed numbers are of, as people write it."""
-    name = report.table.paper.printed_on
-    return name if ":" in name else name.upper()
-
-
 def _score_grids(report: TableReport) -> list[Grid]:
     """The scores, a few metrics beside each other; what choosing on the test set adds; what is only printed."""
     groups = [report.metrics[i : i + TOGETHER] for i in range(0, len(report.metrics), TOGETHER)]
     if len(groups) > 1 and not any(_is_printed(report, metric) for metric in groups[-1]):
         groups[-2:] = [groups[-2] + groups[-1]]  # a metric without printed columns takes little room
     grids = [_scores(report, group, first=i == 0) for i, group in enumerate(groups)]
+    grids += [_against_print(report)] if report.tests else []
+    grids += [beside] if (beside := _against_first(report))[1] else []
     grids += [_optimism(report)] if report.view == "test" else []
     over_folds = _over_folds(report)
     grids += [over_folds] if over_folds[1] else []
@@ -121,13 +115,14 @@ def _is_printed(report: TableReport, metric: Metric) -> bool:
 
 
 def _scores(report: TableReport, group: Sequence[Metric], first: bool) -> Grid:
+    comparable = report.whole and not report.unlike
     printed = "printed" if report.whole else f"{printed_on(report)} print"
     # The first grid says once for the row how many runs there are.
     headings = ["", "seeds" if has_folds(report) else "runs"] if first else [""]
     for metric in group:
         headings.append(metric.title + ("¹" if metric.name == "weighted_f1" and _is_printed(report, metric) else ""))
         if _is_printed(report, metric):
-            headings += [printed, "diff."] if report.whole else [printed]
+            headings += [printed, "diff."] if comparable else [printed]
     rows = []
     for row in report.rows:
         cells = [row.row.label]
@@ -138,9 +133,48 @@ def _scores(report: TableReport, group: Sequence[Metric], first: bool) -> Grid:
             cells.append(_ours(comparison.ours))
             if _is_printed(report, metric):
                 shown = "" if comparison.printed is None else str(comparison.printed)
-                cells += [shown, _difference(comparison)] if report.whole else [shown]
+                cells += [shown, _difference(comparison)] if comparable else [shown]
         rows.append(cells)
     return headings, rows
+
+
+def _against_print(report: TableReport) -> Grid:
+    """What the tests against the print say, a line for each."""
+    headings = ["against the print", "diff.", "95 % interval", "TOST", "verdict", "visible from"]
+    rows = []
+    for row in report.rows:
+        for metric in report.metrics:
+            cell = row.metrics.get(metric.name)
+            if cell is None or cell.interval is None or cell.difference is None or cell.same is None:
+                continue
+            rows.append(
+                [
+                    f"{row.row.label}, {metric.title}",
+                    signed(cell.difference) + (MARK if cell.more_than_chance else ""),
+                    f"{signed(cell.interval.low)} to {signed(cell.interval.high)}",
+                    f"{cell.same:.3f}",
+                    str(cell.verdict),
+                    "none" if cell.visible is None else f"{cell.visible:.2f}",
+                ]
+            )
+    return headings, rows
+
+
+def _against_first(report: TableReport) -> Grid:
+    """Every row against the first that has runs, paired, in WA."""
+    rows = with_runs(report)
+    if len(rows) < 2:
+        return [], []
+    first = next(iter(rows))
+    cells = []
+    for row in against_first(rows, "wa", first):
+        if isinstance(row.test, Unknown) or row.p is None:
+            cells.append([row.label, str(row.pairs), "-", "-", "-"])
+            continue
+        low, high = row.test.interval
+        p = "< 0.0001" if row.p < 0.0001 else f"{row.p:.4f}"
+        cells.append([row.label, str(row.pairs), signed(row.test.difference), f"{signed(low)} to {signed(high)}", p])
+    return [f"WA against {first}", "pairs", "diff.", "95 % interval", "p (Holm)"], cells
 
 
 def _elsewhere(report: TableReport) -> Grid:
@@ -209,7 +243,7 @@ def _sets(report: TableReport) -> Grid:
                 str(sum(composition.too_short.values())) if composition else "",
             ]
         )
-    return ["", "failed", "test utt.", "of", "drawn from", "too short"], rows
+    return ["", "failed", "test utt.", "in the set", "drawn from", "too short"], rows
 
 
 def sizes_of(row: RowReport) -> str:
@@ -233,103 +267,3 @@ def _difference(comparison: Comparison) -> str:
         return ""
     beside = {None: "", True: " (held)", False: " (not held)"}[comparison.holds]
     return signed(comparison.difference) + (MARK if comparison.more_than_chance else "") + beside
-
-
-def note_lines(report: TableReport) -> list[str]:
-    """What stands below the table, a line each."""
-    printed = report.table.printed
-    lines = []
-    if names := " or ".join(f'"{name}"' for name in printed.names_of("weighted_f1")):
-        lines.append(
-            f"¹ beside the printed column called {names}, which holds weighted F1; true micro F1 equals WA here"
-        )
-    if report.view == "test":
-        lines.append(f"² {OPTIMISM}")
-    if any(metric.name == "pure_accuracy" for metric in report.metrics):
-        cuts = {cut_line(row.row.recipe) for row in report.rows if row.row.recipe is not None}
-        lines.append(PURE.format(cut=" or ".join(sorted(cuts))))
-    if not report.whole:
-        name = printed_on(report)
-        lines.append(f'"{name} print" is what the paper prints for {name}; the runs here are on another corpus')
-    else:
-        lines += [_chance(report)] if _with_spread(report) else []
-        lines += (
-            [HELD]
-            if any(comparison.holds is not None for row in report.rows for comparison in row.metrics.values())
-            else []
-        )
-    inputs = dict.fromkeys(
-        line for row in report.rows if row.stored.experiment is not None for line in row.stored.experiment.remarks
-    )
-    lines += inputs
-    lines += _other_sources(report)
-    lines += printed.notes
-    lines += [f"{row.row.label}: {row.row.printed.note}" for row in report.rows if row.row.printed.note]
-    lines += report.protocols
-    for row in report.rows:
-        lines += [f"FAILED, not averaged: {row.row.label}, {run.key}: {run.failed}" for run in row.failed]
-        lines += [
-            f"INCOMPLETE, not pooled: {row.row.label}, seed {seed} has {row.folds - len(names)} of {row.folds} folds; "
-            f"missing: {', '.join(names)}"
-            for seed, names in row.missing.items()
-        ]
-        lines += _absent(row)
-        if row.lacking:
-            lines.append(
-                f"{row.row.label}: not trained, as no file is given for {', '.join(row.lacking)}: say --file "
-                f"{row.lacking[0]}=PATH"
-            )
-        if row.unlike_print:
-            lines.append(f"{row.row.label}: {row.unlike_print.upper()}: not compared with the print")
-        experiment = row.stored.experiment
-        if experiment is not None and experiment.format != FORMAT:
-            lines.append(
-                f"{row.row.label}: runs of format {experiment.format}, stored by an earlier version; only read"
-            )
-        if row.stored.damaged:
-            lines.append(f"DAMAGED, not shown: {row.row.label}: {row.stored.damaged}")
-    lines += [f"cannot be read: {why}" for why in report.damaged if why not in {r.stored.damaged for r in report.rows}]
-    elsewhere = {path for row in report.rows for path in row.stored.elsewhere}
-    if elsewhere:
-        lines.append("the same settings on another corpus, not shown: " + ", ".join(sorted(p.name for p in elsewhere)))
-    return lines
-
-
-def _with_spread(report: TableReport) -> bool:
-    cells = [cell for row in report.rows for cell in row.row.printed.printed.values()]
-    return any(cell.std is not None for cell in cells)
-
-
-def _chance(report: TableReport) -> str:
-    over = (
-        counted(report.assumed_runs, "run")
-        if report.table.printed.runs
-        else f"{RUNS} runs (assumed: no source says how many)"
-    )
-    return (
-        f"{MARK} the difference is more than chance: Welch's test on both means and standard deviations, ours over the "
-        f"runs shown, the printed one over {over} with ddof 1 (assumed); p <= {CHANCE} after Holm's adjustment for "
-        f"{counted(report.tests, 'test')}; a single run is not tested"
-    )
-
-
-def _other_sources(report: TableReport) -> list[str]:
-    sources = report.table.paper.sources
-    titles = {metric.name: metric.title for metric in (*METRICS.values(), *report.metrics)}
-    return [
-        f"{row.row.label}: {sources[source]} prints "
-        + ", ".join(f"{titles.get(name, name)} {cell}" for name, cell in cells.items())
-        for row in report.rows
-        for source, cells in row.row.printed.differs.items()
-    ]
-
-
-def _absent(row: RowReport) -> list[str]:
-    classes = row.stored.experiment.classes if row.stored.experiment else ()
-    counts = {name: sum(i in outcome.scores.absent for outcome in row.scored) for i, name in enumerate(classes)}
-    total = counted(len(row.scored), "seed" if row.folds else "run")
-    return [
-        f"{row.row.label}: no {name} in the test set of {count} of {total}; UA and macro F1 leave it out there"
-        for name, count in counts.items()
-        if count
-    ]

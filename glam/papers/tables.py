@@ -8,31 +8,27 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
-
-from glam.corpora.iemocap import KNOWN_COUNTS
 from glam.errors import GlamError
 from glam.evaluation.metric import METRICS, Metric
-from glam.evaluation.statistics import Summary, holm, interval_of_mean, welch_from_summaries
-from glam.evaluation.statistics import summary as summarise
-from glam.papers.paper import PaperRow, Printed, Table, metrics_of, recipe_of
+from glam.papers.against_print import Comparison, compared, tested
+from glam.papers.paper import PaperRow, Table, metrics_of, recipe_of
 from glam.papers.stored import Stored, StoredRecipe
 from glam.progress import bar
 from glam.recipe import Recipe, load_recipe
 from glam.reports.folds import fold_values, outcomes, pool
+from glam.reports.runs import read_runs
 from glam.reports.sharing import protocol_line
-from glam.reports.summary import read_runs
 from glam.reports.views import Outcome, Result, View, honest_results, optimism, result, value
 from glam.results.experiment import StoredExperiment
 from glam.results.identity import canonical_json
 from glam.results.run import StoredRun
 from glam.running.experiment import lacking_files
-from glam.splits.population import EVERYTHING, Composition
+from glam.splits.population import Composition, whole_iemocap
 from glam.splits.protocols import AnyProtocol
 from glam.splits.runs import RUNS, RunKey
 from glam.words import counted
 
-CHANCE = 0.05  # a difference is marked where its adjusted p-value is at most this
+AS_PRINTED = ("training.precision", "corpus.name")  # overrides that leave the print's settings what they are
 
 
 @dataclass(frozen=True)
@@ -82,33 +78,12 @@ def distinct(recipes: Iterable[Recipe]) -> list[Recipe]:
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """One metric of a row beside its printed number.
-
-    ours: over the runs; None without runs. difference: ours minus printed, in points. p: Welch's test, two-sided,
-    adjusted over the table (Holm); None for fewer than two runs, and where the print has no standard deviation. holds:
-    there, whether the 95 % interval of our mean has the printed number in it.
-    """
-
-    ours: Summary | None
-    printed: Printed | None
-    difference: float | None = None
-    p: float | None = None
-    holds: bool | None = None
-
-    @property
-    def more_than_chance(self) -> bool:
-        """True where the difference is marked."""
-        return self.p is not None and self.p <= CHANCE
-
-
-@dataclass(frozen=True)
 class RowReport:
     """A row with what is stored of it: metrics by name, results and failures.
 
     results: one a finished run. scored: what the metrics are over, the results or, with folds, one a seed that has all
     of them, its folds pooled. honest: where the epoch is chosen on the test set, the same under `halves`; else none.
-    missing: seeds that are not pooled -> the folds that they lack.
+    missing: seeds that are not pooled -> the folds that they lack. left_out: runs that do not count, and why.
     """
 
     row: Row
@@ -119,6 +94,7 @@ class RowReport:
     scored: tuple[Outcome, ...] = ()
     honest: tuple[Outcome, ...] = ()
     missing: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
 
     @property
     def unlike_print(self) -> str:
@@ -162,9 +138,10 @@ class TableReport:
     """A table with what is stored of it.
 
     metrics: that it shows. view: which epoch of a run counts. whole: whether every row is on the whole of the corpus
-    that the printed numbers are of, so that they can be compared with. assumed_runs: how many runs a printed number is
-    taken to be over. tests: how many the p-values are adjusted for. protocols: a line for each set that the rows' runs
-    draw their splits from. damaged: why experiments that may be rows' cannot be read.
+    that the printed numbers are of, so that they can stand beside each other. unlike: what else is not as printed (a
+    setting, the protocol, the view), so that they are not tested against each other. assumed_runs: how many runs a
+    printed number is taken to be over. tests: how many the p-values are adjusted for. protocols: a line for each set
+    that the rows' runs draw their splits from. damaged: why experiments that may be rows' cannot be read.
     """
 
     table: Table
@@ -173,10 +150,20 @@ class TableReport:
     rows: tuple[RowReport, ...]
     view: View
     whole: bool
+    unlike: tuple[str, ...]
     assumed_runs: int
     tests: int
     protocols: tuple[str, ...]
     damaged: tuple[str, ...]
+
+
+def with_runs(report: TableReport) -> dict[str, tuple[StoredExperiment, tuple[Result, ...]]]:
+    """The rows of a table that have runs, by label: the experiment, and its results; none of protocols with folds."""
+    return {
+        row.row.label: (row.stored.experiment, row.results)
+        for row in report.rows
+        if row.stored.experiment is not None and row.results and not row.folds
+    }
 
 
 def table_report(
@@ -207,7 +194,9 @@ def table_report(
         recipe.corpus.title == table.paper.printed_on for recipe in recipes
     )
     assumed = table.printed.runs or RUNS
-    reports = _compared(reports, shown, whole, assumed)
+    unlike = tuple(f"{name}={given}" for name, given in overrides if name not in AS_PRINTED)
+    unlike += (f"the choice of the epoch ({view})",) if view != table.printed.view else ()
+    reports = _compared(reports, shown, whole and not unlike, assumed)
     tests = sum(comparison.p is not None for row in reports for comparison in row.metrics.values())
     return TableReport(
         table,
@@ -216,6 +205,7 @@ def table_report(
         tuple(reports),
         view,
         whole,
+        unlike,
         assumed,
         tests,
         tuple(protocol_lines(reports)),
@@ -246,8 +236,9 @@ def _read(row: Row, stored: Stored, view: View, seeds: Sequence[int]) -> RowRepo
     if on_disk.experiment is None:
         return RowReport(row, on_disk, (), (), {})
     experiment = on_disk.experiment
+    left_out: list[str] = []
     try:
-        runs = read_runs(experiment, seeds)
+        runs = read_runs(experiment, seeds, left_out.append)
         finished = [run for run in runs if run.failed is None]
         results = tuple(result(experiment, run, view) for run in finished)
         honest = outcomes(experiment, honest_results(experiment, finished, view))
@@ -255,7 +246,7 @@ def _read(row: Row, stored: Stored, view: View, seeds: Sequence[int]) -> RowRepo
         return RowReport(row, replace(on_disk, damaged=str(error)), (), (), {})
     failed = tuple(run for run in runs if run.failed is not None)
     scored, missing = outcomes(experiment, results), pool(experiment, results).missing
-    return RowReport(row, on_disk, results, failed, {}, scored, honest, missing)
+    return RowReport(row, on_disk, results, failed, {}, scored, honest, missing, tuple(left_out))
 
 
 def of_the_print(composition: Composition, table: Table) -> bool:
@@ -265,44 +256,23 @@ def of_the_print(composition: Composition, table: Table) -> bool:
     return composition.corpus == table.paper.printed_on and not composition.synthetic
 
 
-def whole_iemocap(composition: Composition) -> bool:
-    """True where a set was drawn from the whole of IEMOCAP: as many utterances per class as the release has."""
-    if composition.corpus != "iemocap" or composition.synthetic:
-        return False
-    parts = list(KNOWN_COUNTS) if composition.part == EVERYTHING else [composition.part]
-    return all(part in KNOWN_COUNTS for part in parts) and all(
-        sum(labels.values()) + composition.too_short[name]
-        == sum(KNOWN_COUNTS[part].get(label, 0) for part in parts for label in labels)
-        for name, labels in composition.classes.items()
-    )
+def _compared(rows: Sequence[RowReport], metrics: Sequence[Metric], comparable: bool, assumed: int) -> list[RowReport]:
+    """The rows with their metrics beside the print's, tested together as one family.
 
-
-def _compared(rows: Sequence[RowReport], metrics: Sequence[Metric], whole: bool, assumed: int) -> list[RowReport]:
-    """The rows with their metrics; p-values adjusted over all tests of the table."""
-    cells: dict[tuple[str, str], Comparison] = {}
-    for row in rows:
-        for of in metrics:
-            printed = row.row.printed.printed.get(of.name)
-            values = [value(outcome, of) for outcome in row.scored]
-            comparable = whole and not row.unlike_print
-            cells[row.row.label, of.name] = _comparison(values, printed, comparable, assumed)
-    tested = [key for key, comparison in cells.items() if comparison.p is not None]
-    adjusted = holm(np.array([cells[key].p for key in tested], dtype=np.float64))
-    for key, p in zip(tested, adjusted.tolist(), strict=True):
-        cells[key] = replace(cells[key], p=p)
-    return [replace(row, metrics={of.name: cells[row.row.label, of.name] for of in metrics}) for row in rows]
-
-
-def _comparison(values: Sequence[float], printed: Printed | None, whole: bool, assumed: int) -> Comparison:
-    ours = summarise(values) if values else None
-    if ours is None or printed is None or not whole:
-        return Comparison(ours, printed)
-    difference = ours.mean - printed.mean
-    if ours.std is None:
-        return Comparison(ours, printed, difference)
-    if printed.std is None:
-        interval = interval_of_mean(values, ratio=0)
-        holds = None if interval is None else interval.low <= printed.mean <= interval.high
-        return Comparison(ours, printed, difference, holds=holds)
-    test = welch_from_summaries(ours.mean, ours.std, ours.n, printed.mean, printed.std, assumed)
-    return Comparison(ours, printed, difference, test.p)
+    A row that is unlike the print for a reason of its own is shown beside it, and not tested.
+    """
+    cells = {
+        (row.row.label, of.name): (
+            [value(outcome, of) for outcome in row.scored],
+            row.row.printed.printed.get(of.name),
+            of.name in tested(metrics),
+        )
+        for row in rows
+        for of in metrics
+    }
+    unlike = {row.row.label for row in rows if row.unlike_print}
+    comparisons = {
+        **compared({key: cell for key, cell in cells.items() if key[0] in unlike}, False, assumed),
+        **compared({key: cell for key, cell in cells.items() if key[0] not in unlike}, comparable, assumed),
+    }
+    return [replace(row, metrics={of.name: comparisons[row.row.label, of.name] for of in metrics}) for row in rows]

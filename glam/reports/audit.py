@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from glam.corpora.utterances import Corpus
 from glam.recipe import Recipe
-from glam.reports.grid import grid
+from glam.reports.grid import grid, mean_std
 from glam.reports.sharing import EVERYTHING, Overlap, Reference, audit_line, look_through
-from glam.reports.summary import SYNTHETIC, mean_std
+from glam.reports.summary import SYNTHETIC
 from glam.splits.population import Population, population
 from glam.splits.runs import runs_of
 from glam.splits.splits import Split
@@ -161,7 +161,7 @@ def _overlap_table(audit: Audit) -> str:
         ]
         for name, overlap in audit.overlaps.items()
     ]
-    headers = ["distinct", "all", "training", "test", "in both", "test utterances whose own is in training"]
+    headers = ["distinct", "all", "training", "test", "in both", "test utterances of those in both"]
     return grid(headers, rows)
 
 

@@ -1,12 +1,13 @@
-"""Comparison of two experiments: is one better, beyond this corpus? From stored runs; nothing is trained.
+"""Comparison of two experiments: is one better, on other utterances and for other speakers? From stored runs.
 
 Runs are paired where both held out the same utterances, which equal seeds alone do not ensure: two experiments split
-the same list only if they drop the same utterances as too short.
+the same list only if they drop the same utterances as too short. Folds that leave a group out test the same utterances
+with every seed, and pair by those.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -15,13 +16,12 @@ from numpy.typing import NDArray
 from glam.errors import GlamError
 from glam.evaluation.metrics import Scores, confusion_matrix, scores_of
 from glam.evaluation.statistics import Comparison, compare_paired, compare_unpaired
+from glam.evaluation.unknown import Unknown
 from glam.progress import bar
-from glam.reports.grid import grid
-from glam.reports.summary import heading, mean_std, read_runs
-from glam.reports.views import SELECTION, View, default_view, parts, take
+from glam.reports.runs import read_runs
+from glam.reports.views import View, default_view, parts, take
 from glam.results.experiment import StoredExperiment, read_experiment
 from glam.results.run import StoredRun
-from glam.splits.population import composition_line
 from glam.words import counted
 
 METRICS = {"WA": "wa", "UA": "ua"}
@@ -32,76 +32,88 @@ TO_SHOW = 1.0  # points: the difference for which the number of runs is given
 class Arm:
     """A finished run under a view.
 
-    held_out: ids of all utterances that it did not train on. guesses: class predicted, by name, for those that its
-    scores mean. training: number of utterances trained on.
+    confusion: (C, C) of what it is scored on, rows truth. held_out: ids of all utterances that it did not train on.
+    guesses: class predicted, by name, for those that its scores mean. training: number of utterances trained on.
     """
 
-    scores: Scores
+    confusion: NDArray[np.int64]
     held_out: frozenset[str]
     guesses: Mapping[str, str]
     training: int
 
+    @cached_property
+    def scores(self) -> Scores:
+        """Its scores in percent."""
+        return scores_of(self.confusion)
+
+    def step(self, metric: str) -> float:
+        """The points of WA or UA that a single utterance makes at most."""
+        if metric == "wa":
+            return 100 / len(self.guesses)
+        sizes = self.confusion.sum(axis=1)
+        return 100 / int((sizes > 0).sum()) / int(sizes[sizes > 0].min())
+
 
 @dataclass(frozen=True, eq=False)
 class Side:
-    """One of the two experiments with its finished runs, by the names of their folders, and how many failed."""
+    """One of the two experiments under a view: its finished runs, by the names of their folders, how many failed, and
+    what was left out, and why.
+    """
 
     experiment: StoredExperiment
+    view: View
     runs: Mapping[str, Arm]
     failed: int
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
 class Contest:
-    """The two sides of a comparison: the scores of their runs, and whether run i of both make a pair.
+    """The two sides of a comparison: their runs, and whether they are paired by what they test.
 
     ratios: test / training utterances of a run, of each side. sets: for each run of each side, which test set it has,
-    as a number: folds that leave a group out test the same utterances with every seed.
-    remarks: how the runs were brought together.
+    as a number, the same for both sides where they are paired. matched: whether run i of both makes a pair.
+    unit: what a test set is called, run or fold. remarks: how the runs were brought together.
     """
 
-    first: tuple[Scores, ...]
-    second: tuple[Scores, ...]
+    first: tuple[Arm, ...]
+    second: tuple[Arm, ...]
     paired: bool
     ratios: tuple[float, float]
     sets: tuple[tuple[int, ...], tuple[int, ...]]
     remarks: tuple[str, ...]
+    matched: bool = True
+    unit: str = "run"
 
     def values(self, metric: str) -> tuple[list[float], list[float]]:
         """One value of a metric for each test set of each side: the mean over the runs that have it."""
         return _by_set(self.first, self.sets[0], metric), _by_set(self.second, self.sets[1], metric)
 
-    def compare(self, metric: str, *, corrected: bool = True) -> Comparison:
-        """The difference in one metric, first minus second; naive as to what is beyond this corpus if not corrected."""
+    def step(self, metric: str) -> float:
+        """The points that a single utterance makes at most in one of the values."""
+        runs = min(sides.count(number) for sides in self.sets for number in sides)
+        return max(arm.step(metric) for arm in (*self.first, *self.second)) / runs
+
+    def compare(self, metric: str, *, corrected: bool = True) -> Comparison | Unknown:
+        """The difference in one metric, first minus second; not corrected, naive as to other utterances."""
         first, second = self.values(metric)
         ratios = self.ratios if corrected else (0.0, 0.0)
+        step = self.step(metric)
         if self.paired:
-            return compare_paired(first, second, ratio=max(ratios), to_show=TO_SHOW)
-        return compare_unpaired(first, second, ratios=ratios, to_show=TO_SHOW)
+            return compare_paired(first, second, ratio=max(ratios), step=step, to_show=TO_SHOW)
+        return compare_unpaired(first, second, ratios=ratios, step=step, to_show=TO_SHOW)
 
 
-def compare(first: Path, second: Path, view: View | None = None, common: bool = False) -> str:
-    """The comparison of the experiments in two folders, as Markdown text; only reads what is stored.
+def sides_of(first: Path, second: Path, view: View | None = None) -> tuple[Side, Side]:
+    """Read both experiments, each under its own default view if none is given.
 
-    view: if not the default one of the first. common: score run i of both on the utterances that both held out, where
-    that differs; each run's epoch remains the one that the view chooses on its own. Raises GlamError where the
-    classes differ or there are fewer than two runs.
+    Raises GlamError where both are the same, or where their classes differ.
     """
-    view = view or default_view(read_experiment(first))
-    sides = [_read(folder, view) for folder in (first, second)]
-    a, b = sides
+    a, b = (_read(folder, view) for folder in (first, second))
+    if first.resolve() == second.resolve():
+        raise GlamError(f"{first}: is compared with itself; give two different experiments")
     _same_classes(a.experiment, b.experiment)
-    contest = bring_together(a, b, common)
-    lines = []
-    for name, side in zip("AB", sides, strict=True):
-        lines += [f"{name}  {side.experiment.folder}", *(f"   {line}" for line in _about(side))]
-    kind = "paired" if contest.paired else "unpaired"
-    single_class = any(side.experiment.split.single_class for side in sides)
-    metrics = {"WA": "wa"} if single_class else METRICS
-    lines += ["", _table(contest, metrics), "", f"{kind}: {contest.remarks[0]}", *contest.remarks[1:]]
-    if single_class:
-        lines.append("UA is left out: what a fold is tested on is nearly of one class")
-    return "\n".join([*lines, f"epoch: {SELECTION[view]}", *_explained(contest)])
+    return a, b
 
 
 def bring_together(a: Side, b: Side, common: bool) -> Contest:
@@ -112,12 +124,14 @@ def bring_together(a: Side, b: Side, common: bool) -> Contest:
     pairs = [name for name in shared if _same_utterances(a.runs[name], b.runs[name])]
     remarks = []
     if len(pairs) >= 2:
-        remarks.append(f"{len(pairs)} pairs of runs that held out the same utterances")
+        remarks.append(f"{len(pairs)} pairs of {_unit(a, b)}s that held out the same utterances")
         left = [len(side.runs) - len(pairs) for side in (a, b)]
         if any(left):
             remarks.append(f"left out, as they have no partner: {counted(left[0], 'run')} of A, {left[1]} of B")
         first, second = [a.runs[name] for name in pairs], [b.runs[name] for name in pairs]
-        return _contest(first, second, paired=True, remarks=remarks)
+        return _contest(first, second, paired=True, remarks=remarks, unit=_unit(a, b))
+    if a.experiment.split.left_out and b.experiment.split.left_out and (of_set := _by_test_set(a, b)):
+        return of_set
     for name, side in zip("AB", (a, b), strict=True):
         if len(side.runs) < 2:
             raise GlamError(
@@ -131,7 +145,21 @@ def bring_together(a: Side, b: Side, common: bool) -> Contest:
     remarks.append(f"{why}; all {len(a.runs)} runs of A against all {len(b.runs)} of B")
     if shared and not pairs:
         remarks.append("--common compares them in pairs, on the utterances that both runs of a seed held out")
-    return _contest(list(a.runs.values()), list(b.runs.values()), paired=False, remarks=remarks)
+    return _contest(list(a.runs.values()), list(b.runs.values()), paired=False, remarks=remarks, unit=_unit(a, b))
+
+
+def _unit(a: Side, b: Side) -> str:
+    return "fold" if a.experiment.folds and b.experiment.folds else "run"
+
+
+def _by_test_set(a: Side, b: Side) -> Contest | None:
+    """Folds of other seeds that test the same utterances in both; None for fewer than two such test sets."""
+    common = {frozenset(arm.guesses) for arm in a.runs.values()} & {frozenset(arm.guesses) for arm in b.runs.values()}
+    if len(common) < 2:
+        return None
+    first, second = ([arm for arm in side.runs.values() if frozenset(arm.guesses) in common] for side in (a, b))
+    remarks = [f"{len(common)} test sets that both have, of folds trained with other seeds"]
+    return _contest(first, second, paired=True, remarks=remarks, matched=False, unit="fold")
 
 
 def _on_common(a: Side, b: Side, shared: Sequence[str]) -> Contest:
@@ -154,14 +182,23 @@ def _on_common(a: Side, b: Side, shared: Sequence[str]) -> Contest:
         f"{len(first)} pairs of runs of the same seed (and fold), scored on the "
         f"{least if least == most else f'{least} to {most}'} utterances that both held out"
     ]
-    return _contest(first, second, paired=True, remarks=remarks)
+    return _contest(first, second, paired=True, remarks=remarks, unit=_unit(a, b))
 
 
-def _contest(first: Sequence[Arm], second: Sequence[Arm], *, paired: bool, remarks: Sequence[str]) -> Contest:
+def _contest(
+    first: Sequence[Arm],
+    second: Sequence[Arm],
+    *,
+    paired: bool,
+    remarks: Sequence[str],
+    unit: str,
+    matched: bool = True,
+) -> Contest:
     def ratio(arms: Sequence[Arm]) -> float:
         return float(np.mean([len(arm.guesses) / arm.training for arm in arms]))
 
-    sets = (_test_sets(first), _test_sets(second))
+    known: dict[frozenset[str], int] = {}
+    sets = (_test_sets(first, known), _test_sets(second, known if paired else {}))
     for side, numbers in zip("AB", sets, strict=True):
         if len(set(numbers)) < 2:
             raise GlamError(
@@ -169,26 +206,27 @@ def _contest(first: Sequence[Arm], second: Sequence[Arm], *, paired: bool, remar
             )
     more = ["runs that test the same utterances (those of other seeds) count once, with their mean"]
     return Contest(
-        first=tuple(arm.scores for arm in first),
-        second=tuple(arm.scores for arm in second),
+        first=tuple(first),
+        second=tuple(second),
         paired=paired,
         ratios=(ratio(first), ratio(second)),
         sets=sets,
         remarks=(*remarks, *(more if any(len(set(numbers)) < len(numbers) for numbers in sets) else [])),
+        matched=paired and matched,
+        unit=unit,
     )
 
 
-def _test_sets(arms: Sequence[Arm]) -> tuple[int, ...]:
+def _test_sets(arms: Sequence[Arm], numbers: dict[frozenset[str], int]) -> tuple[int, ...]:
     """The test set of each run, numbered in the order in which they first occur."""
-    numbers: dict[frozenset[str], int] = {}
     return tuple(numbers.setdefault(frozenset(arm.guesses), len(numbers)) for arm in arms)
 
 
-def _by_set(scores: Sequence[Scores], sets: Sequence[int], metric: str) -> list[float]:
+def _by_set(arms: Sequence[Arm], sets: Sequence[int], metric: str) -> list[float]:
     values: dict[int, list[float]] = {}
-    for score, number in zip(scores, sets, strict=True):
-        values.setdefault(number, []).append(getattr(score, metric))
-    return [float(np.mean(same)) for same in values.values()]
+    for arm, number in zip(arms, sets, strict=True):
+        values.setdefault(number, []).append(getattr(arm.scores, metric))
+    return [float(np.mean(values[number])) for number in sorted(values)]
 
 
 def _same_utterances(first: Arm, second: Arm) -> bool:
@@ -201,27 +239,29 @@ def _scored_on(side: Side, arm: Arm, ids: Sequence[str]) -> Arm:
     counts = confusion_matrix(
         [truth[utterance] for utterance in ids], [index[arm.guesses[utterance]] for utterance in ids], len(index)
     )
-    return Arm(scores_of(counts), arm.held_out, {utterance: arm.guesses[utterance] for utterance in ids}, arm.training)
+    return Arm(counts, arm.held_out, {utterance: arm.guesses[utterance] for utterance in ids}, arm.training)
 
 
-def _read(folder: Path, view: View) -> Side:
+def _read(folder: Path, view: View | None) -> Side:
     experiment = read_experiment(folder)
-    runs = read_runs(experiment)
+    chosen = view or default_view(experiment)
+    left_out: list[str] = []
+    runs = read_runs(experiment, left_out=left_out.append)
     finished = [run for run in runs if run.failed is None]
     with bar(len(finished), f"reading {folder.name}", "run", leave=False) as progress:
         arms = {}
         for run in finished:
-            arms[run.folder.name] = _arm(experiment, run, view)
+            arms[run.folder.name] = _arm(experiment, run, chosen)
             progress.update()
-    return Side(experiment, arms, len(runs) - len(finished))
+    return Side(experiment, chosen, arms, len(runs) - len(finished), tuple(left_out))
 
 
 def _arm(experiment: StoredExperiment, run: StoredRun, view: View) -> Arm:
-    stored = run.predictions()
+    stored = run.predictions(experiment.targets)
     shown = take(experiment, stored, parts(experiment, run, stored, view))
     guesses: NDArray[np.int64] = shown.logits.argmax(axis=1)
     return Arm(
-        scores=scores_of(confusion_matrix(shown.truth, guesses, len(experiment.classes))),
+        confusion=shown.confusion,
         held_out=frozenset(experiment.ids[i] for i in stored.held_out),
         guesses={
             experiment.ids[i]: experiment.classes[guess]
@@ -244,53 +284,3 @@ def _same_classes(a: StoredExperiment, b: StoredExperiment) -> None:
                 f"utterance {utterance} is {a.classes[target]} in {a.folder} and {truth[utterance]} in {b.folder}: "
                 "these are not scores of the same task"
             )
-
-
-def _about(side: Side) -> list[str]:
-    runs = counted(len(side.runs), "run") + (f", {side.failed} more FAILED and left out" if side.failed else "")
-    return [*heading(side.experiment).splitlines(), composition_line(side.experiment.composition), runs]
-
-
-def _table(contest: Contest, metrics: Mapping[str, str]) -> str:
-    effect = "dz" if contest.paired else "d"
-    rows: dict[str, list[str]] = {
-        "A": [],
-        "B": [],
-        "A - B, points": [],
-        "95 % interval, corrected": [],
-        "p, corrected": [],
-        f"effect size ({effect})": [],
-        f"runs of each that would show {TO_SHOW:g} point": [],
-        "p, naive": [],
-    }
-    for metric in metrics.values():
-        corrected, naive = contest.compare(metric), contest.compare(metric, corrected=False)
-        cells = [
-            *(mean_std(values) for values in contest.values(metric)),
-            f"{corrected.difference:+.2f}",
-            f"{corrected.interval.low:+.2f} to {corrected.interval.high:+.2f}",
-            _p(corrected.p),
-            f"{corrected.effect:.2f}",
-            "no number" if math.isinf(corrected.runs_needed) else f"{corrected.runs_needed:.0f}",
-            _p(naive.p),
-        ]
-        for row, cell in zip(rows.values(), cells, strict=True):
-            row.append(cell)
-    return grid(["", *metrics], [[name, *cells] for name, cells in rows.items()])
-
-
-def _p(value: float) -> str:
-    return "< 0.0001" if value < 0.0001 else f"{value:.4f}"
-
-
-def _explained(contest: Contest) -> list[str]:
-    a, b = contest.ratios
-    ratio = f"{max(a, b):.3f}" if contest.paired else f"{a:.3f} and {b:.3f}"
-    unit = "of the differences of pairs" if contest.paired else "of the runs"
-    return [
-        "corrected: does the difference hold beyond this corpus? For training sets that overlap (Nadeau and Bengio), "
-        f"with test / training utterances {ratio}",
-        "naive: takes the runs as independent; beyond this corpus it finds differences that are not there",
-        f"effect size: in standard deviations {unit}; number of runs: at 80 % power, 5 % level, this spread; no number "
-        "where it would take less overlap of the training sets, not more runs",
-    ]

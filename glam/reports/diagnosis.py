@@ -26,8 +26,10 @@ from glam.evaluation.segments import (
 )
 from glam.inputs.cut import Segments
 from glam.progress import bar
-from glam.reports.grid import grid
-from glam.reports.summary import heading, mean_std, read_runs, signed
+from glam.reports.confidence import confidence_table
+from glam.reports.grid import grid, mean_std, signed
+from glam.reports.runs import read_runs
+from glam.reports.summary import heading
 from glam.reports.views import SELECTION, VIEWS, View, default_view, parts, possible_views, take
 from glam.results.experiment import StoredExperiment, experiment_of, read_experiment
 from glam.results.run import RUN, StoredRun, read_run
@@ -84,14 +86,15 @@ def diagnosis(folder: Path, view: View | None = None) -> str:
             "The segments' majority vote instead\n\n" + _majority(experiment, diagnoses),
             "Segments classified correctly, by their position in the utterance\n\n" + _position(diagnoses),
             "Utterances classified correctly, by their length\n\n" + _length(experiment, diagnoses),
-            "Calibration, under every choice of the epoch\n\n" + _calibration(diagnoses),
+            "Calibration, under every choice of the epoch, run by run\n\n" + _calibration(diagnoses),
+            "Calibration of all runs' predictions together\n\n" + confidence_table(experiment, finished),
         ]
     )
 
 
 def diagnose(experiment: StoredExperiment, run: StoredRun, view: View) -> RunDiagnosis:
     """Look into a finished run: its segments under one view, its calibration under all that it has utterances for."""
-    stored = run.predictions()
+    stored = run.predictions(experiment.targets)
     scored = take(experiment, stored, parts(experiment, run, stored, view))
     classes = len(experiment.classes)
     decided = scored.logits.argmax(axis=1)

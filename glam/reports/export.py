@@ -8,6 +8,7 @@ import numpy as np
 
 from glam.errors import GlamError
 from glam.evaluation.metrics import softmax
+from glam.foreign import cell
 from glam.reports.views import SELECTION, Part, View, default_view, parts, take
 from glam.results.experiment import experiment_of
 from glam.results.run import read_run
@@ -25,7 +26,7 @@ def export(folder: Path, output: TextIO, epoch: int | None = None, view: View | 
         raise GlamError(f"{folder}: this run failed and has no predictions ({run.failed})")
     if epoch is not None and not 1 <= epoch <= len(run.epochs):
         raise GlamError(f"--epoch {epoch}: the run in {folder} has epochs 1 to {len(run.epochs)}")
-    stored, view = run.predictions(), view or default_view(experiment)
+    stored, view = run.predictions(experiment.targets), view or default_view(experiment)
     if epoch is None:
         chosen = parts(experiment, run, stored, view)
     else:
@@ -33,13 +34,13 @@ def export(folder: Path, output: TextIO, epoch: int | None = None, view: View | 
     scored = take(experiment, stored, chosen)
     guesses, chances = scored.logits.argmax(axis=1), softmax(scored.logits)
     table = csv.writer(output, lineterminator="\n")
-    table.writerow(["utterance", "label", "prediction", *experiment.classes])
+    table.writerow(["utterance", "label", "prediction", *map(cell, experiment.classes)])
     for row in np.argsort(scored.utterances):
         table.writerow(
             [
-                experiment.ids[scored.utterances[row]],
-                experiment.classes[scored.truth[row]],
-                experiment.classes[guesses[row]],
+                cell(experiment.ids[scored.utterances[row]]),
+                cell(experiment.classes[scored.truth[row]]),
+                cell(experiment.classes[guesses[row]]),
                 *(f"{chance:.6f}" for chance in chances[row]),
             ]
         )

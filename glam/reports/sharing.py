@@ -119,12 +119,13 @@ def audit_line(sharing: Sharing) -> str:
 def protocol_line(experiment: StoredExperiment, runs: Sequence[RunKey]) -> str:
     """The protocol of these runs of a stored experiment, with its audit in short; reads no corpus and no run."""
     protocol = experiment.split
+    title = protocol.title + (f", in every run the split of seed {protocol.seed}" if protocol.seed is not None else "")
     if not experiment.groups:
-        return f"{protocol.title}; what training and test share was not stored with this experiment: glam audit says it"
+        return f"{title}; what training and test share was not stored with this experiment: glam audit says it"
     if not runs:
-        return protocol.title
+        return title
     sharing = look_through(protocol, experiment.groups, experiment.targets, len(experiment.classes), runs)
-    return f"{protocol.title}; {audit_line(sharing)}"
+    return f"{title}; {audit_line(sharing)}"
 
 
 def _apart(grouping: Grouping) -> Ints:

@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 
 from glam.evaluation.metrics import scores_of_all
 from glam.reports.views import best
+from glam.results.environment import PARTS
 from glam.results.run import StoredRun
 from glam.words import counted
 
 # What is recorded of a run's environment but says nothing about how its numbers were computed.
-CIRCUMSTANCES = ("seconds", "resumed")
+CIRCUMSTANCES = ("seconds", "resumed", PARTS)
 
 
 @dataclass(frozen=True)
@@ -87,4 +88,8 @@ def _scores(stored: StoredRun, again: StoredRun, n: int) -> list[str]:
 def environment_differences(stored: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """Differences of a run's recorded environment from another's, as `torch 2.11.0, now 2.12.0`."""
     names = [name for name in stored if name not in CIRCUMSTANCES and stored[name] != now.get(name)]
-    return [f"{name} {stored[name]}, now {now.get(name)}" for name in names]
+    parts = [
+        f"{name} {', then '.join(map(str, dict.fromkeys(map(str, values))))} (it was resumed), now {now.get(name)}"
+        for name, values in stored.get(PARTS, {}).items()
+    ]
+    return [*parts, *(f"{name} {stored[name]}, now {now.get(name)}" for name in names)]

@@ -11,6 +11,8 @@ import glam
 
 PACKAGES = ("torch", "torchaudio", "numpy", "librosa", "g-mlp-pytorch", "soundfile")
 
+PARTS = "parts"  # of a run's environment: what differed between its parts, if it was resumed elsewhere
+
 
 @cache
 def environment() -> dict[str, Any]:

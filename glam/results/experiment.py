@@ -25,13 +25,15 @@ from numpy.typing import NDArray
 
 from glam.errors import GlamError
 from glam.files import hashed_json, write_bytes, write_text
+from glam.foreign import plain_content
 from glam.recipe import Recipe, recorded
 from glam.results.identity import FORMAT, canonical_json, digest
-from glam.results.run import RUN, damaged, read_json
+from glam.results.run import RUN, StoredRun, damaged, read_json, read_run
 from glam.results.upgrade import upgraded
 from glam.splits.groups import Grouping
 from glam.splits.population import Composition
 from glam.splits.protocols import AnyProtocol
+from glam.splits.runs import run_key
 
 EXPERIMENT = "experiment.json"
 UTTERANCES = "utterances.csv"
@@ -86,8 +88,15 @@ class StoredExperiment:
 
     def seeds(self) -> list[str]:
         """Names of the runs that are complete (or failed), in numerical order."""
+        return sorted((name for name in self._stored() if run_key(name) is not None), key=_by_number)
+
+    def strays(self) -> list[str]:
+        """Names of folders that hold a run, but are no run's name: copies, mostly. None of them counts."""
+        return sorted(name for name in self._stored() if run_key(name) is None)
+
+    def _stored(self) -> list[str]:
         names = [path.name for path in self.folder.iterdir() if (path / RUN).is_file()]
-        return sorted((name for name in names if not name.startswith(".")), key=_by_number)
+        return [name for name in names if not name.startswith(".")]
 
 
 def experiment_folder(runs: Path, recipe: Recipe, identity: dict[str, Any]) -> Path:
@@ -173,7 +182,7 @@ def read_experiment(folder: Path) -> StoredExperiment:
             content = upgraded(content)
         recipe = recorded(content["recipe"], str(folder / EXPERIMENT))
         index = {name: i for i, name in enumerate(recipe.corpus.classes)}
-        rows = list(csv.DictReader(io.StringIO(table.decode(), newline="")))
+        rows = [plain_content(row) for row in csv.DictReader(io.StringIO(table.decode(), newline=""))]
         if [row["index"] for row in rows] != [str(i) for i in range(len(rows))]:
             raise ValueError("the utterances are not numbered from 0")
         if len(rows) != content.get("utterances", len(rows)):  # absent from the earliest experiments
@@ -195,7 +204,27 @@ def read_experiment(folder: Path) -> StoredExperiment:
         raise GlamError(f"{folder}: {EXPERIMENT} or {UTTERANCES}: {damaged(error)} {_ANEW}") from None
 
 
-_ANEW = f"Delete {EXPERIMENT} there and run the same command again: it is written anew, finished runs stay."
+def run_of(experiment: StoredExperiment, name: str) -> StoredRun:
+    """The run of that name, as sound as can be seen without training it again.
+
+    Raises GlamError where it is damaged, where its folder is a copy of another run's or from another experiment, and
+    where its confusion matrices are not those of its logits.
+    """
+    run = read_run(experiment.folder / name)
+    if run.key.name != name:
+        raise GlamError(f"{run.folder}: holds the run of {run.key}, so this is a copy, or was renamed")
+    if run.experiment and run.experiment != experiment.digest:
+        raise GlamError(f"{run.folder}: holds a run of another experiment (digest {run.experiment[:8]})")
+    if run.fold is not None and not 1 <= run.fold <= len(experiment.folds):
+        raise GlamError(f"{run.folder}: the experiment has {len(experiment.folds)} folds")
+    if run.fold is None and experiment.folds:
+        raise GlamError(f"{run.folder}: is of no fold, and the experiment has {len(experiment.folds)}")
+    if run.failed is None:
+        run.predictions(experiment.targets)
+    return run
+
+
+_ANEW = f"Delete {EXPERIMENT} there and run the same training command again: it is written anew, finished runs stay."
 
 
 def _by_number(name: str) -> tuple[int, int, str]:

@@ -29,8 +29,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glam.errors import GlamError
-from glam.evaluation.metrics import Scores, confusion_matrix, scores_of
+from glam.evaluation.metrics import Scores, confusion_matrices, confusion_matrix, scores_of
 from glam.files import hashed_json, new_folder, read_hashed
+from glam.foreign import plain, plain_content
 from glam.learning.epoch import Epoch
 from glam.splits.runs import RunKey
 
@@ -82,13 +83,19 @@ class StoredRun:
         """The key that tells it from the other runs of its experiment."""
         return RunKey(self.seed, self.fold)
 
-    def predictions(self) -> Predictions:
-        """The predictions of every epoch, read from the disk; GlamError where they are damaged."""
+    def predictions(self, targets: NDArray[np.int64] | None = None) -> Predictions:
+        """The predictions of every epoch, read from the disk; GlamError where they are damaged.
+
+        targets: (n,) classes of the experiment's utterances, if the confusion matrices are to be held against the
+        logits as well.
+        """
         content = io.BytesIO(self.read(PREDICTIONS))
         try:
             with np.load(content, allow_pickle=False) as arrays:
                 predictions = Predictions(**{name: arrays[name] for name in Predictions.__dataclass_fields__})
             _check(predictions, self.confusion, self.validation_only)
+            if targets is not None:
+                _check_confusion(predictions, self.confusion, self.validation_only, targets)
             return predictions
         except (
             OSError,
@@ -238,12 +245,26 @@ def _check(predictions: Predictions, confusion: NDArray[np.int64], validation_on
         raise ValueError("held_out and train are not the run's utterances")
 
 
-_AGAIN = "Move the folder of the run away and run the same command again: that run is trained again."
+def _check_confusion(
+    predictions: Predictions, confusion: NDArray[np.int64], validation_only: int, targets: NDArray[np.int64]
+) -> None:
+    """ValueError where the confusion matrices (E, C, C) are not those of the logits and the utterances' classes."""
+    scored = predictions.held_out[validation_only:]
+    if max(predictions.held_out.max(), predictions.train.max()) >= len(targets):
+        raise ValueError(f"it names utterances beyond the experiment's {len(targets)}")
+    guesses = predictions.logits[:, validation_only:].argmax(axis=2)
+    differs = confusion_matrices(targets[scored], guesses, confusion.shape[1]) != confusion
+    if differs.any():
+        epoch = int(differs.any(axis=(1, 2)).argmax()) + 1
+        raise ValueError(f"the confusion matrix of epoch {epoch} in {RUN} is not that of its logits")
+
+
+_AGAIN = "Train the same seed again: the folder is set aside, and that run is trained again."
 
 
 def damaged(error: Exception) -> str:
     """Text about a file that an error was met in."""
-    return f"damaged ({type(error).__name__}: {' '.join(str(error).split())})."
+    return f"damaged ({type(error).__name__}: {plain(' '.join(str(error).split()))})."
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -251,4 +272,4 @@ def read_json(path: Path) -> dict[str, Any]:
     content, hashed = read_hashed(path.read_bytes())
     if "files" in content and not hashed:  # only the earliest have neither
         raise ValueError("its own hash is missing")
-    return content
+    return dict(plain_content(content))

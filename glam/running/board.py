@@ -16,6 +16,7 @@ class Board:
     def __init__(self, folder: Path, listen: Listen) -> None:
         try:
             from tensorboard.compat.proto.event_pb2 import Event as Entry
+            from tensorboard.compat.proto.event_pb2 import SessionLog
             from tensorboard.compat.proto.summary_pb2 import Summary
             from tensorboard.summary.writer.event_file_writer import EventFileWriter
         except ImportError:
@@ -23,7 +24,7 @@ class Board:
                 "--tensorboard: TensorBoard is not installed; pip install -c constraints.txt tensorboard"
             ) from None
         self._folder, self._listen = folder, listen
-        self._entry, self._summary, self._open = Entry, Summary, EventFileWriter
+        self._entry, self._summary, self._open, self._session = Entry, Summary, EventFileWriter, SessionLog
         self._writers: dict[RunKey, Any] = {}
 
     def __enter__(self) -> Self:
@@ -42,6 +43,9 @@ class Board:
             return
         if event.run not in self._writers:
             self._writers[event.run] = self._open(str(self._folder / event.run.name))
+            # What a killed process wrote of this epoch and of later ones is void: the board then forgets it.
+            start = self._session(status=self._session.START)
+            self._writers[event.run].add_event(self._entry(wall_time=time.time(), step=event.epoch, session_log=start))
         values = [
             self._summary.Value(tag=tag, simple_value=value)
             for tag, value in (("loss", event.loss), ("WA", event.wa), ("UA", event.ua))

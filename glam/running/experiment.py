@@ -14,12 +14,13 @@ import numpy as np
 from glam.corpora import load_corpus
 from glam.corpora.utterances import Corpus, Utterance
 from glam.errors import GlamError
+from glam.files import only_one, set_aside
 from glam.inputs.cut import Part
 from glam.inputs.inputs import Input, Shape
 from glam.inputs.store import Store, open_store
 from glam.places import file_at, index_folder
 from glam.recipe import Recipe
-from glam.results.experiment import StoredExperiment, experiment_folder, store_experiment
+from glam.results.experiment import StoredExperiment, experiment_folder, run_of, store_experiment
 from glam.results.identity import identity
 from glam.results.run import RUN
 from glam.running.events import Listen, Note
@@ -77,6 +78,30 @@ class Experiment:
     def finished(self, run: RunKey) -> bool:
         """True where that run is stored (or has failed for good)."""
         return (self.folder / run.name / RUN).is_file()
+
+
+def set_damaged_aside(experiment: Experiment, runs: Sequence[RunKey]) -> list[str]:
+    """Set aside what is stored of these runs and is damaged, so that they are trained again; says what, a line each.
+
+    What another process is at is left alone.
+    """
+    lines = []
+    for key in runs:
+        folder = experiment.folder / key.name
+        if not folder.exists() or not _why_damaged(experiment, key):
+            continue
+        with only_one(experiment.folder / ".locks" / f"{key.name}.lock") as mine:
+            if mine and folder.exists() and (why := _why_damaged(experiment, key)):
+                lines.append(f"{why} It lies in {set_aside(folder)} now.")
+    return lines
+
+
+def _why_damaged(experiment: Experiment, key: RunKey) -> str:
+    try:
+        run_of(experiment.stored, key.name)
+    except GlamError as error:
+        return str(error)
+    return ""
 
 
 def prepare(recipe: Recipe, places: Places, verify: bool = False) -> Experiment:

@@ -14,6 +14,7 @@ from statistics import mean
 from types import TracebackType
 from typing import Self
 
+from glam.foreign import plain
 from glam.results.environment import environment
 from glam.running.events import (
     Elsewhere,
@@ -114,7 +115,7 @@ class Log:
     def write(self, text: str) -> None:
         """Add a line."""
         now = datetime.now().astimezone().isoformat(" ", "seconds")
-        line = f"{now} [{os.getpid()}] {' '.join(text.split())}\n"
+        line = f"{now} [{os.getpid()}] {plain(' '.join(text.split()))}\n"
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)

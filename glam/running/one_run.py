@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from glam.errors import GlamError
 from glam.evaluation.metrics import Scores, best_epoch, confusion_matrix, scores_of
-from glam.files import only_one
-from glam.results.environment import environment
+from glam.files import only_one, set_aside
+from glam.results.environment import PARTS, environment
 from glam.results.run import MODEL, RUN, Predictions, write_failure, write_run
 from glam.running.events import (
     Elsewhere,
@@ -19,6 +19,7 @@ from glam.running.events import (
     Finished,
     FinishedElsewhere,
     Listen,
+    Note,
     Progress,
     Started,
     Stepped,
@@ -112,7 +113,7 @@ class _Run:
         kept = run.seed == seeds()[0] and run.fold in (None, 1) and job.save_model == "none"
         self.save_model: SaveModel = "best" if kept else job.save_model
         self.best: dict[str, Tensor] = {}
-        self.notes: dict[str, Any] = {"resumed": 0, "elapsed": 0.0}
+        self.notes: dict[str, Any] = {"resumed": 0, "elapsed": 0.0, "environments": []}
         self.checkpoint = job.folder / ".checkpoints" / f"{run.name}.safetensors"
         self.checkpoint_identity = f"{job.digest}/{run.name}"
         self.steps = 0  # by this process
@@ -120,16 +121,11 @@ class _Run:
         self.pause = job.resources.checkpoint_seconds
 
     def go(self) -> "Steps":
-        from glam.learning.checkpoint import load_checkpoint
         from glam.learning.course import NotFinite, course
 
         for stale in self.checkpoint.parent.glob(f".{self.checkpoint.name}.tmp-*"):
             stale.unlink(missing_ok=True)  # of a process that was killed while writing: the lock is ours now
-        if checkpoint := load_checkpoint(self.checkpoint, self.learner, self.checkpoint_identity):
-            self.state, self.best, self.notes = checkpoint
-            self.notes["resumed"] += 1
-            for logits in self.state.logits:
-                self._score(logits)
+        self._resume()
         steps = self._steps_per_epoch()
         self.total = self.recipe.training.epochs * steps
         self.tell(Started(self.run, self._progress()))
@@ -161,6 +157,22 @@ class _Run:
             self._store()
         self.checkpoint.unlink(missing_ok=True)
 
+    def _resume(self) -> None:
+        """Go on from the checkpoint, if there is one; a damaged one is set aside, and the run starts anew."""
+        from glam.learning.checkpoint import DamagedCheckpoint, load_checkpoint
+
+        try:
+            checkpoint = load_checkpoint(self.checkpoint, self.learner, self.checkpoint_identity)
+        except DamagedCheckpoint as error:
+            self.tell(Note(f"{error}; it is set aside as {set_aside(self.checkpoint)}, and {self.run} starts anew"))
+            return
+        if checkpoint is None:
+            return
+        self.state, self.best, self.notes = checkpoint
+        self.notes["resumed"] += 1
+        for logits in self.state.logits:
+            self._score(logits)
+
     def _after_step(self, epoch: int) -> None:
         now = time.monotonic()
         if self.stopping():
@@ -185,7 +197,10 @@ class _Run:
         from glam.learning.checkpoint import save_checkpoint
 
         begun = time.monotonic()
-        notes = self.notes | {"elapsed": self.notes["elapsed"] + begun - self.begun}
+        notes = self.notes | {
+            "elapsed": self.notes["elapsed"] + begun - self.begun,
+            "environments": [*self._earlier(), self._here()],
+        }
         save_checkpoint(self.checkpoint, self.learner, self.state, self.checkpoint_identity, self.best, notes)
         self.saved = time.monotonic()
         if self.at_once > 1 and self.job.resources.packed:
@@ -249,6 +264,24 @@ class _Run:
         return bool(patience and self.choice) and len(self.choice) - 1 - self._best() >= patience
 
     def _environment(self) -> dict[str, Any]:
+        """The environment of the run; where its parts were computed in different ones, what differed, by its name."""
+        here = self._here()
+        differed = {
+            name: [part.get(name) for part in (*self._earlier(), here)]
+            for name in here
+            if any(part.get(name) != here[name] for part in self._earlier())
+        }
+        return here | {
+            "resumed": self.notes["resumed"],
+            "seconds": round(self.notes["elapsed"] + time.monotonic() - self.begun, 2),
+            **({PARTS: differed} if differed else {}),
+        }
+
+    def _earlier(self) -> list[dict[str, Any]]:
+        """The environments of the parts of the run before this one."""
+        return list(self.notes.get("environments", []))
+
+    def _here(self) -> dict[str, Any]:
         import torch
 
         name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else None
@@ -259,8 +292,6 @@ class _Run:
             "threads": torch.get_num_threads(),
             "cpu_capability": torch.backends.cpu.get_cpu_capability(),  # the instructions that torch uses
             "runs_at_once": self.at_once,
-            "resumed": self.notes["resumed"],
-            "seconds": round(self.notes["elapsed"] + time.monotonic() - self.begun, 2),
         }
 
     def _steps_per_epoch(self) -> int:

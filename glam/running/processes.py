@@ -5,8 +5,10 @@ beside whatever is read meanwhile, and the others are forked off that one; elsew
 """
 
 import multiprocessing
+import os
 import signal
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
+SAFE = "PYTHONSAFEPATH"  # tells Python that a command's own folder holds no modules
+SOCKET = 107  # bytes that the path of a local socket may have, and what multiprocessing adds to the temporary folder
+ADDED = len("/pymp-12345678/listener-12345678")
 ENDINGS = (signal.SIGINT, signal.SIGTERM)
 
 # What the process imports that others are forked off. An optimiser wants torch's compiler.
@@ -30,6 +35,11 @@ def context() -> "ForkServerContext | SpawnContext":
     """The way in which processes are started."""
     if sys.platform != "linux":
         return multiprocessing.get_context("spawn")
+    if len(os.fsencode(folder := tempfile.gettempdir())) + ADDED > SOCKET:
+        raise GlamError(
+            f"the temporary folder {folder} has too long a name ({len(os.fsencode(folder))} bytes, at most "
+            f"{SOCKET - ADDED}): processes cannot talk there. Set TMPDIR to another, such as /tmp."
+        )
     forked = multiprocessing.get_context("forkserver")
     forked.set_forkserver_preload(TAKEN_ALONG)
     return forked
@@ -40,8 +50,22 @@ def expect_torch() -> None:
     if context().get_start_method() == "forkserver":
         from multiprocessing.forkserver import ensure_running
 
-        with deaf_to_interrupts():
+        with deaf_to_interrupts(), not_from_here():
             ensure_running()
+
+
+@contextmanager
+def not_from_here() -> Iterator[None]:
+    """Processes that are started within the block import nothing from the working folder (a random.py there, say)."""
+    before = os.environ.get(SAFE)
+    os.environ[SAFE] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[SAFE]
+        else:
+            os.environ[SAFE] = before
 
 
 def with_torch(function: Callable[..., Result], *arguments: object) -> Result:
@@ -71,7 +95,7 @@ def answers(function: Callable[..., Result], *arguments: object, processes: int 
             process = started.Process(target=_answer, args=(sender, function, arguments), daemon=True)
             begun.append(process)  # before an interrupt is answered: it is to be ended in any case
             ends.append(receiver)
-            with deaf_to_interrupts():
+            with deaf_to_interrupts(), not_from_here():
                 process.start()
             sender.close()  # so that the end of the process is the end of the pipe
         outcomes = [end.recv() for end in ends]

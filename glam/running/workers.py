@@ -18,7 +18,7 @@ from glam.running.events import Broken, Event, Listen, Note
 from glam.running.job import Job, objective_of, open_columns, run_data
 from glam.running.memory import spare_new_pages
 from glam.running.one_run import run_one
-from glam.running.processes import context, deaf_to_interrupts
+from glam.running.processes import context, deaf_to_interrupts, not_from_here
 from glam.splits.runs import RunKey
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def run_jobs(job: Job, runs: Sequence[RunKey]) -> Iterator[Event]:
         waiting.put(None)
     workers = [processes.Process(target=_work, args=(job, waiting, events, stop), daemon=True) for _ in range(count)]
     try:
-        with deaf_to_interrupts():
+        with deaf_to_interrupts(), not_from_here():
             for worker in workers:
                 worker.start()
         while any(worker.is_alive() for worker in workers) or not events.empty():

@@ -11,7 +11,8 @@ from pydantic import BeforeValidator, Field, ValidationInfo, model_validator
 
 from glam.corpora import CORPORA
 from glam.corpora.audio import RATE
-from glam.corpora.utterances import Corpus, Utterance, corpus_digest
+from glam.corpora.iemocap import KNOWN_COUNTS
+from glam.corpora.utterances import SILENT, Corpus, Utterance, corpus_digest
 from glam.errors import GlamError
 from glam.inputs.cut import AnyCut
 from glam.named import STORED, check_recorded, source
@@ -19,6 +20,7 @@ from glam.settings import Settings
 from glam.splits.groups import Groups, groups_of
 from glam.splits.protocols import AnyProtocol
 from glam.splits.runs import runs_of
+from glam.words import counted
 
 # The order of the release's class indices; the paper's "happy" is IEMOCAP's "excited" there.
 RELEASED_LABELS: dict[str, tuple[str, ...]] = {
@@ -54,7 +56,7 @@ class CorpusSettings(Settings):
     sha256: str | None = None
     where: dict[str, Several] = Field(default_factory=dict)
     labels: dict[str, Several] = Field(default_factory=dict)
-    min_length: float = Field(0.0, ge=0, allow_inf_nan=False)
+    min_length: float = Field(0.0, ge=0, le=86_400, allow_inf_nan=False)
 
     @model_validator(mode="after")
     def _known(self, info: ValidationInfo) -> Self:
@@ -128,6 +130,7 @@ class Population:
     unusable: number of problems of the corpus, by kind: what could not be used, whatever its label.
     too_short: number of utterances dropped, by class name; left_out: of those, how many are long enough for a segment
         but shorter than the setting `min_length`.
+    silent: number of utterances used whose recording holds nothing to hear.
     """
 
     settings: CorpusSettings
@@ -139,6 +142,7 @@ class Population:
     too_short: dict[str, int]
     left_out: dict[str, int]
     unusable: dict[str, int]
+    silent: int = 0
 
     @property
     def digest(self) -> str:
@@ -183,6 +187,8 @@ class Population:
             unusable=self.unusable,
             min_length=self.settings.min_length,
             left_out=self.left_out,
+            converted=sum((utterance.rate, utterance.channels) != (RATE, 1) for utterance in self.utterances),
+            silent=self.silent,
         )
 
 
@@ -190,6 +196,7 @@ class Composition(Settings):
     """The composition of a set of utterances: class -> label -> count, and what was too short, by class.
 
     left_out: of what was too short, by class, what is shorter than `min_length` seconds but not than a segment.
+    converted: utterances of recordings with another rate than 16 kHz or several channels. silent: with nothing to hear.
     """
 
     corpus: str
@@ -201,6 +208,8 @@ class Composition(Settings):
     unusable: dict[str, int] = Field(default_factory=dict)
     min_length: float = 0.0
     left_out: dict[str, int] = Field(default_factory=dict)
+    converted: int = 0
+    silent: int = 0
 
 
 def composition_line(facts: Composition) -> str:
@@ -216,7 +225,43 @@ def composition_line(facts: Composition) -> str:
         f"{dropped} more were shorter than one segment and left out"
         + (f", {left_out} more shorter than {facts.min_length:g} s (corpus.min_length)" if facts.min_length else "")
         + "".join(f"; not used, {kind}: {count}" for kind, count in facts.unusable.items())
+        + (f"; {counted(facts.converted, 'recording')} converted to 16 kHz mono" if facts.converted else "")
+        + (f"; {counted(facts.silent, 'SILENT recording')} among them" if facts.silent else "")
+        + _incomplete(facts)
     )
+
+
+def _incomplete(facts: Composition) -> str:
+    """A clause where a set that is called IEMOCAP is not drawn from all of it; empty elsewhere."""
+    if facts.corpus != "iemocap" or facts.synthetic or whole_iemocap(facts):
+        return ""
+    counts, known = _iemocap_counts(facts)
+    if not known:
+        return "; NOT a part of IEMOCAP whose size is known"
+    return (
+        f"; NOT the complete IEMOCAP: {sum(counts.values())} utterances of these labels, where the release has "
+        f"{sum(known.values())}"
+    )
+
+
+def whole_iemocap(facts: Composition) -> bool:
+    """True where a set was drawn from the whole of IEMOCAP: as many utterances per class as the release has."""
+    if facts.corpus != "iemocap" or facts.synthetic:
+        return False
+    counts, known = _iemocap_counts(facts)
+    return bool(known) and counts == known
+
+
+def _iemocap_counts(facts: Composition) -> tuple[dict[str, int], dict[str, int]]:
+    """Utterances of each class, the too short included: here, and in the release ({} for a part of unknown size)."""
+    parts = list(KNOWN_COUNTS) if facts.part == EVERYTHING else [facts.part]
+    counts = {name: sum(labels.values()) + facts.too_short.get(name, 0) for name, labels in facts.classes.items()}
+    if not all(part in KNOWN_COUNTS for part in parts):
+        return counts, {}
+    return counts, {
+        name: sum(KNOWN_COUNTS[part].get(label, 0) for part in parts for label in labels)
+        for name, labels in facts.classes.items()
+    }
 
 
 def population(corpus: Corpus, settings: CorpusSettings, cut: AnyCut) -> Population:
@@ -264,7 +309,8 @@ def population(corpus: Corpus, settings: CorpusSettings, cut: AnyCut) -> Populat
         stored=stored,
         too_short=dict(by_class(of_part) - by_class(used)),
         left_out=dict(by_class(usable) - by_class(used)),
-        unusable=dict(Counter(problem.kind for problem in corpus.problems)),
+        unusable=dict(Counter(problem.kind for problem in corpus.problems if problem.kind != SILENT)),
+        silent=len({problem.subject for problem in corpus.problems if problem.kind == SILENT} & {u.id for u in used}),
     )
 
 

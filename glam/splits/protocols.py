@@ -34,9 +34,17 @@ from glam.splits.splits import (
 
 
 class Protocol(Settings):
-    """A way to divide utterances. The classes below are the protocols, and what can be set of each."""
+    """A way to divide utterances. The classes below are the protocols, and what can be set of each.
+
+    seed: of the split, the same for all runs, so that their seeds are the training's alone; the run's own if none.
+    """
 
     name: str
+    seed: int | None = Field(None, ge=0, lt=2**32)
+
+    def seed_of(self, run: RunKey) -> int:
+        """The seed that divides the utterances of a run."""
+        return run.seed if self.seed is None else self.seed
 
     @property
     def left_out(self) -> str | None:
@@ -88,14 +96,14 @@ class Random(Protocol):
 
     def split(self, groups: Groups, run: RunKey) -> Split:
         """See Protocol."""
-        return random_split(_count(groups), run.seed, self.train_share)
+        return random_split(_count(groups), self.seed_of(run), self.train_share)
 
 
 class KFold(Protocol):
     """Folds of utterances. folds: how many. validation: `none`, or `next`: the fold after the one that is tested."""
 
     name: Literal["k-fold"]
-    folds: int = Field(5, ge=2)
+    folds: int = Field(5, ge=2, le=10_000)
     validation: Literal["none", "next"] = "none"
 
     @property
@@ -114,7 +122,7 @@ class KFold(Protocol):
 
     def split(self, groups: Groups, run: RunKey) -> Split:
         """See Protocol."""
-        return k_fold_split(_count(groups), run.seed, _fold(run), self.folds, self.own_validation)
+        return k_fold_split(_count(groups), self.seed_of(run), _fold(run), self.folds, self.own_validation)
 
 
 class LeaveSessionOut(Protocol):
@@ -139,7 +147,7 @@ class LeaveSessionOut(Protocol):
     def split(self, groups: Groups, run: RunKey) -> Split:
         """See Protocol."""
         codes = _known(groups, self.left_out, self.name)
-        return leave_group_out_split(codes, _known(groups, "speaker", self.name), run.seed, _fold(run))
+        return leave_group_out_split(codes, _known(groups, "speaker", self.name), self.seed_of(run), _fold(run))
 
 
 class LeaveScenariosOut(LeaveSessionOut):
@@ -172,7 +180,7 @@ class LeaveSpeakerOut(LeaveSessionOut):
         """See Protocol."""
         speakers = _known(groups, "speaker", self.name)
         sessions = groups["session"].codes if "session" in groups else speakers
-        return leave_speaker_out_split(speakers, sessions, run.seed, _fold(run))
+        return leave_speaker_out_split(speakers, sessions, self.seed_of(run), _fold(run))
 
 
 class RandomSpeakers(Protocol):
@@ -200,7 +208,7 @@ class RandomSpeakers(Protocol):
         """See Protocol."""
         speakers = _known(groups, "speaker", self.name)
         kinds = _known(groups, self.balanced_by, self.name) if self.balanced_by else np.zeros_like(speakers)
-        return random_speakers_split(speakers, run.seed, self.train_share, kinds, self.validation)
+        return random_speakers_split(speakers, self.seed_of(run), self.train_share, kinds, self.validation)
 
 
 AnyProtocol = Annotated[

@@ -1,5 +1,6 @@
 """Seeds, and the runs that they stand for."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +41,15 @@ class RunKey:
         return f"seed {self.seed}" if self.fold is None else f"seed {self.seed}, fold {self.fold}"
 
 
+def run_key(name: str) -> RunKey | None:
+    """The key of the run whose folder has that name; None where no run's has."""
+    parts = re.fullmatch(r"([0-9]{1,10})(?:-fold([0-9]{1,6}))?", name)
+    if parts is None:
+        return None
+    key = RunKey(int(parts[1]), int(parts[2]) if parts[2] else None)
+    return key if key.name == name else None
+
+
 def runs_of(seeds: Iterable[int], folds: int) -> list[RunKey]:
     """The runs of these seeds, each with all its folds; folds: how many there are, 0 for protocols without."""
     if not folds:
@@ -50,7 +60,7 @@ def runs_of(seeds: Iterable[int], folds: int) -> list[RunKey]:
 def read_seeds(path: Path) -> list[int]:
     """The seeds of a file, one a line (seeds.txt); raises GlamError naming the line that is none."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise GlamError(f"{path}: the seeds cannot be read ({error}); python seeds.py writes seeds.txt") from None
     seeds: list[int] = []
@@ -63,4 +73,6 @@ def read_seeds(path: Path) -> list[int]:
         if int(line) in seeds:
             raise GlamError(f"{path}, line {number}: the seed {int(line)} is a duplicate")
         seeds.append(int(line))
+    if not seeds:
+        raise GlamError(f"{path}: holds no seed; expected one a line (python seeds.py writes seeds.txt)")
     return seeds

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import re
 import shutil
 from collections.abc import Callable
@@ -189,7 +190,30 @@ def make_store_header(folder: Path) -> None:
 
 
 def read_store_header(folder: Path) -> object:
-    """Only the header is damaged: the values have no hash that is looked at at every start."""
+    """Only the header is damaged."""
     array = (folder / "store.npy").resolve()
     array.write_bytes((folder / "header").read_bytes() + (folder / "good.npy").read_bytes()[128:])
     return read_store(folder)
+
+
+def make_exchanged(folder: Path) -> None:
+    make_store(folder)
+    shutil.copy(folder / "release" / spoken(folder)[0].audio, folder / "recording.wav")
+
+
+def read_exchanged(folder: Path) -> object:
+    """A recording is exchanged after it was indexed for one of the same size and time of change."""
+    path = folder / "release" / spoken(folder)[0].audio
+    good, status = path.read_bytes(), path.stat()
+    content = (folder / "recording.wav").read_bytes()[: len(good)].ljust(len(good), b"\0")
+    for suffix in (".npy", ".json"):
+        (folder / f"store{suffix}").resolve().unlink(missing_ok=True)
+    try:
+        path.write_bytes(content)
+        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+        extracted = read_store(folder)
+        assert content == good, "features of another recording were made in silence"
+    finally:
+        path.write_bytes(good)
+        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    return extracted

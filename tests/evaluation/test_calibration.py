@@ -1,20 +1,23 @@
-from random import Random
+import random as randomness
 
 import numpy as np
 import pytest
+from evaluation.results import known, reason
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
+from scipy import optimize, special
 
-from glam.evaluation.calibration import calibration
+from glam.evaluation.calibration import calibration, fit_temperature
 from glam.evaluation.metrics import softmax
 
-Predictions = tuple[NDArray[np.float64], NDArray[np.int64]]
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 
 @st.composite
-def predictions(draw: st.DrawFn) -> Predictions:
+def predictions(draw: st.DrawFn) -> tuple[Floats, Ints]:
     """Probabilities (n, C) and true classes (n,), whatever they are."""
     n, classes = draw(st.integers(1, 60)), draw(st.integers(1, 6))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
@@ -29,6 +32,8 @@ def test_calibration_by_hand() -> None:
     assert result.brier == pytest.approx((0.02 + 1.62 + 0.32) / 3)
     assert result.confidence == pytest.approx(80)
     assert result.accuracy == pytest.approx(200 / 3)
+    assert result.gap == pytest.approx(200 / 3 - 80)
+    assert result.gap_std == pytest.approx(100 * np.sqrt(0.09 + 0.09 + 0.24) / 3)
     assert_array_equal(result.bins.count, [0, 0, 1, 0, 2])
     assert_allclose(result.bins.edges, [0, 20, 40, 60, 80, 100])
     assert_allclose(result.bins.confidence, [np.nan, np.nan, 60, np.nan, 90])
@@ -64,7 +69,7 @@ def test_the_error_by_chance_is_that_of_perfectly_calibrated_predictors() -> Non
 
 
 @given(predictions(), st.integers(1, 20))
-def test_calibration_against_its_definition(drawn: Predictions, bins: int) -> None:
+def test_calibration_against_its_definition(drawn: tuple[Floats, Ints], bins: int) -> None:
     chances, truth = drawn
     result = calibration(chances.astype(np.float32), truth, bins)
     chances = chances.astype(np.float32).astype(np.float64)
@@ -87,7 +92,7 @@ def test_calibration_against_its_definition(drawn: Predictions, bins: int) -> No
 
 
 @given(predictions(), st.integers(1, 20), st.randoms())
-def test_bounds_order_and_names_of_classes(drawn: Predictions, bins: int, random: Random) -> None:
+def test_bounds_order_and_names_of_classes(drawn: tuple[Floats, Ints], bins: int, random: randomness.Random) -> None:
     chances, truth = drawn
     result = calibration(chances, truth, bins)
     assert 0 <= result.error <= 100 + 1e-9
@@ -119,6 +124,122 @@ def test_bounds_order_and_names_of_classes(drawn: Predictions, bins: int, random
         ([[0.5, 0.5]], [0], 0, "0 bins"),
     ],
 )
-def test_calibration_refuses(probabilities: ArrayLike, truth: ArrayLike, bins: int, message: str) -> None:
+def test_calibration_refuses(probabilities: Floats, truth: list[int], bins: int, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         calibration(probabilities, truth, bins)
+
+
+# --- the gap, and many runs together
+
+
+def test_a_gap_that_few_predictions_show_and_their_bins_do_not() -> None:
+    """Accuracy 92 beside confidence 78, of 125 predictions: 3.8 standard deviations from chance, and of 25 1.7."""
+    confidences = np.linspace(0.70, 0.856, 125)
+    truth = np.where(np.arange(125) % 25 < 2, 1, 0)
+    result = calibration(np.column_stack([confidences, 1 - confidences]), truth)
+    assert [result.accuracy, result.confidence] == pytest.approx([92.0, 77.8])
+    assert result.gap == pytest.approx(14.2)
+    assert known(result.deviations) == pytest.approx(3.8, abs=0.1)
+    few = calibration(np.column_stack([confidences, 1 - confidences])[::5], truth[:25])
+    assert known(few.deviations) == pytest.approx(1.7, abs=0.1)
+
+
+def test_the_deviation_of_a_calibrated_model_is_about_one() -> None:
+    rng = np.random.default_rng(18)
+    chances = softmax(rng.normal(0, 1.5, (200, 4)))
+    drawn = [(chances.cumsum(1) > rng.random((200, 1))).argmax(1) for _ in range(400)]
+    deviations = [known(calibration(chances, truth, 1).deviations) for truth in drawn]
+    assert np.mean(deviations) == pytest.approx(0, abs=0.15)
+    assert np.std(deviations) == pytest.approx(1, abs=0.12)
+
+
+def test_certain_predictions_leave_nothing_to_chance() -> None:
+    assert "nothing is left to chance" in reason(calibration(np.eye(3), [0, 1, 2]).deviations)
+
+
+def test_runs_that_repeat_themselves_are_no_further_evidence() -> None:
+    rng = np.random.default_rng(19)
+    chances, truth = softmax(rng.normal(0, 1.5, (60, 4))), rng.integers(0, 4, 60)
+    once = calibration(chances, truth)
+    pooled, twice = np.tile(chances, (5, 1)), np.tile(truth, 5)
+    same = calibration(pooled, twice, utterances=np.tile(np.arange(60), 5))
+    for name in ("error", "by_chance", "brier", "gap", "gap_std"):
+        assert getattr(same, name) == pytest.approx(getattr(once, name))
+    apart = calibration(pooled, twice)
+    assert apart.gap_std == pytest.approx(once.gap_std / np.sqrt(5))
+    assert apart.by_chance < 0.6 * once.by_chance
+
+
+@given(predictions(), st.integers(1, 8), st.integers(0, 2**32 - 1))
+def test_the_deviation_of_several_runs_against_its_definition(
+    drawn: tuple[Floats, Ints], distinct: int, seed: int
+) -> None:
+    """Over all pairs of predictions of one utterance, the covariance of two results that share one draw."""
+    chances, truth = drawn
+    utterances = np.random.default_rng(seed).integers(0, distinct, truth.size)
+    confidence = chances.max(1)
+    same = utterances[:, None] == utterances
+    covariance = np.minimum.outer(confidence, confidence) - np.outer(confidence, confidence)
+    expected = 100 * np.sqrt(max((same * covariance).sum(), 0)) / truth.size
+    assert calibration(chances, truth, utterances=utterances).gap_std == pytest.approx(expected, abs=1e-6)
+
+
+# --- temperature
+
+
+def likelihood(temperature: float, logits: Floats, truth: Ints) -> float:
+    return -float(special.log_softmax(logits / temperature, axis=1)[np.arange(truth.size), truth].mean())
+
+
+@pytest.mark.parametrize("true", [0.4, 1.0, 3.0])
+def test_the_temperature_that_was_put_in_comes_out(true: float) -> None:
+    rng = np.random.default_rng(20)
+    logits = rng.normal(0, 3, (4000, 4))
+    truth = (softmax(logits / true).cumsum(1) > rng.random((4000, 1))).argmax(1)
+    fitted = known(fit_temperature(logits, truth))
+    assert fitted.value == pytest.approx(true, rel=0.08)
+    assert fitted.utterances == 4000
+    assert fitted.before == pytest.approx(likelihood(1, logits, truth))
+    assert fitted.after == pytest.approx(likelihood(fitted.value, logits, truth))
+    assert fitted.after <= fitted.before
+    assert known(calibration(fitted.probabilities(logits), truth).deviations) == pytest.approx(0, abs=2)
+    assert_array_equal(fitted.probabilities(logits).argmax(1), logits.argmax(1))
+
+
+@given(predictions(), st.floats(0.1, 50))
+def test_no_other_temperature_is_likelier(drawn: tuple[Floats, Ints], scale: float) -> None:
+    chances, truth = drawn
+    logits = scale * np.log(chances + 1e-6)
+    own = logits[np.arange(truth.size), truth]
+    fitted = fit_temperature(logits, truth)
+    if (own == logits.max(1)).all():
+        assert "are right" in reason(fitted)
+    elif (own - logits.mean(1)).mean() <= 0:
+        assert "no higher logits" in reason(fitted)
+    else:
+        best = optimize.minimize_scalar(
+            lambda log: likelihood(float(np.exp(log)), logits, truth), bounds=(-12, 12), method="bounded"
+        )
+        assert known(fitted).after <= best.fun + 1e-6
+
+
+def test_logits_that_no_float_holds_the_exponential_of() -> None:
+    logits = np.array([[2e4, 0.0], [-3e4, 1e4], [1e4, 0.0]])
+    fitted = known(fit_temperature(logits, [0, 1, 1]))
+    assert fitted.value > 1e3
+    assert np.isfinite(fitted.before)
+    assert np.isfinite(fitted.probabilities(logits)).all()
+
+
+@pytest.mark.parametrize(
+    ("logits", "truth", "message"),
+    [
+        (np.empty((0, 2)), [], "n of 1 or more"),
+        ([[0.0, np.inf]], [0], "logits are finite"),
+        ([[0.0, 1.0]], [0, 1], "truth has 2"),
+        ([[0.0, 1.0]], [2], "truth holds class"),
+    ],
+)
+def test_a_temperature_refuses(logits: Floats, truth: list[int], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        fit_temperature(logits, truth)

@@ -71,5 +71,5 @@ def by_hand(root: Path, spoken: Utterance, padding: Padding = "none") -> NDArray
 
 
 def files(folder: Path) -> list[str]:
-    """The suffixes of what lies in the folder of a store, locks aside."""
-    return sorted(path.suffix for path in (folder / "features").iterdir() if path.suffix != ".lock")
+    """The suffixes of what lies in the folder of a store, locks and what was checked aside."""
+    return sorted(path.suffix for path in (folder / "features").iterdir() if path.suffix not in (".lock", ".checked"))

@@ -221,7 +221,7 @@ def test_a_changed_byte_is_found_by_verification(root: Path, spoken: list[Uttera
     content[-100] ^= 1
     store.path.write_bytes(content)
     with pytest.raises(GlamError, match=r"have changed on disk\. Delete that file"):
-        opened(root, spoken, folder).verify()
+        store.verify()
     store.path.unlink()
     opened(root, spoken, folder).verify()
 

@@ -10,13 +10,11 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import numpy as np
 import pytest
 from filelock import FileLock
 from inputs.stores import HOP, files, opened, segments
-from numpy.typing import NDArray
 
-from glam.corpora.audio import read_audio
+from glam.corpora.audio import read_bytes
 from glam.corpora.utterances import Utterance
 from glam.errors import GlamError
 from glam.inputs import spectral
@@ -48,12 +46,12 @@ def test_of_two_at_once_one_extracts_and_the_other_waits(
 ) -> None:
     read: list[str] = []
 
-    def slowly(path: Path) -> NDArray[np.float32]:
+    def slowly(path: Path) -> bytes:
         read.append(path.name)
         time.sleep(0.05)
-        return read_audio(path)
+        return read_bytes(path)
 
-    monkeypatch.setattr(store_module, "read_audio", slowly)
+    monkeypatch.setattr(store_module, "read_bytes", slowly)
     with ThreadPoolExecutor(3) as pool:
         stores = list(pool.map(lambda _: opened(root, spoken, folder), range(3)))
     assert sorted(read) == [recording.audio for recording in spoken]
@@ -69,8 +67,8 @@ sys.path.insert(0, sys.argv[2])
 from inputs import stores
 from glam.inputs import spectral, store
 spectral.GROUP = 1
-read = store.read_audio
-store.read_audio = lambda path: (time.sleep(0.2), read(path))[1]
+read = store.read_bytes
+store.read_bytes = lambda path: (time.sleep(0.2), read(path))[1]
 root = Path(sys.argv[3])
 spoken = [stores.utterance(root, f"u{i}", n) for i, n in enumerate(stores.SAMPLES)]
 stores.opened(root, spoken, Path(sys.argv[4]), cut=stores.segments(hop=int(sys.argv[5])))
@@ -104,13 +102,13 @@ def test_what_a_killed_process_left_is_cleared_by_the_next(root: Path, spoken: l
 def test_an_interruption_leaves_nothing_half_written(
     stop: BaseException, root: Path, spoken: list[Utterance], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(path: Path) -> NDArray[np.float32]:
+    def interrupted(path: Path) -> bytes:
         if path.name == "u4.wav":
             raise stop
-        return read_audio(path)
+        return read_bytes(path)
 
     monkeypatch.setattr(spectral, "GROUP", 1)
-    monkeypatch.setattr(store_module, "read_audio", interrupted)
+    monkeypatch.setattr(store_module, "read_bytes", interrupted)
     with pytest.raises(type(stop)):
         opened(root, spoken, folder)
     assert files(folder) == []
@@ -133,10 +131,10 @@ def test_a_disk_that_fills_up_leaves_nothing_and_says_what_is_free(
 def test_a_disk_too_small_is_noticed_beforehand(
     root: Path, spoken: list[Utterance], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def nothing_read(path: Path) -> NDArray[np.float32]:
+    def nothing_read(path: Path) -> bytes:
         raise AssertionError(path)
 
-    monkeypatch.setattr(store_module, "read_audio", nothing_read)
+    monkeypatch.setattr(store_module, "read_bytes", nothing_read)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10, 9, 1))
     with pytest.raises(GlamError, match=r"the features need 0\.03 MiB, 0\.00 MiB are free"):
         opened(root, spoken, folder)

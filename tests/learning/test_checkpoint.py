@@ -7,9 +7,8 @@ import pytest
 import torch
 from learning.small import CPU, SETTINGS, data_of, learner_of, run, same, steps_of, write_store
 
-from glam.errors import GlamError
 from glam.learning.batch import Data
-from glam.learning.checkpoint import load_checkpoint, save_checkpoint
+from glam.learning.checkpoint import DamagedCheckpoint, load_checkpoint, save_checkpoint
 from glam.learning.course import RunState, alone
 from glam.learning.settings import TrainingSettings
 
@@ -77,12 +76,12 @@ def test_a_changed_byte_is_noticed(tmp_path: Path) -> None:
         damaged = bytearray(whole)
         damaged[position] ^= 1
         (tmp_path / "c").write_bytes(damaged)
-        with pytest.raises(GlamError, match=r"a damaged checkpoint.*Delete it and run again"):
+        with pytest.raises(DamagedCheckpoint, match="a damaged checkpoint"):
             load_checkpoint(tmp_path / "c", learner_of(), "me")
 
 
 def test_the_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
     save_checkpoint(tmp_path / "c", learner_of(), RunState(), "me", {}, {})
-    with pytest.raises(GlamError, match="of another experiment"):
+    with pytest.raises(DamagedCheckpoint, match="of another experiment"):
         load_checkpoint(tmp_path / "c", learner_of(), "you")
     assert load_checkpoint(tmp_path / "none", learner_of(), "me") is None

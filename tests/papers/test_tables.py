@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from evaluation.results import known
 from papers.runs import SETTINGS, TABLES, composition_of, recipe_of, recipes, report_on, store
 
 from glam.errors import GlamError
@@ -12,10 +13,12 @@ from glam.evaluation.metric import METRICS
 from glam.evaluation.statistics import holm, interval_of_mean, welch_from_summaries
 from glam.papers.paper import Table, read_paper, table
 from glam.papers.stored import Stored
-from glam.papers.tables import TableReport, distinct, rows_of, table_report, whole_iemocap
+from glam.papers.table_text import markdown
+from glam.papers.tables import TableReport, distinct, rows_of, table_report
 from glam.recipe import load_recipe
 from glam.results.experiment import read_experiment
 from glam.results.run import write_failure
+from glam.splits.population import whole_iemocap
 from glam.splits.runs import RUNS, RunKey, seeds
 
 
@@ -95,22 +98,65 @@ def test_mean_std_difference_and_chance_on_iemocap(tmp_path: Path) -> None:
     assert glam.metrics["wa"].ours.mean == pytest.approx(np.mean(wa))
     assert glam.metrics["wa"].ours.std == pytest.approx(np.std(wa, ddof=1))
     assert glam.metrics["wa"].difference == pytest.approx(np.mean(wa) - 81.18)
-    assert report.tests == 8
-    # by hand: each metric of both rows against the print over 100 runs, then Holm over the eight
+    assert report.tests == 4, "WA and UA alone: the others are near-copies"
+    # by hand: WA and UA of both rows against the print over 100 runs, then Holm over the four
     p = []
     for row in (glam, mhcnn):
         printed = table("2").printed.rows[row.row.label].printed
-        for metric in ("wa", "ua", "macro_f1", "weighted_f1"):
+        for metric in ("wa", "ua"):
             values = [getattr(result.scores, metric) for result in row.results]
             ours = float(np.mean(values)), float(np.std(values, ddof=1)), len(values)
             mean, std = printed[metric]
             assert std is not None
-            p.append(welch_from_summaries(*ours, mean, std, 100).p)
-    metrics = [row.metrics[name] for row in (glam, mhcnn) for name in ("wa", "ua", "macro_f1", "weighted_f1")]
+            p.append(known(welch_from_summaries(*ours, mean, std, 100)).p)
+    metrics = [row.metrics[name] for row in (glam, mhcnn) for name in ("wa", "ua")]
     np.testing.assert_allclose(np.array([comparison.p for comparison in metrics], dtype=np.float64), holm(p))
     assert not mhcnn.metrics["micro_f1"].more_than_chance
     assert [comparison.more_than_chance for comparison in metrics] == [value <= 0.05 for value in holm(p)]
     assert mhcnn.metrics["wa"].more_than_chance
+    assert mhcnn.metrics["wa"].verdict == "differs"
+    assert mhcnn.metrics["macro_f1"].difference is not None
+    assert mhcnn.metrics["macro_f1"].p is None
+
+
+def test_no_mark_is_not_called_a_reproduction(tmp_path: Path) -> None:
+    """Three runs below the print: no mark, and the table says that they could hardly have had one."""
+    store(tmp_path, recipe_of("2", "GLAM"), [(55,), (61,), (67,)])
+    few = report_on(tmp_path).rows[0].metrics["wa"]
+    assert few.difference == pytest.approx(76.25 - 81.18)
+    assert few.verdict == "undecided"
+    assert few.visible is not None
+    assert few.visible > 8
+
+
+def test_the_same_within_the_margin_is_said(tmp_path: Path) -> None:
+    """A hundred runs around the printed mean, as they would be if it were reproduced."""
+    store(tmp_path, recipe_of("2", "GLAM"), [(64 + i % 3,) for i in range(100)])
+    wa = report_on(tmp_path).rows[0].metrics["wa"]
+    assert wa.verdict == "the same"
+    assert wa.visible is not None
+    assert wa.visible < 1
+    assert wa.interval is not None
+    assert wa.interval.low < wa.difference < wa.interval.high  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("change", [("training.epochs", 2), ("split.name", "k-fold"), ("training.lr", 1e-4)])
+def test_another_setting_or_protocol_than_the_print_s_is_not_tested(tmp_path: Path, change: tuple[str, Any]) -> None:
+    if change[0] != "split.name":
+        store(tmp_path, recipe_of("2", "GLAM", "released", change), [(20,), (21,)])
+    report = report_on(tmp_path, "2", "released", change)
+    assert report.tests == 0
+    assert report.unlike == (f"{change[0]}={change[1]}",)
+    assert f"not tested against the print: not as printed are {change[0]}={change[1]}" in markdown(report)
+    assert "diff." not in markdown(report)
+
+
+def test_another_view_is_not_tested_and_another_precision_is(tmp_path: Path) -> None:
+    store(tmp_path, recipe_of("2", "GLAM"), [(20,), (21,)])
+    assert report_on(tmp_path, view="last").tests == 0
+    change = ("training.precision", "bf16")
+    store(tmp_path, recipe_of("2", "GLAM", "released", change), [(20,), (21,)])
+    assert report_on(tmp_path, "2", "released", change).tests == 2
 
 
 def test_one_run_is_shown_but_not_tested(tmp_path: Path) -> None:
@@ -195,7 +241,7 @@ def test_a_print_without_a_standard_deviation_is_not_tested_but_held_against_our
     report = report_on_own(tmp_path, wa=wa)
     of_row = report.rows[0].metrics
     was = [100 * (60 + n) / 80 for n in range(7)]
-    low, high = interval_of_mean(was, ratio=0) or (0, 0)
+    low, high = known(interval_of_mean(was, ratio=0))
     assert (low <= float(wa) <= high) is holds
     assert of_row["wa"].holds is holds
     assert of_row["wa"].p is None

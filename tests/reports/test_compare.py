@@ -2,18 +2,24 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from evaluation.results import known
+from numpy.typing import NDArray
 from reports.stored import experiment_of, predicted, recipe_of, store_failure, store_run
 
 from glam.errors import GlamError
 from glam.evaluation.statistics import compare_paired, compare_unpaired
-from glam.reports.compare import Contest, _read, bring_together, compare
+from glam.reports.compare import Contest, _read, bring_together
+from glam.reports.comparison_text import compare
+from glam.reports.summary import report
 from glam.reports.views import View
 from glam.results.experiment import read_experiment, store_experiment
+from glam.splits.groups import Grouping
 from glam.splits.runs import RunKey
-from glam.splits.splits import random_split
+from glam.splits.splits import Split, random_split
 
 CLASSES = ("neutral", "sad", "angry", "happy")
 SEEDS = range(6)
@@ -51,7 +57,7 @@ def contest(a: Path, b: Path, view: View = "last", common: bool = False) -> Cont
 
 
 def was(of: Contest) -> tuple[list[float], list[float]]:
-    return [scores.wa for scores in of.first], [scores.wa for scores in of.second]
+    return [arm.scores.wa for arm in of.first], [arm.scores.wa for arm in of.second]
 
 
 def test_runs_that_held_out_the_same_are_paired(tmp_path: Path) -> None:
@@ -59,9 +65,9 @@ def test_runs_that_held_out_the_same_are_paired(tmp_path: Path) -> None:
     assert paired.paired
     assert paired.ratios == (0.25, 0.25)
     first, second = was(paired)
-    assert paired.compare("wa") == compare_paired(first, second, ratio=0.25)
-    assert paired.compare("wa", corrected=False) == compare_paired(first, second, ratio=0)
-    assert paired.compare("wa").p > paired.compare("wa", corrected=False).p
+    assert paired.compare("wa") == compare_paired(first, second, ratio=0.25, step=1.25)
+    assert paired.compare("wa", corrected=False) == compare_paired(first, second, ratio=0, step=1.25)
+    assert known(paired.compare("wa")).p > known(paired.compare("wa", corrected=False)).p
 
 
 def test_a_pair_is_of_one_seed_and_the_rest_is_left_out(tmp_path: Path) -> None:
@@ -126,7 +132,7 @@ def test_the_text(tmp_path: Path) -> None:
     for part in (
         "paired: 6 pairs of runs that held out the same utterances",
         "6 runs, 1 more FAILED and left out",
-        "| 95 % interval, corrected",
+        "| 95 % interval, other utterances",
         "| p, naive",
         "effect size (dz)",
         "test / training utterances 0.250",
@@ -151,3 +157,104 @@ def test_what_cannot_be_compared(tmp_path: Path) -> None:
         compare(a, store(tmp_path / "labels", 0.8, classes=("sad", "neutral", "angry", "happy")))
     with pytest.raises(GlamError, match="no experiment lies here"):
         compare(a, tmp_path)
+
+
+def cells(text: str) -> dict[str, list[str]]:
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("| ")]
+    return {row[0]: row[1:] for row in rows}
+
+
+def test_runs_that_do_not_differ_are_not_tested(tmp_path: Path) -> None:
+    """The same predictions on both sides: as equal as can be, and no proof of anything."""
+    text = compare(store(tmp_path / "a", 0.8), store(tmp_path / "b", 0.8), "last")
+    row = cells(text)
+    assert row["A - B, points"] == ["+0.00", "+0.00"]
+    for name in ("95 % interval, other utterances", "p, other utterances", "p, naive", "effect size (dz)"):
+        assert row[name] == ["-", "-"]
+    assert row["A better / same / worse, 1 point"] == ["-", "-"]
+    assert "no test of WA: the 6 differences are all at 0.00, and no spread is no certainty" in text
+
+
+def test_the_case_of_two_pairs_one_utterance_apart(shared: Path) -> None:
+    folder = shared / "findings" / "cases" / "zero-spread"
+    a, b = sorted(path for path in folder.iterdir() if path.is_dir())
+    text = compare(a, b)
+    assert cells(text)["95 % interval, other utterances"] == ["-", "-"] or "no test of WA" in text
+    assert "+4.00 to +4.00" not in text
+    assert "inf" not in text.split("settings that differ")[-1]
+    assert "100.00 to 100.00" not in report(a)
+    with pytest.raises(GlamError, match="is compared with itself"):
+        compare(a, a)
+
+
+def test_what_is_probable_is_said_and_n_and_df_are(tmp_path: Path) -> None:
+    text = compare(store(tmp_path / "a", 0.8), store(tmp_path / "b", 0.7), "last")
+    shares = [int(part.split()[0]) for part in cells(text)["A better / same / worse, 1 point"][0].split(" / ")]
+    assert 99 <= sum(shares) <= 101
+    assert cells(text)["degrees of freedom"] == ["5", "5"]
+    assert (
+        "Student's t over 6 pairs, corrected (Nadeau and Bengio) with test / training utterances 0.250: the larger"
+        in text
+    )
+
+
+def test_utterances_that_one_alone_gets_right_are_counted(tmp_path: Path) -> None:
+    """Of 400 utterances, A is right in all, B wrong in every fourth: over the speakers, 25 points each."""
+    targets = np.arange(400) % 4
+    speakers = Grouping.of([f"s{i % 5}" for i in range(400)])
+    folders = []
+    for name, wrong in (("a", np.zeros(400, dtype=bool)), ("b", np.arange(400) // 5 % 4 == 0)):
+        recipe = recipe_of(CLASSES, name=name, training={"lr": 0.5 if name == "a" else 0.25})
+        experiment = experiment_of(tmp_path / name, recipe, targets, groups={"speaker": speakers})
+        store_experiment(experiment)
+        for seed in range(3):
+            split = random_split(400, seed)
+            truth = targets[split.held_out]
+            guess = np.where(wrong[split.held_out], (truth + 1) % 4, truth)
+            store_run(experiment, RunKey(seed), predicted(np.eye(4, dtype=np.float32)[guess][None], *_parts(split)))
+        folders.append(experiment.folder)
+    text = compare(folders[0], folders[1], "last")
+    tested = {i for seed in range(3) for i in random_split(400, seed).held_out.tolist()}
+    alone = sum(i // 5 % 4 == 0 for i in tested)
+    assert (
+        f"utterances right by A alone {alone:.1f}, by B alone 0.0, by both {len(tested) - alone:.1f}, by neither"
+        in text
+    )
+    assert f"of {len(tested)}, tested 240 times, each with the share of its runs" in text
+    assert "differences in WA of the 5 speakers (4 df)" in text
+    assert "settings that differ (A; B): training.lr 0.5; 0.25" in text
+
+
+def _parts(split: Split) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    return split.held_out, split.train
+
+
+def test_protocols_and_parts_that_differ_are_said(tmp_path: Path) -> None:
+    a = store(tmp_path / "a", 0.8)
+    experiment = read_experiment(a)
+    changes: dict[str, dict[str, Any]] = {
+        "k": {"split": {"name": "k-fold"}},
+        "s": {"corpus": {"where": {"style": "scripted"}}},
+    }
+    for name, change in changes.items():
+        other = experiment_of(
+            tmp_path / name,
+            recipe_of(CLASSES, name=name, **change),
+            experiment.targets,
+            ids=experiment.ids,
+            folds=tuple(f"slice {i}" for i in range(1, 6)) if name == "k" else (),
+        )
+        store_experiment(other)
+        for seed in SEEDS:
+            for fold in range(1, 6) if name == "k" else [None]:
+                key = RunKey(seed, fold)
+                split = other.split.split({"": Grouping.of([""] * 400)}, key)
+                guess = np.eye(4, dtype=np.float32)[
+                    (experiment.targets[split.held_out] + (split.held_out % 5 == seed)) % 4
+                ]
+                store_run(other, key, predicted(guess[None], split.held_out, split.train))
+        text = compare(a, tmp_path / name, "last")
+        difference = (
+            "protocol (random splits of utterances; folds of utterances)" if name == "k" else "part of the corpus"
+        )
+        assert f"NOT LIKE WITH LIKE: A and B differ in {difference}" in text

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from evaluation.results import known
 from numpy.typing import NDArray
 from reports.stored import experiment_of, predicted, recipe_of, store_failure, store_run
 
@@ -22,7 +23,8 @@ from glam.papers.table_files import as_csv, as_json
 from glam.papers.table_text import markdown
 from glam.papers.tables import TableReport, rows_of, table_report
 from glam.recipe import Recipe, load_recipe
-from glam.reports.compare import _read, bring_together, compare
+from glam.reports.compare import _read, bring_together
+from glam.reports.comparison_text import compare
 from glam.reports.export import export
 from glam.reports.figures.confusion import confusion
 from glam.reports.figures.curves import learning_curves
@@ -100,6 +102,10 @@ def rows(text: str) -> dict[str, list[str]]:
     return {row[0]: row[1:] for row in cells}
 
 
+def intervals(text: str) -> dict[str, list[str]]:
+    return rows(text[text.index("| 95 % interval") :])
+
+
 def test_pooled_scores_are_those_of_all_folds_together(tmp_path: Path) -> None:
     stored = store(tmp_path, "leave-scenarios-out", always_sad, runs_of([4, 5], 3))
     results = [result(stored, read_run(tmp_path / name), "last") for name in stored.seeds()]
@@ -134,9 +140,9 @@ def test_folds_of_sessions_by_hand(tmp_path: Path) -> None:
     was = [100 * 8 / 12, 100.0, 100.0]
     assert rows(text)["mean over folds"][0] == f"{np.mean(was):.2f} ± {np.std(was, ddof=1):.2f}"
     assert [rows(text)[f"Ses0{n}, 12 utterances"][0] for n in (1, 2, 3)] == ["66.67", "100.00", "100.00"]
-    assert (rows(text)["median fold"][0], rows(text)["worst fold"][0]) == ("100.00", "66.67")
-    low, high = interval_of_mean(was, ratio=12 / 18) or (0, 0)  # a session is tested, a speaker chooses the epoch
-    assert rows(text)["95 % interval, beyond it"][0] == f"{max(low, 0):.2f} to {min(high, 100):.2f}"
+    assert (rows(text)["median fold"][0], rows(text)["lowest fold"][0]) == ("100.00", "66.67")
+    low, high = known(interval_of_mean(was, ratio=12 / 18))  # a session is tested, a speaker chooses the epoch
+    assert intervals(text)["WA"][0] == f"{max(low, 0):.2f} to {min(high, 100):.2f}"
     assert stored.split.name == "leave-session-out"
 
 
@@ -148,8 +154,8 @@ def test_k_folds_of_other_seeds_are_other_folds(tmp_path: Path) -> None:
     text = report(tmp_path, "last")
     assert "slice 1" not in text
     assert "2 seeds" in text
-    low, high = interval_of_mean(of_folds, ratio=0.25) or (0, 0)
-    shown = rows(text)["95 % interval, beyond it"][0].split(" to ")
+    low, high = known(interval_of_mean(of_folds, ratio=0.25))
+    shown = intervals(text)["WA"][0].split(" to ")
     assert float(shown[0]) == pytest.approx(low, abs=0.3)  # 36 utterances make folds of 7 and 8
     assert float(shown[1]) == pytest.approx(min(high, 100), abs=0.3)
 
@@ -291,10 +297,26 @@ def test_folds_are_paired_and_seeds_that_test_the_same_count_once(tmp_path: Path
     assert len(of_a) == len(of_b) == 3
     assert of_a[0] == pytest.approx(np.mean([100 * 10 / 12, 100 * 9 / 12]))
     assert contest.ratios == (12 / 18, 12 / 18)
-    assert contest.compare("wa") == compare_paired(of_a, of_b, ratio=12 / 18)
+    step = 100 / 12  # one utterance of a fold; the last fold has a single run
+    assert contest.compare("wa") == compare_paired(of_a, of_b, ratio=12 / 18, step=step)
     text = compare(a.folder, b.folder, "last")
-    assert "paired: 5 pairs of runs that held out the same utterances" in text
+    assert "paired: 5 pairs of folds that held out the same utterances" in text
+    assert "effect size" not in text, "more seeds make the differences of folds steadier, and are no further folds"
+    assert "runs of each that would show" not in text
     assert "count once, with their mean" in text
+
+
+def test_the_same_folds_of_other_seeds_are_paired(tmp_path: Path) -> None:
+    a = store(tmp_path / "a", "leave-session-out", by_seed, runs_of([1, 2], 3))
+    b = store(tmp_path / "b", "leave-session-out", always_sad, runs_of([3], 3))
+    contest = bring_together(_read(a.folder, "last"), _read(b.folder, "last"), common=False)
+    assert contest.paired
+    assert not contest.matched
+    of_a, of_b = contest.values("wa")
+    assert len(of_a) == len(of_b) == 3
+    assert of_b == pytest.approx([100 * TARGETS[12 * i : 12 * i + 12].mean() for i in range(3)])
+    text = compare(a.folder, b.folder, "last")
+    assert "paired: 3 test sets that both have, of folds trained with other seeds" in text
 
 
 def test_scenarios_are_compared_by_wa_alone(tmp_path: Path) -> None:

@@ -1,19 +1,26 @@
 """The spread over runs that stands below a report's row."""
 
+import json
+import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from evaluation.results import known
 from reports.stored import experiment_of, predicted, recipe_of, store_failure, store_run
 
 from glam.errors import GlamError
+from glam.evaluation.intervals import interval_of_share, mean_over_groups
 from glam.evaluation.metric import metric
 from glam.evaluation.statistics import interval_of_mean
 from glam.recipe import load_recipe
-from glam.reports.summary import SYNTHETIC, changed_settings, heading, read_runs, refuse_if_all_failed, report
+from glam.reports.runs import read_runs, refuse_if_all_failed
+from glam.reports.summary import SYNTHETIC, changed_settings, heading, report
 from glam.results.experiment import read_experiment, store_experiment
+from glam.splits.groups import Grouping
 from glam.splits.runs import RunKey
 
 TARGETS = np.array([0, 1] * 20 + [2])  # one utterance of the third class, held out in the first run only
@@ -39,54 +46,132 @@ def store(folder: Path, wrong: list[int], **sections: Any) -> Path:
     return folder
 
 
-def spread(text: str) -> dict[str, list[str]]:
-    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("| ")]
-    start = next(i for i, row in enumerate(rows) if row[0] == "")
-    return {row[0]: row[1:] for row in rows[start:]}
+def rows_of(text: str, start: int = 0) -> dict[str, list[str]]:
+    """The rows of the table of that number, by their first cell."""
+    tables: list[dict[str, list[str]]] = []
+    before = ""
+    for line in text.splitlines():
+        if line.startswith("| "):
+            if not before.startswith("|"):
+                tables.append({})
+            cells = [cell.strip() for cell in line.split("|")[1:-1]]
+            tables[-1][cells[0]] = cells[1:]
+        before = line
+    return tables[start]
 
 
-def test_spread_by_hand(tmp_path: Path) -> None:
-    rows = spread(report(store(tmp_path / "x", [1, 0, 2, 1]), "last"))
+def test_scores_and_their_spread_by_hand(tmp_path: Path) -> None:
+    text = report(store(tmp_path / "x", [1, 0, 2, 1]), "last")
+    rows = rows_of(text)
     was = [87.5, 100.0, 75.0, 87.5]
-    assert rows[""] == ["WA", "UA", "recall neutral", "recall sad", "recall angry"]
-    assert [row[0] for row in rows.values()][1:4] == ["87.50", "87.50", "75.00"]
-    for name, ratio in (("95 % interval, this corpus", 0.0), ("95 % interval, beyond it", 8 / 33)):
-        low, high = interval_of_mean(was, ratio=ratio) or (0, 0)
-        assert rows[name][0] == f"{low:.2f} to {min(high, 100):.2f}"
-    assert rows["mean"][2:] == ["75.00", "100.00", "100.00"]
-    # angry occurs in one run only: no spread to speak of
-    assert rows["95 % interval, beyond it"][3:] == ["100.00 to 100.00", "-"]
+    assert rows[""] == ["mean ± std", "median", "lowest"]
+    assert rows["WA"] == [f"87.50 ± {np.std(was, ddof=1):.2f}", "87.50", "75.00"]
+    assert [rows[f"recall {name}"][0].split()[0] for name in CLASSES] == ["75.00", "100.00", "100.00"]
+    intervals = rows_of(text, 1)
+    assert intervals["95 % interval"] == ["further splits", "other utterances"], "nobody knows who speaks"
+    for i, ratio in enumerate((0.0, 8 / 33)):
+        low, high = known(interval_of_mean(was, ratio=ratio, step=12.5))
+        assert intervals["WA"][i] == f"{low:.2f} to {min(high, 100):.2f}"
+    # sad is right in every run, and angry occurs in one run only: no spread; from counts there is an interval
+    assert intervals["recall sad"][0] == intervals["recall angry"][0] == "-"
+    low, high = interval_of_share(4, 4)  # 1, 3, 5 and 7, in several runs each
+    assert intervals["recall sad"][1] == f"{low:.2f} to {high:.2f}"
+    assert "100.00 to 100.00" not in text
+    assert "interval, further splits: of this corpus; Student's t over 4 runs (3 df)" in text
+    assert "Nadeau and Bengio; test / training 0.242, 4 runs, 3 df" in text
+    assert "none of recall sad, because the 4 runs are all at 100.00, and no spread is no certainty" in text
+    assert "interval, other speakers: none, because it is not stored who speaks in every utterance" in text
 
 
-def test_one_run_has_no_intervals(tmp_path: Path) -> None:
+def test_the_interval_over_speakers_is_that_of_their_own_scores(tmp_path: Path) -> None:
+    """Four speakers of ten utterances each, all tested: 6, 7, 8 and 10 of them are right."""
+    speakers = np.repeat(np.arange(5), 10)  # the fifth is trained on
+    targets = np.tile([0, 1], 25)
+    experiment = experiment_of(
+        tmp_path / "x", recipe_of(CLASSES[:2]), targets, groups={"speaker": Grouping.of([f"s{i}" for i in speakers])}
+    )
+    store_experiment(experiment)
+    right = np.concatenate([np.arange(10) < count for count in (6, 7, 8, 10)])
+    for seed in (0, 1):
+        held_out = np.arange(40)
+        guess = np.where(right, targets[:40], 1 - targets[:40])
+        logits = np.eye(2, dtype=np.float32)[guess][None]
+        store_run(experiment, RunKey(seed), predicted(logits, held_out, np.arange(40, 50)))
+    text = report(tmp_path / "x", "last", seeds=[0])
+    intervals = rows_of(text, 1)
+    low, high = known(mean_over_groups([60, 70, 80, 100])).interval
+    assert intervals["95 % interval"] == ["other utterances", "other speakers"], "a single run has no further splits"
+    assert intervals["WA"][1] == f"{low:.2f} to {min(high, 100):.2f}"
+    assert intervals["UA"][1] == intervals["WA"][1], "each speaker has five of each class"
+    share = interval_of_share(31, 40)
+    assert intervals["WA"][0] == f"{share.low:.2f} to {share.high:.2f}"
+    assert "interval, other speakers: Student's t over 4 speakers, each counting the same" in text
+
+
+def test_one_run_has_a_score_and_no_spread(tmp_path: Path) -> None:
     text = report(store(tmp_path / "x", [1]), "last")
-    assert list(spread(text)) == ["", "mean", "median", "worst run"]
+    assert rows_of(text)[""] == ["score"]
     assert "runs: 1 (no spread), 8 test utterances\n" in text
     assert "±" not in text
+    assert "interval, further splits: none, because one run says nothing about the spread" in text
 
 
 def test_a_class_that_no_run_held_out_has_no_recall(tmp_path: Path) -> None:
     folder = store(tmp_path / "x", [0, 1, 2])
     (tmp_path / "x" / "0" / "run.json").unlink()
-    assert [row[-1] for row in spread(report(folder, "last")).values()][1:] == ["-"] * 5
+    text = report(folder, "last")
+    assert rows_of(text)["recall angry"] == ["-"] * 3
+    assert set(rows_of(text, 1)["recall angry"]) == {"-"}
 
 
 def test_8_1_1_counts_all_held_out_as_not_trained_on(tmp_path: Path) -> None:
-    rows = spread(report(store(tmp_path / "x", [1, 3, 4]), "validation"))
+    text = report(store(tmp_path / "x", [1, 3, 4]), "validation")
     half = [100.0, 75.0, 50.0]  # the last four of eight, in which neutral ones stand third and fourth of theirs
-    low, high = interval_of_mean(half, ratio=4 / 33) or (0, 0)
-    assert rows["mean"][0] == "75.00"
-    assert rows["95 % interval, beyond it"][0] == f"{max(low, 0):.2f} to {min(high, 100):.2f}"
+    low, high = known(interval_of_mean(half, ratio=4 / 33))
+    assert rows_of(text)["WA"][0].startswith("75.00 ± ")
+    assert rows_of(text, 1)["WA"][1] == f"{max(low, 0):.2f} to {min(high, 100):.2f}"
+
+
+def test_a_class_absent_from_training_is_said(tmp_path: Path) -> None:
+    """The one angry utterance is held out in the first run: nothing of it is trained on there."""
+    text = report(store(tmp_path / "x", [1, 0, 2, 1]), "last")
+    assert "ABSENT FROM TRAINING: angry in 1 of 4 runs" in text
+
+
+def test_a_copy_and_a_run_of_another_experiment_do_not_count_and_are_named(tmp_path: Path) -> None:
+    folder, other = store(tmp_path / "x", [1, 0]), store(tmp_path / "y", [1, 0, 2], training={"lr": 0.5})
+    shutil.copytree(folder / "0", folder / "0 copy")
+    shutil.copytree(folder / "0", folder / "5")
+    shutil.copytree(other / "2", folder / "2")
+    text = report(folder, "last")
+    assert "runs: 2 (mean" in text
+    assert "LEFT OUT: " + str(folder / "0 copy") + ": is no run's name" in text
+    assert "LEFT OUT: " + str(folder / "5") + ": holds the run of seed 0, so this is a copy" in text
+    assert "LEFT OUT: " + str(folder / "2") + ": holds a run of another experiment" in text
+
+
+def test_a_confusion_matrix_that_is_not_that_of_the_logits_is_noticed(
+    tmp_path: Path, without_hashes: Callable[[Path], None]
+) -> None:
+    folder = store(tmp_path / "x", [1, 0, 2])
+    without_hashes(folder)
+    path = folder / "1" / "run.json"
+    content = json.loads(path.read_text())
+    content["epochs"][0]["confusion"] = [[3, 1, 0], [0, 4, 0], [0, 0, 0]]
+    path.write_text(json.dumps(content))
+    text = report(folder, "last")
+    assert "the confusion matrix of epoch 1 in run.json is not that of its logits" in text
+    assert "runs: 2 (mean" in text
 
 
 def test_the_row_has_every_metric_and_says_how_utterances_were_cut(tmp_path: Path) -> None:
     folder = store(tmp_path / "x", [1, 0, 2, 1])
     lines = report(folder, "last").splitlines()
-    headings = [cell.strip() for cell in next(line for line in lines if "WA" in line).split("|")[1:-1]]
-    assert headings == ["WA", "UA", "macro F1", "micro F1", "weighted F1", "pure accuracy"]
-    row = [cell.strip() for cell in next(line for line in lines if "87.50" in line).split("|")[1:-1]]
+    rows = rows_of("\n".join(lines))
+    assert list(rows)[1:7] == ["WA", "UA", "macro F1", "micro F1", "weighted F1", "pure accuracy"]
     # an utterance is one segment, of its class
-    assert row[0] == row[3] == row[5] == "87.50 ± 10.21"
+    assert rows["WA"][0] == rows["micro F1"][0] == rows["pure accuracy"][0] == "87.50 ± 10.21"
+    assert max(len(line) for line in lines if line.startswith("|")) <= 80
     assert any(
         line.startswith("pure accuracy: ") and line.endswith("of segments of 1.8 s, 0.2 s apart") for line in lines
     )
@@ -98,9 +183,7 @@ def test_metrics_of_the_user_s_own_stand_beside_the_usual_ones(tmp_path: Path) -
     mine = tmp_path / "mine.py"
     mine.write_text("def sad(scored):\n    return 100 * (scored.predicted == 1).mean()\n")
     text = report(store(tmp_path / "x", [1, 0]), "last", more=[metric(f"{mine}:sad")])
-    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("| ")]
-    assert rows[0][-1] == "sad"
-    assert rows[1][-1] == f"{(50 + 50) / 2:.2f} ± 0.00"
+    assert rows_of(text)["sad"][0] == f"{(50 + 50) / 2:.2f} ± 0.00"
 
 
 def test_only_the_seeds_that_are_asked_for_are_reported(tmp_path: Path) -> None:
@@ -108,7 +191,7 @@ def test_only_the_seeds_that_are_asked_for_are_reported(tmp_path: Path) -> None:
     assert [run.seed for run in read_runs(read_experiment(folder), [3, 9, 1])] == [3, 1]
     text = report(folder, "last", seeds=[1])
     assert "runs: 1 (no spread)" in text
-    assert spread(text)["mean"][0] == "100.00"
+    assert rows_of(text)["WA"] == ["100.00"]
 
 
 def test_failed_runs_are_named_and_not_averaged(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from reports.stored import experiment_of, predicted, recipe_of
 
 from glam.cli.flags import VIEWS as NAMED
@@ -28,7 +28,7 @@ class Run(StoredRun):
 
     kept: Predictions | None = None
 
-    def predictions(self) -> Predictions:
+    def predictions(self, targets: NDArray[np.int64] | None = None) -> Predictions:
         assert self.kept is not None
         return self.kept
 

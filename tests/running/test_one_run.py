@@ -20,7 +20,17 @@ from glam.recipe import load_recipe
 from glam.results.experiment import store_experiment
 from glam.results.run import MODEL, read_run
 from glam.running import one_run, workers
-from glam.running.events import Elsewhere, EpochEnded, Event, Failed, Finished, FinishedElsewhere, Started, Stopped
+from glam.running.events import (
+    Elsewhere,
+    EpochEnded,
+    Event,
+    Failed,
+    Finished,
+    FinishedElsewhere,
+    Note,
+    Started,
+    Stopped,
+)
 from glam.running.experiment import Experiment, Places, job, prepare
 from glam.running.job import Job, Resources, SaveModel, open_columns, run_data
 from glam.running.one_run import run_one
@@ -192,13 +202,26 @@ def test_a_folder_of_something_else_is_not_written_over(tiny_release: Path, tmp_
         trained(work_of(experiment))
 
 
-def test_the_checkpoint_of_another_run_is_refused(tiny_release: Path, tmp_path: Path) -> None:
+def test_the_checkpoint_of_another_run_is_set_aside(tiny_release: Path, tmp_path: Path) -> None:
     experiment = prepared(tiny_release, tmp_path)
     trained(work_of(experiment), stop_after=2)
     checkpoints = experiment.folder / ".checkpoints"
     shutil.copy(checkpoints / "7.safetensors", checkpoints / "8.safetensors")
-    with pytest.raises(GlamError, match="the checkpoint of another experiment or version"):
-        trained(work_of(experiment), RunKey(8))
+    whole = (checkpoints / "8.safetensors").read_bytes()
+    trained(work_of(experiment), RunKey(8))
+    assert read_run(experiment.folder / "8").environment["resumed"] == 0, "it started anew"
+    assert (checkpoints / ".set-aside" / "8.safetensors-1").read_bytes() == whole, "nothing is deleted"
+    assert (checkpoints / "7.safetensors").is_file()
+
+
+def test_a_damaged_checkpoint_is_set_aside_and_said(tiny_release: Path, tmp_path: Path) -> None:
+    experiment = prepared(tiny_release, tmp_path)
+    trained(work_of(experiment), stop_after=2)
+    checkpoint = experiment.folder / ".checkpoints" / "7.safetensors"
+    checkpoint.write_bytes(checkpoint.read_bytes()[:-7])
+    events = trained(work_of(experiment))
+    assert any(isinstance(event, Note) and "is set aside as" in event.text for event in events)
+    assert read_run(experiment.folder / "7").environment["resumed"] == 0
 
 
 def test_what_a_killed_process_left_half_written_goes(tiny_release: Path, tmp_path: Path) -> None:

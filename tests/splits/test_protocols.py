@@ -275,13 +275,16 @@ def test_a_run_of_folds_is_one_of_them() -> None:
     [
         (
             {"name": "leave-session-out", "folds": 4},
-            r"there is no field split\.folds\. Allowed in leave-session-out: name$",
+            r"there is no field split\.folds\. Allowed in leave-session-out: name, seed$",
         ),
         (
             {"name": "k-fold", "train_share": 0.5},
-            r"there is no field split\.train_share\. Allowed in k-fold: name, folds, validation$",
+            r"there is no field split\.train_share\. Allowed in k-fold: name, seed, folds, validation$",
         ),
-        ({"name": "random", "folds": 5}, r"there is no field split\.folds\. Allowed in random: name, train_share$"),
+        (
+            {"name": "random", "folds": 5},
+            r"there is no field split\.folds\. Allowed in random: name, seed, train_share$",
+        ),
         ({"name": "k-fold", "folds": 1}, r"split\.folds: given 1; input should be greater than or equal to 2"),
         ({"train_share": 1.0}, r"split\.train_share: given 1\.0; input should be less than 1"),
         ({"name": "k-fold", "validation": "last"}, r"split\.validation: given 'last'; .*'none' or 'next'"),

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from glam.errors import GlamError
-from glam.reports.summary import read_runs
+from glam.reports.runs import read_runs
 from glam.results.experiment import StoredExperiment
 from glam.results.identity import FORMAT
 from glam.results.run import StoredRun

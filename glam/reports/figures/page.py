@@ -4,7 +4,6 @@ Sizes are those of a two-column paper, and nothing is to be scaled: one column i
 letter is smaller than 7 points.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from glam.files import replacing
+from glam.foreign import file_name
 from glam.results.experiment import StoredExperiment
 
 COLUMN, PAGE = 3.35, 7.0  # inches
@@ -75,7 +75,7 @@ def write(picture: Picture, stem: Path) -> list[Path]:
 
 def default_stem(kind: str, experiments: Sequence[StoredExperiment]) -> Path:
     """The place of a figure if none is given: the working folder, named after what it shows."""
-    models = [re.sub(r"[^\w.+-]", "-", experiment.recipe.model.title) for experiment in experiments]
+    models = [file_name(experiment.recipe.model.title) for experiment in experiments]
     return Path("-".join([kind, *dict.fromkeys(models)]))
 
 

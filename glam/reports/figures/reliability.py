@@ -15,7 +15,7 @@ from glam.evaluation.calibration import BINS, Bins
 from glam.reports.diagnosis import calibrated
 from glam.reports.figures.experiments import by_seed, caption_of, number_of_runs, panel_titles, warnings, whole_seeds
 from glam.reports.figures.page import Picture, columns_and_width, fold_titles, legend, note, style
-from glam.reports.summary import mean_std
+from glam.reports.grid import mean_std
 from glam.reports.views import SELECTION, View, scored
 from glam.results.experiment import StoredExperiment
 

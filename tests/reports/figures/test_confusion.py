@@ -7,7 +7,7 @@ from reports.figures.drawn import CLASSES, SEEDS, experiment, inside, png_inches
 from glam.errors import GlamError
 from glam.reports.figures.confusion import confusion, mean_confusion
 from glam.reports.figures.page import COLUMN, PAGE, write
-from glam.reports.summary import read_runs
+from glam.reports.runs import read_runs
 
 
 def test_a_confusion_matrix_is_normalised_run_by_run_then_averaged() -> None:

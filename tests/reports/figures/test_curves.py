@@ -5,7 +5,7 @@ import pytest
 from reports.figures.drawn import SEEDS, experiment, texts
 
 from glam.reports.figures.curves import curve, curves, learning_curves
-from glam.reports.summary import read_runs
+from glam.reports.runs import read_runs
 
 
 def test_the_spread_of_curves_is_the_sample_standard_deviation_over_runs(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from glam.evaluation.calibration import Bins
 from glam.reports.diagnosis import calibrated
 from glam.reports.figures.page import COLUMN, PAGE, write
 from glam.reports.figures.reliability import reliability, reliability_over_runs
-from glam.reports.summary import read_runs
+from glam.reports.runs import read_runs
 from glam.reports.views import scored
 
 

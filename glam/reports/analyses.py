@@ -1,0 +1,250 @@
+"""Analyses that a reviewer asks for, from what is stored: the model beside what needs no hearing, scores by group, and
+what the raters' votes say.
+
+Every one says why where it cannot be computed.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glam.corpora.utterances import Utterance
+from glam.errors import GlamError
+from glam.evaluation.baselines import majority_of_group
+from glam.evaluation.groups import ByGroup, Gap, by_group
+from glam.evaluation.intervals import OverGroups
+from glam.evaluation.paired import Pairing, Where, pairing
+from glam.evaluation.raters import Agreement, accuracy_by_agreement, ceiling, share_agreeing
+from glam.evaluation.scored import Scored
+from glam.evaluation.spread import Interval
+from glam.evaluation.unknown import Unknown
+from glam.evaluation.utterances import per_utterance
+from glam.reports.grid import grid, signed
+from glam.reports.runs import read_runs
+from glam.reports.spread import between, speakers_of
+from glam.reports.summary import heading
+from glam.reports.views import Result, View, default_view, result, selection
+from glam.results.experiment import StoredExperiment, read_experiment
+from glam.results.run import StoredRun
+from glam.words import counted
+
+Ints = NDArray[np.int64]
+HEARS_NOTHING = ("scenario", "dialogue", "text")  # kinds of group whose commonest class is a reference
+SINGLE = ("recording",)  # kinds of group that are no groups of speech
+SHOWN = 12  # groups of a kind that get a row each
+
+
+def analyses(folder: Path, view: View | None = None, indexed: Sequence[Utterance] = ()) -> str:
+    """The analyses of the runs of an experiment, as Markdown text; only reads.
+
+    view: if not the default one. indexed: the utterances of the corpus's index, for the raters' votes. Raises GlamError
+    where no run is finished.
+    """
+    experiment = read_experiment(folder)
+    view = view or default_view(experiment)
+    runs = [run for run in read_runs(experiment) if run.failed is None]
+    if not runs:
+        raise GlamError(f"{folder}: nothing to analyse, no run of it is finished")
+    results = [result(experiment, run, view) for run in runs]
+    everything = Scored.together([outcome.scored() for outcome in results])
+    tested = len(np.unique(everything.utterances))
+    head = [
+        heading(experiment),
+        f"runs: {len(runs)}, {len(everything.truth)} predictions of {tested} utterances; an utterance that several "
+        "runs test counts once, with its mean",
+        f"epoch: {selection(view, experiment)}",
+    ]
+    sections = {
+        "The model beside what needs no hearing": references(experiment, runs, results),
+        **{f"By {kind}": groups(experiment, everything, kind) for kind in kinds_of(experiment)},
+        "The raters' votes": votes(experiment, everything, indexed),
+    }
+    return "\n\n".join(["\n".join(head), *(f"## {title}\n\n{text}" for title, text in sections.items())])
+
+
+def kinds_of(experiment: StoredExperiment) -> list[str]:
+    """The kinds of group by which scores are shown: those of which there are two groups or more."""
+    return [kind for kind, grouping in experiment.groups.items() if kind not in SINGLE and len(grouping.names) > 1]
+
+
+def paired_with_majority(
+    experiment: StoredExperiment, runs: Sequence[StoredRun], results: Sequence[Result], kind: str
+) -> tuple[Pairing, float] | Unknown:
+    """The model and the commonest class of each utterance's group, fitted on the training part of each run, on the same
+    test utterances; and the WA of the latter, in percent.
+    """
+    grouping, speakers = experiment.groups.get(kind), speakers_of(experiment)
+    if grouping is None or not any(grouping.names):
+        return Unknown(f"the corpus knows of no {kind}")
+    if isinstance(speakers, Unknown):
+        return speakers
+    parts = []
+    for run, outcome in zip(runs, results, strict=True):
+        scored, train = outcome.scored(), run.predictions().train
+        guess = majority_of_group(
+            grouping.codes[train],
+            experiment.targets[train],
+            grouping.codes[scored.utterances],
+            len(experiment.classes),
+        )
+        parts.append((scored.predicted == scored.truth, guess == scored.truth, scored.utterances))
+    ours, theirs, utterances = (np.concatenate(column) for column in zip(*parts, strict=True))
+    means = per_utterance(100 * theirs, utterances)
+    return pairing(ours, theirs, utterances, speakers[utterances]), float(means.mean.mean())
+
+
+def references(experiment: StoredExperiment, runs: Sequence[StoredRun], results: Sequence[Result]) -> str:
+    """The model against each reference, paired on the same test utterances."""
+    rows, lines = [], []
+    for kind in HEARS_NOTHING:
+        paired = paired_with_majority(experiment, runs, results, kind)
+        if isinstance(paired, Unknown):
+            lines.append(f"majority of the {kind}: {paired}")
+            continue
+        pair, theirs = paired
+        ours = theirs + pair.difference
+        rows.append(
+            [
+                f"majority of the {kind}",
+                f"{theirs:.2f}",
+                f"{ours:.2f}",
+                signed(pair.difference),
+                _points(pair.over),
+                _where(pair.where_right),
+                _where(pair.where_wrong),
+            ]
+        )
+        lines.append(
+            f"majority of the {kind}: right where the model is not {pair.only_second:.1f}, the other way round "
+            f"{pair.only_first:.1f}, of {counted(pair.utterances, 'utterance')}"
+        )
+        if isinstance(pair.over, Unknown):
+            lines.append(f"no interval beside the {kind}: {pair.over.reason}")
+    headings = ["always answering the", "WA", "model", "diff.", "95 %, speakers", "where right", "where wrong"]
+    table = [grid(headings, rows), ""] if rows else []
+    about = [
+        "WA: of the reference, fitted on each run's training part. Where right, where wrong: the model's accuracy on "
+        "the utterances whose label is, or is not, their group's commonest, and how many these are: a model that only "
+        "repeats its group is right on the former and wrong on the latter"
+    ]
+    return "\n".join([*table, *lines, *(about if rows else [])])
+
+
+def group_scores(experiment: StoredExperiment, everything: Scored, kind: str) -> tuple[ByGroup, dict[int, str]]:
+    """The scores of the groups of a kind, each utterance once, and the groups' names by number."""
+    grouping = experiment.groups[kind]
+    means = per_utterance(100 * (everything.predicted == everything.truth), everything.utterances)
+    scores = by_group(
+        means.mean, experiment.targets[means.utterances], grouping.codes[means.utterances], len(experiment.classes)
+    )
+    return scores, {i: name or "(not known)" for i, name in enumerate(grouping.names)}
+
+
+def groups(experiment: StoredExperiment, everything: Scored, kind: str) -> str:
+    """WA and UA of each group of a kind with its utterances of each class, the worst, and the gap."""
+    scores, names = group_scores(experiment, everything, kind)
+    order = sorted(scores.groups, key=lambda group: group.wa)
+    rows = [
+        [
+            names[group.group],
+            str(group.utterances),
+            *(str(count) for count in group.counts),
+            f"{group.wa:.2f}",
+            f"{group.ua:.2f}" if not group.absent else f"({group.ua:.2f})",
+        ]
+        for group in (order if len(order) <= SHOWN else order[: SHOWN // 2] + order[-SHOWN // 2 :])
+    ]
+    lines = [gap_line(scores, name, names, kind) for name in ("wa", "ua")]
+    if len(order) > SHOWN:
+        lines.insert(0, f"shown are the {SHOWN // 2} {kind}s of the lowest WA and of the highest, of {len(order)}")
+    if any(group.absent for group in order):
+        lines.append("(UA): over the classes that the group has, so not to be compared")
+    return "\n".join([grid([kind, "utterances", *experiment.classes, "WA", "UA"], rows), "", *lines])
+
+
+def votes(experiment: StoredExperiment, everything: Scored, indexed: Sequence[Utterance]) -> str:
+    """Accuracy by the raters' agreement, and a rater against the others as a ceiling."""
+    chosen, reason = _votes_of(experiment, everything, indexed)
+    if chosen is None:
+        return f"cannot be computed, because {reason}"
+    means = per_utterance(100 * (everything.predicted == everything.truth), everything.utterances)
+    rated: NDArray[np.bool_] = np.asarray(chosen[means.utterances].any(axis=(1, 2)))
+    own = means.utterances[rated]
+    levels = accuracy_by_agreement(means.mean[rated], share_agreeing(chosen[own], experiment.targets[own]))
+    rows = [[level.level, str(level.utterances), _number(level.accuracy), between(level.interval)] for level in levels]
+    first = np.searchsorted(everything.utterances[order := np.argsort(everything.utterances, kind="stable")], own)
+    predicted = everything.predicted[order[first]]  # of an utterance that several runs test, the first one's
+    most = ceiling(chosen[own], len(experiment.classes), predicted)
+    lines = [f"{int(rated.sum())} of {counted(len(rated), 'utterance')} tested have votes in the index"]
+    if isinstance(most, Unknown):
+        lines.append(f"a rater as ceiling: {most}")
+    else:
+        lines.append(
+            f"a rater against the others: WA {most.rater.wa:.2f}, UA {most.rater.ua:.2f}; the model (its first run "
+            f"that tests the utterance) against the same votes: {_agreement(most.model)}; of "
+            f"{counted(most.utterances, 'utterance')}, {most.outside:.1f} % left out, whose votes are for none of the "
+            "classes. A corpus that keeps utterances on which raters agree makes the ceiling too high"
+        )
+    return "\n".join(
+        [grid(["raters who chose the label", "utterances", "accuracy", "95 % interval"], rows), "", *lines]
+    )
+
+
+def _agreement(of: Agreement | None) -> str:
+    return "-" if of is None else f"WA {of.wa:.2f}, UA {of.ua:.2f}"
+
+
+def _votes_of(
+    experiment: StoredExperiment, everything: Scored, indexed: Sequence[Utterance]
+) -> tuple[NDArray[np.bool_] | None, str]:
+    """Votes (n, raters, labels) of the experiment's utterances: its classes, and one more for all other labels."""
+    known = {utterance.id: utterance.votes for utterance in indexed if utterance.votes}
+    own = [known.get(utterance, ()) for utterance in experiment.ids]
+    if not known:
+        return None, "no index of the corpus, or none with rater votes, lies in the data folder"
+    if not any(own[i] for i in everything.utterances):
+        return None, "the index knows no votes on the utterances tested"
+    most = max(len(of_utterance) for of_utterance in own)
+    labels = list(experiment.recipe.corpus.labels.values())
+    chosen = np.zeros((len(own), most, len(labels) + 1), dtype=bool)
+    for i, of_utterance in enumerate(own):
+        for rater, vote in enumerate(of_utterance):
+            for word in vote.partition(":")[2].split(";"):
+                chosen[i, rater, _class_of(word.strip(), labels)] = True
+    return chosen, ""
+
+
+def _class_of(word: str, labels: Sequence[Sequence[str]]) -> int:
+    """The class whose label a rater's word begins with (`Neutral state`: neu); behind the last, of any other."""
+    for index, made_of in enumerate(labels):
+        if any(word.lower().startswith(label.lower()) for label in made_of):
+            return index
+    return len(labels)
+
+
+def gap_line(scores: ByGroup, name: str, names: Mapping[int, str], kind: str) -> str:
+    """The gap in WA or UA (name: wa, ua) between the worst and the best group of a kind, beside that of chance."""
+    gap: Gap | Unknown = getattr(scores, name)
+    if isinstance(gap, Unknown):
+        return f"gap in {name.upper()}: {gap}"
+    return (
+        f"gap in {name.upper()}: {gap.points:.2f} points between {names[gap.worst]} and {names[gap.best]}, of "
+        f"{counted(gap.compared, kind)} that can be compared; {gap.by_chance:.2f} are to be expected by chance"
+    )
+
+
+def _where(where: Where) -> str:
+    return f"{_number(where.accuracy)} of {where.utterances:.0f}"
+
+
+def _number(value: float | Unknown) -> str:
+    return "-" if isinstance(value, Unknown) else f"{value:.2f}"
+
+
+def _points(over: OverGroups | Unknown) -> str:
+    if isinstance(over, Unknown):
+        return "-"
+    bounds: Interval = over.interval
+    return f"{signed(bounds.low)} to {signed(bounds.high)}"

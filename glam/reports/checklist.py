@@ -1,0 +1,247 @@
+"""One page on an experiment that answers what a reviewer of speech emotion recognition asks, from what is stored."""
+
+import json
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from glam.errors import GlamError
+from glam.evaluation.metric import METRICS
+from glam.evaluation.scored import Scored
+from glam.evaluation.unknown import Unknown
+from glam.recipe import load_recipe, recipe_names
+from glam.reports.analyses import HEARS_NOTHING, gap_line, group_scores, paired_with_majority
+from glam.reports.confidence import cells, confidence_of
+from glam.reports.folds import fold_values, pool
+from glam.reports.grid import latex_grid, mean_std, signed
+from glam.reports.runs import read_runs
+from glam.reports.sharing import protocol_line
+from glam.reports.spread import INTERVALS, between, measured
+from glam.reports.summary import OPTIMISTIC, PURE, SYNTHETIC, computed_on, cut_line, tested_per_trained
+from glam.reports.views import Outcome, Result, View, default_view, result, selection, value
+from glam.results.experiment import StoredExperiment, read_experiment
+from glam.results.run import MODEL, StoredRun
+from glam.splits.population import composition_line
+from glam.words import counted, duration
+
+Row = tuple[str, str]  # question, answer
+RUNNING = ("running_mean", "running_var", "num_batches_tracked")  # in a model, but not trained
+LICENCES = {
+    "iemocap": "of the University of Southern California, for research, on request; recordings may not be passed on",
+    "synthetic": "made by this project (MIT)",
+}
+DEFINITIONS = (
+    "WA: share of utterances classified correctly. UA: mean recall over the classes that are tested. Macro F1: mean F1 "
+    "over these classes; micro F1 equals WA; weighted F1: mean weighted by true utterances"
+)
+
+
+def checklist(folder: Path, view: View | None = None, form: str = "md") -> str:
+    """The page on an experiment, in Markdown (`md`) or as LaTeX (`tex`); only reads.
+
+    view: if not the default one. Raises GlamError where no run is finished.
+    """
+    experiment = read_experiment(folder)
+    view = view or default_view(experiment)
+    left_out: list[str] = []
+    runs = read_runs(experiment, left_out=left_out.append)
+    finished = [run for run in runs if run.failed is None]
+    if not finished:
+        raise GlamError(f"{folder}: nothing to report on, no run of it is finished")
+    results = [result(experiment, run, view) for run in finished]
+    sections = {
+        "Data": _data(experiment, results),
+        "Split and selection": _split(experiment, runs, results, view),
+        "Scores": _scores(experiment, results),
+        "What needs no hearing": _references(experiment, finished, results),
+        "Groups": _groups(experiment, results),
+        "Calibration": _calibration(experiment, finished, view),
+        "Computation": _computation(experiment, finished, runs),
+    }
+    if left_out:
+        sections["Scores"].append(("left out", "; ".join(left_out)))
+    title = f"{experiment.name}: {experiment.recipe.model.title}"
+    return _latex(title, sections) if form == "tex" else _markdown(title, sections)
+
+
+def _data(experiment: StoredExperiment, results: Sequence[Result]) -> list[Row]:
+    facts = experiment.composition
+    rows = [("corpus", composition_line(facts) + (f". {SYNTHETIC}" if facts.synthetic else ""))]
+    rows.append(("version", f"no number; {len(experiment.ids)} utterances of digest {_corpus_digest(experiment)}"))
+    speakers = experiment.groups.get("speaker")
+    if speakers is not None and any(speakers.names):
+        counts = np.bincount(speakers.codes)
+        each = ", ".join(f"{name or 'not known'} {count}" for name, count in zip(speakers.names, counts, strict=True))
+        rows.append((f"utterances of {counted(len(speakers.names), 'speaker')}", each))
+    sizes = sorted({outcome.utterances for outcome in results})
+    rows.append(("tested in a run", " to ".join(str(size) for size in dict.fromkeys((sizes[0], sizes[-1])))))
+    average = experiment.recipe.evaluation.average
+    rows.append(("unit of decision", f"the utterance: the mean {average} of {cut_line(experiment.recipe)}"))
+    corpus = experiment.recipe.corpus.name
+    rows.append(("licence of the corpus", LICENCES.get(corpus, "not known to glam: state it here")))
+    return rows
+
+
+def _corpus_digest(experiment: StoredExperiment) -> str:
+    return str(experiment.identity.get("corpus_digest", "not stored"))[:16]
+
+
+def _split(experiment: StoredExperiment, runs: Sequence[StoredRun], results: Sequence[Result], view: View) -> list[Row]:
+    seeds = len({outcome.seed for outcome in results})
+    folds = f", each with {counted(len(experiment.folds), 'fold')}" if experiment.folds else ""
+    failed = sum(run.failed is not None for run in runs)
+    return [
+        ("unit of the split, what is shared", protocol_line(experiment, [run.key for run in runs])),
+        ("who chose the epoch", selection(view, experiment)),
+        ("seeds and folds", f"{counted(seeds, 'seed')}{folds}; {counted(len(results), 'run')}, {failed} failed"),
+    ]
+
+
+def _scores(experiment: StoredExperiment, results: Sequence[Result]) -> list[Row]:
+    outcomes: Sequence[Outcome] = pool(experiment, results).pooled if experiment.folds else results
+    if not outcomes:
+        return [("scores", "no seed has all its folds")]
+    over = "seeds, folds pooled" if experiment.folds else "runs"
+    rows = [
+        (metric.title, f"{mean_std([value(outcome, metric) for outcome in outcomes])} over {len(outcomes)} {over}")
+        for metric in METRICS.values()
+    ]
+    if experiment.folds:
+        folds = pool(experiment, results)
+        values = [fold_values(experiment, folds, METRICS[name]) for name in OPTIMISTIC]
+    else:
+        values = [[value(outcome, METRICS[name]) for outcome in outcomes] for name in OPTIMISTIC]
+    intervals = measured(
+        experiment,
+        [outcome.scored() for outcome in outcomes],
+        (values[0], values[1]),
+        tested_per_trained(results),
+        folds=bool(experiment.folds),
+        single_class=experiment.split.single_class,
+    )
+    for row in intervals:
+        known = [
+            f"{name} {between(bounds)}"
+            for name, bounds in zip(INTERVALS, row.intervals, strict=True)
+            if not isinstance(bounds, Unknown)
+        ]
+        rows.append((f"95 % intervals, {row.title}", "; ".join(known) or "none: no spread, or a single run"))
+    rows.append(("definitions", f"{DEFINITIONS}. {PURE.format(cut=cut_line(experiment.recipe))}"))
+    rows.append(("± and intervals", "±: standard deviation over runs, ddof 1. What each interval is of: glam report"))
+    return rows
+
+
+def _references(experiment: StoredExperiment, runs: Sequence[StoredRun], results: Sequence[Result]) -> list[Row]:
+    rows = []
+    for kind in HEARS_NOTHING:
+        paired = paired_with_majority(experiment, runs, results, kind)
+        if isinstance(paired, Unknown):
+            rows.append((f"majority of the {kind}", str(paired)))
+            continue
+        pair, theirs = paired
+        rows.append(
+            (
+                f"majority of the {kind}",
+                f"WA {theirs:.2f}; the model {signed(pair.difference)} points on the same utterances"
+                + (
+                    ""
+                    if isinstance(pair.over, Unknown)
+                    else f" (95 % over {pair.over.groups} speakers {signed(pair.over.interval.low)} to "
+                    f"{signed(pair.over.interval.high)})"
+                ),
+            )
+        )
+    return rows
+
+
+def _groups(experiment: StoredExperiment, results: Sequence[Result]) -> list[Row]:
+    everything = Scored.together([outcome.scored() for outcome in results])
+    rows = []
+    for kind in ("gender", "speaker", "session"):
+        if kind not in experiment.groups or len(experiment.groups[kind].names) < 2:
+            rows.append((f"by {kind}", f"the corpus does not tell the {kind}, or has one alone"))
+            continue
+        scores, names = group_scores(experiment, everything, kind)
+        each = ", ".join(f"{names[group.group]} {group.wa:.1f} / {group.ua:.1f}" for group in scores.groups)
+        rows.append((f"by {kind} (WA / UA)", f"{each}; {gap_line(scores, 'wa', names, kind)}"))
+    return rows
+
+
+def _calibration(experiment: StoredExperiment, runs: Sequence[StoredRun], view: View) -> list[Row]:
+    confidence = confidence_of(experiment, runs, view)
+    gap, std, deviations, error, chance, brier = cells(confidence.whole)
+    rows = [
+        (
+            "confidence",
+            f"accuracy minus confidence {gap} points (sd {std}, so {deviations} of them); expected calibration "
+            f"error {error}, by chance {chance}; Brier score {brier}",
+        )
+    ]
+    tempered = confidence.tempered
+    if isinstance(tempered, Unknown):
+        return [*rows, ("temperature", str(tempered))]
+    temperature = float(np.median(confidence.temperatures))
+    after = f"median {temperature:.2f}; error {tempered.error:.2f} after it"
+    return [*rows, ("temperature, fitted on validation", after)]
+
+
+def _computation(experiment: StoredExperiment, runs: Sequence[StoredRun], everything: Sequence[StoredRun]) -> list[Row]:
+    seconds = [float(run.environment["seconds"]) for run in runs if "seconds" in run.environment]
+    epochs = sum(len(run.epochs) for run in runs) / len(runs)
+    taken = f"{duration(float(np.median(seconds)))} a run (median), {epochs:.0f} epochs" if seconds else "not stored"
+    return [
+        ("parameters", _parameters(experiment, runs)),
+        ("time", taken),
+        ("device and versions", computed_on(everything)),
+        ("command", _command(experiment)),
+        ("experiment", f"{experiment.folder.absolute().name}, identity {experiment.digest}"),
+        ("licence of glam", "MIT"),
+    ]
+
+
+def _parameters(experiment: StoredExperiment, runs: Sequence[StoredRun]) -> str:
+    for run in runs:
+        if not (run.folder / MODEL).is_file():
+            continue
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            with safe_open(run.folder / MODEL, "np") as file:
+                sizes = [
+                    int(np.prod(file.get_slice(name).get_shape()))
+                    for name in file.keys()  # noqa: SIM118 (no mapping)
+                    if not name.endswith(RUNNING)
+                ]
+        except (OSError, SafetensorError) as error:
+            return f"the model saved with {run.key} cannot be read ({error})"
+        return f"{sum(sizes)}, with what is fitted on the training part"
+    return "not known: no run kept its model (--save-model best)"
+
+
+def _command(experiment: StoredExperiment) -> str:
+    """The command that trains such runs: the recipe of that name with what was changed in it."""
+    seeds = len({name.partition("-")[0] for name in experiment.seeds()})
+    if experiment.name not in recipe_names():
+        return f"the recipe {experiment.name}, a file of the user's; its settings are in experiment.json"
+    stored, named = experiment.recipe.fields(), load_recipe(experiment.name).fields()
+    changed = [
+        f"--set {shlex.quote(f'{field}={json.dumps(given)}')}"
+        for field, given in stored.items()
+        if given != named.get(field)
+    ]
+    return " ".join(["python train.py --recipe", experiment.name, f"--runs {seeds}", *changed])
+
+
+def _markdown(title: str, sections: dict[str, list[Row]]) -> str:
+    blocks = [f"# Checklist: {title}"]
+    for name, rows in sections.items():
+        blocks.append(f"## {name}\n\n" + "\n".join(f"- **{question}**: {answer}" for question, answer in rows))
+    return "\n\n".join(blocks)
+
+
+def _latex(title: str, sections: dict[str, list[Row]]) -> str:
+    rows = [[question, answer] for of_section in sections.values() for question, answer in of_section]
+    tabular = latex_grid(["", title], rows)
+    return tabular.replace("{ll}", "{@{}p{0.22\\textwidth}p{0.75\\textwidth}@{}}").replace("±", r"$\pm$")

@@ -1,0 +1,100 @@
+"""Whether confidence is accuracy, over the predictions of all runs together, and the temperature that would mend it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from glam.evaluation.calibration import Calibration, Temperature, calibration, fit_temperature
+from glam.evaluation.metrics import softmax
+from glam.evaluation.scored import Scored
+from glam.evaluation.unknown import Unknown
+from glam.reports.grid import grid, signed
+from glam.reports.views import VIEWS, View, parts, possible_views, take, validation_rows
+from glam.results.experiment import StoredExperiment
+from glam.results.run import StoredRun
+
+
+@dataclass(frozen=True, eq=False)
+class Confidence:
+    """The calibration of all runs' predictions together under a view.
+
+    tempered: the same with each run's logits divided by the temperature fitted on its validation utterances, and
+    temperatures: those; Unknown where the view has no utterances for that.
+    """
+
+    whole: Calibration
+    tempered: Calibration | Unknown
+    temperatures: tuple[float, ...]
+
+
+def confidence_of(experiment: StoredExperiment, runs: Sequence[StoredRun], view: View) -> Confidence:
+    """The calibration under a view that every run has utterances enough for."""
+    scored, divided, temperatures = [], [], []
+    why = Unknown(f"the view {view} chooses on no utterances that are not tested: --select validation has some")
+    for run in runs:
+        stored = run.predictions(experiment.targets)
+        chosen = parts(experiment, run, stored, view)
+        tested = take(experiment, stored, chosen)
+        scored.append(tested)
+        if view != "validation":
+            continue
+        rows = validation_rows(run, stored)
+        fitted = fit_temperature(stored.logits[chosen[0].epoch, rows], experiment.targets[stored.held_out[rows]])
+        if isinstance(fitted, Temperature):
+            temperatures.append(fitted.value)
+            divided.append((tested, fitted.probabilities(tested.logits)))
+        else:
+            why = Unknown(f"of {run.key}, {fitted.reason}")
+    whole = Scored.together(scored)
+    complete = len(divided) == len(runs)
+    return Confidence(
+        whole=calibration(softmax(whole.logits), whole.truth, utterances=whole.utterances),
+        tempered=calibration(np.concatenate([p for _, p in divided]), whole.truth, utterances=whole.utterances)
+        if complete
+        else why,
+        temperatures=tuple(temperatures) if complete else (),
+    )
+
+
+def confidence_table(experiment: StoredExperiment, runs: Sequence[StoredRun]) -> str:
+    """The calibration of all runs together under every view that they all have utterances for, as text."""
+    rows, lines = [], []
+    for view in VIEWS:
+        if not all(view in possible_views(run) for run in runs):
+            continue
+        confidence = confidence_of(experiment, runs, view)
+        rows.append([f"all runs, {view}", *cells(confidence.whole)])
+        if isinstance(confidence.tempered, Unknown):
+            if view == "validation":
+                lines.append(f"temperature: {confidence.tempered}")
+            continue
+        values = confidence.temperatures
+        rows.append([f"all runs, {view}, divided", *cells(confidence.tempered)])
+        lines.append(
+            f"divided: logits divided by a temperature, fitted on each run's validation utterances; median "
+            f"{np.median(values):.2f}, from {min(values):.2f} to {max(values):.2f}; above 1, the model was too sure"
+        )
+    return "\n".join(
+        [
+            grid(["predictions", "gap", "its sd", "in sd", "error", "by chance", "Brier"], rows),
+            "",
+            "gap: accuracy minus confidence, in points; sd: its standard deviation if confidence were accuracy (an "
+            "utterance that several runs test is right or wrong in all of them together, as far as their confidences "
+            "allow); beyond 2 sd it is not chance. Above 0, the model is more often right than it believes",
+            *lines,
+        ]
+    )
+
+
+def cells(of: Calibration) -> list[str]:
+    """A calibration as cells: gap, its standard deviation, gap in these, error, error by chance, Brier score."""
+    deviations = of.deviations
+    return [
+        signed(of.gap),
+        f"{of.gap_std:.2f}",
+        "-" if isinstance(deviations, Unknown) else f"{deviations:+.1f}",
+        f"{of.error:.2f}",
+        f"{of.by_chance:.2f}",
+        f"{of.brier:.3f}",
+    ]
