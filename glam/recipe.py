@@ -14,6 +14,7 @@ from typing import Annotated, Any, Self, get_args, get_origin
 import yaml
 from pydantic import BaseModel, Field, ValidationError, ValidationInfo, model_validator
 
+from glam.corpora import own_file
 from glam.errors import GlamError
 from glam.inputs.cut import PARTS, AnyCut, Segments, Whole
 from glam.inputs.inputs import InputSettings
@@ -174,7 +175,8 @@ def parse_override(text: str) -> tuple[str, Any]:
 
 
 CORPUS = "corpus"
-OF_ITS_LAYOUT = ("where", "labels")  # fields that mean nothing in a corpus of another layout; each is given as a whole
+# Fields that mean nothing in a corpus of another layout; each is given as a whole.
+OF_ITS_LAYOUT = ("where", "labels", "label_set", "columns")
 # Two ways to say the same: a recipe on top of another may choose the other way.
 OTHER_WAY = {f"{part}_{way}": f"{part}_{other}" for part in PARTS for way, other in permutations(("hop", "overlap"))}
 
@@ -254,10 +256,12 @@ def _located(settings: dict[str, Any], folder: Path) -> dict[str, Any]:
         if isinstance(value, dict):
             return value | {"name": whole(value["name"])} if "name" in value else value
         path, colon, function = value.rpartition(":") if isinstance(value, str) else ("", "", "")
-        if not (colon and path.endswith(".py")):
+        if isinstance(value, str) and own_file(value):
+            path, colon, function = value, "", ""
+        elif not (colon and path.endswith(".py")):
             return value
         try:
-            return f"{folder / Path(path).expanduser()}:{function}"
+            return f"{folder / Path(path).expanduser()}{colon}{function}"
         except RuntimeError as error:  # ~ without a home
             raise GlamError(f"{value}: {error}") from None
 

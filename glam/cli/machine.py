@@ -25,7 +25,7 @@ def say_problems(corpus: "Corpus") -> None:
         more = f" and {len(subjects) - 3} more" if len(subjects) > 3 else ""
         say(f"           not used, {kind}: {len(subjects)} ({', '.join(subjects[:3])}{more})")
     if kinds:
-        say("           handleIEMOCAP.py says what is wrong with each of them")
+        say("           glam corpus says what is wrong with each of them")
 
 
 @contextmanager

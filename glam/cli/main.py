@@ -18,6 +18,7 @@ VERBS = {
         "glam.cli.diagnose:diagnose",
         "say how the class moves within utterances, and how calibrated runs are",
     ),
+    "corpus": ("glam.cli.corpus:corpus", "look through a corpus: what is there beside what should be"),
     "audit": ("glam.cli.audit:audit", "say what a recipe's training and test sets share, and what that alone scores"),
     "verify": ("glam.cli.verify:verify", "train a stored run again, and say whether it came out the same"),
     "list": ("glam.cli.tables:list_all", "show models, recipes, corpora, tables and their runs"),

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from glam.cli.flags import MACHINE, add_flags, place
+from glam.cli.flags import CORPUS, MACHINE, add_flags, corpus_fields, place
 from glam.cli.guard import guarded, say
 from glam.cli.machine import board, computed, corpus_folder, folders, resources, say_elsewhere, say_problems
 from glam.cli.release_flags import add_release_flags, notes, overrides, with_config
@@ -40,7 +40,7 @@ def train(argv: Sequence[str] | None = None, prog: str = "glam train") -> int:
         help="weights to keep: of no, the last, the best epoch (none)",
     )
     add("--verify-corpus", action="store_true", help="hash every audio file and stored feature again")
-    add_flags(parser, "set", "protocol", "precision", "select", *(flag for flag in MACHINE if flag != "gpu"))
+    add_flags(parser, *CORPUS, "set", "protocol", "precision", "select", *(flag for flag in MACHINE if flag != "gpu"))
     add_release_flags(parser)
 
     def work() -> None:
@@ -56,7 +56,7 @@ def _train(args: argparse.Namespace) -> None:
     from glam.running.experiment import Places, prepare, run, verify_stores
     from glam.running.log import Log
 
-    fields: list[tuple[str, Any]] = overrides(args)
+    fields: list[tuple[str, Any]] = corpus_fields(args) + overrides(args)
     if args.precision is not None:
         fields.append(("training.precision", args.precision))
     if args.protocol is not None:
@@ -147,6 +147,8 @@ def _banner(
     say(f"recipe     {recipe.name}: {recipe.model.title}, {recipe.training.epochs} epochs")
     say(f"corpus     {experiment.population.composition()}")
     say_problems(experiment.corpus)
+    for note in experiment.corpus.notes:
+        say(f"           note: {note}")
     if experiment.corpus.synthetic:
         say(f"           {SYNTHETIC}")
     say(f"device     {computed(machine, recipe.training.precision)}")

@@ -10,13 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from glam.corpora import load_corpus
 from glam.corpora.utterances import Corpus
 from glam.errors import GlamError
 from glam.inputs.cut import Part
 from glam.inputs.inputs import InputSettings, Shape
 from glam.inputs.store import Store, open_store
-from glam.places import index_folder
 from glam.recipe import Recipe
 from glam.results.experiment import StoredExperiment, experiment_folder, store_experiment
 from glam.results.identity import identity
@@ -69,9 +67,7 @@ def prepare(recipe: Recipe, places: Places, verify: bool = False) -> Experiment:
 
     Raises GlamError where the corpus has too little, or the features for the model, before any long work.
     """
-    corpus = load_corpus(
-        recipe.corpus.name, places.corpus, index_folder(places.data, recipe.corpus.name), verify=verify
-    )
+    corpus = recipe.corpus.load(places.corpus, places.data, verify=verify)
     return experiment_on(corpus, recipe, places)
 
 

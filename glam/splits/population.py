@@ -4,17 +4,19 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, ValidationInfo, model_validator
 
-from glam.corpora import CORPORA
+from glam.corpora import corpus_sha256, load_corpus
 from glam.corpora.audio import RATE
 from glam.corpora.utterances import Corpus, Utterance, corpus_digest
 from glam.errors import GlamError
 from glam.inputs.cut import AnyCut
-from glam.named import STORED, check_recorded, source
+from glam.named import STORED
+from glam.places import index_folder
 from glam.settings import Settings
 from glam.splits.groups import Groups, groups_of
 from glam.splits.protocols import AnyProtocol
@@ -35,35 +37,44 @@ def _several(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
 
 
+def _each_a_class(value: Any) -> Any:
+    return {label: label for label in value} if isinstance(value, list | tuple) else value
+
+
 Several = Annotated[tuple[str, ...], BeforeValidator(_several)]
 
 
 class CorpusSettings(Settings):
     """The corpus, which part of it counts, and which of its labels make which class.
 
-    name: of the corpus, as listed in glam/corpora, or `<file>.py:<function>` that reads one of the user's own.
+    name: of the corpus, as listed in glam/corpora; or one of the user's own: a table (`<file>.csv`, `.tsv`, `.jsonl`),
+        a scheme of names (`<file>.yaml`), or `<file>.py:<function>` that reads it.
     sha256: of that file; found when the settings are read.
+    label_set: which labels count, where a corpus has several for each utterance; '' for its first.
+    columns: of a table, what it says (file, emotion, speaker, ...) -> the column that says so, where that is not called
+        as usual.
     where: kind of group -> the groups that count: {style: improvised}; {} for the whole corpus.
-    labels: class -> labels of the corpus, in the order of the class indices. {} for the release's on IEMOCAP, else for
-        a class of each label.
+    labels: class -> labels of the corpus, in the order of the class indices; or a list of labels, each a class. {} for
+        the release's on IEMOCAP, else for a class of each label.
     min_length: seconds; shorter utterances are left out, so that models of different segments split the same list (2 s
         is what the baselines need).
     """
 
     name: str = "iemocap"
     sha256: str | None = None
+    label_set: str = ""
+    columns: dict[str, str] = Field(default_factory=dict)
     where: dict[str, Several] = Field(default_factory=dict)
-    labels: dict[str, Several] = Field(default_factory=dict)
+    labels: Annotated[dict[str, Several], BeforeValidator(_each_a_class)] = Field(default_factory=dict)
     min_length: float = Field(0.0, ge=0, allow_inf_nan=False)
 
     @model_validator(mode="after")
     def _known(self, info: ValidationInfo) -> Self:
         if STORED not in (info.context or ()):
             try:
-                where = source(self.name, CORPORA, "corpus")
-                digest = None if where.module else where.sha256
-                where.signature()
-                check_recorded(where, self.sha256)
+                digest = corpus_sha256(self.name)
+                if self.sha256 not in (None, digest):
+                    raise GlamError(f"{self.name} is not the file that was recorded: it has been changed since")
             except GlamError as error:
                 raise ValueError(str(error)) from None
             object.__setattr__(self, "sha256", digest)
@@ -110,7 +121,20 @@ class CorpusSettings(Settings):
     def title(self) -> str:
         """The name of the corpus; of one of the user's own, without the folder of its file."""
         file, colon, function = self.name.rpartition(":")
-        return f"{Path(file).name}:{function}" if colon else self.name
+        return f"{Path(file).name}:{function}" if colon else Path(self.name).name
+
+    def index(self, data: Path) -> Path:
+        """The folder of the corpus's index, below that of data."""
+        folder = index_folder(data, self.name)
+        read_so = [self.label_set, *(f"{field}={column}" for field, column in sorted(self.columns.items()))]
+        how = sha256(" ".join(read_so).encode()).hexdigest()[:8]
+        return folder.with_name(f"{folder.name}-{how}") if any(read_so) else folder
+
+    def load(self, root: Path, data: Path, *, verify: bool = False) -> Corpus:
+        """The corpus at `root`, read as these settings say; its index below the folder of data is kept up to date."""
+        return load_corpus(
+            self.name, root, self.index(data), verify=verify, label_set=self.label_set, columns=self.columns
+        )
 
     @property
     def part(self) -> str:
@@ -139,6 +163,7 @@ class Population:
     too_short: dict[str, int]
     left_out: dict[str, int]
     unusable: dict[str, int]
+    release: str = ""
 
     @property
     def digest(self) -> str:
@@ -183,6 +208,7 @@ class Population:
             unusable=self.unusable,
             min_length=self.settings.min_length,
             left_out=self.left_out,
+            release=self.release,
         )
 
 
@@ -190,6 +216,7 @@ class Composition(Settings):
     """The composition of a set of utterances: class -> label -> count, and what was too short, by class.
 
     left_out: of what was too short, by class, what is shorter than `min_length` seconds but not than a segment.
+    release: of the corpus, and how much of it is there, in words; empty where that is not known.
     """
 
     corpus: str
@@ -201,6 +228,7 @@ class Composition(Settings):
     unusable: dict[str, int] = Field(default_factory=dict)
     min_length: float = 0.0
     left_out: dict[str, int] = Field(default_factory=dict)
+    release: str = ""
 
 
 def composition_line(facts: Composition) -> str:
@@ -216,6 +244,7 @@ def composition_line(facts: Composition) -> str:
         f"{dropped} more were shorter than one segment and left out"
         + (f", {left_out} more shorter than {facts.min_length:g} s (corpus.min_length)" if facts.min_length else "")
         + "".join(f"; not used, {kind}: {count}" for kind, count in facts.unusable.items())
+        + (f"; release: {facts.release}" if facts.release else "")
     )
 
 
@@ -245,7 +274,7 @@ def population(corpus: Corpus, settings: CorpusSettings, cut: AnyCut) -> Populat
         raise GlamError(
             f"no usable utterance in {corpus.root}: in the part {settings.part} with the labels "
             f"{', '.join(target)} there are {len(of_part)}, all too short for {cut.title}{minimum} or none at all. "
-            f"Utterances found, by label: {by_label}. Look at the corpus with handleIEMOCAP.py, or change "
+            f"Utterances found, by label: {by_label}. Look at the corpus with glam corpus, or change "
             "corpus.labels, corpus.where or cut.length."
         )
     empty = [name for name, made_of in settings.labels.items() if not any(u.label in made_of for u in used)]
@@ -265,6 +294,7 @@ def population(corpus: Corpus, settings: CorpusSettings, cut: AnyCut) -> Populat
         too_short=dict(by_class(of_part) - by_class(used)),
         left_out=dict(by_class(usable) - by_class(used)),
         unusable=dict(Counter(problem.kind for problem in corpus.problems)),
+        release=corpus.release,
     )
 
 
