@@ -146,7 +146,7 @@ def _understood(
     others = [name for name in fields if name not in USUAL]
     grouping = [kind for kind in others if _divides([row.cells.get(fields[kind], "") for row in rows])]
     if left_out := [kind for kind in others if kind not in grouping]:
-        findings.notes.append(f"no groups, as they have one value or another in every row: {', '.join(left_out)}")
+        findings.notes.append(f"no groups, as all rows have the same or each its own: {', '.join(left_out)}")
     kinds = [*(kind for kind in ("gender", "part", "fold", "text", "session", "dialogue", "original")), *grouping]
     texts = [row.cells.get(fields["words"], "").casefold() for row in rows] if "words" in fields else []
     repeated = "text" not in fields and _divides(texts)

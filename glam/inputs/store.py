@@ -307,9 +307,9 @@ def _fill(rows: _Rows, wanted: _Wanted) -> None:
 
 
 def _samples(root: Path, utterance: Utterance, cut: AnyCut) -> NDArray[np.float32]:
-    """The recording as it was indexed, padded for segments."""
+    """The recording, or the piece of it, as it was indexed, padded for segments."""
     path = root / utterance.audio
-    samples = read_audio(path)
+    samples = read_audio(path, utterance.start, utterance.end)
     on_disk = path.stat()
     measured = (on_disk.st_size, on_disk.st_mtime_ns, len(samples))
     if measured != (utterance.size, utterance.mtime_ns, utterance.samples):
