@@ -36,7 +36,7 @@ FLAGS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
         {
             "metavar": "NAME",
             "help": "how utterances are split: random, k-fold, leave-session-out, leave-speaker-out, "
-            "leave-scenarios-out or random-speakers (the recipe's)",
+            "leave-scenarios-out, random-speakers, group-folds, parts or published-folds (the recipe's)",
         },
     ),
     "corpus": (

@@ -142,6 +142,8 @@ def _banner(
     experiment: "Experiment", machine: "Resources", asked: "Sequence[RunKey]", missing: "Sequence[RunKey]"
 ) -> None:
     from glam.reports.summary import SYNTHETIC
+    from glam.splits.crossing import warnings
+    from glam.splits.known import Parts, PublishedFolds
 
     recipe = experiment.recipe
     say(f"recipe     {recipe.name}: {recipe.model.title}, {recipe.training.epochs} epochs")
@@ -149,6 +151,12 @@ def _banner(
     say_problems(experiment.corpus)
     for note in experiment.corpus.notes:
         say(f"           note: {note}")
+    if asked:
+        divided = recipe.split.title if isinstance(recipe.split, Parts | PublishedFolds) else ""
+        for line in warnings(
+            experiment.population.groups, recipe.split.split(experiment.population.groups, asked[0]), divided
+        ):
+            say(f"           {line}")
     if experiment.corpus.synthetic:
         say(f"           {SYNTHETIC}")
     say(f"device     {computed(machine, recipe.training.precision)}")

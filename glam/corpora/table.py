@@ -268,8 +268,10 @@ def _named(kept: Sequence[_Read], given: bool, findings: _Findings) -> Iterator[
     """The utterances with their ids: as the table has them, else the name of the file, else its path."""
     pieces = Counter(row.utterance.audio for row in kept)
     stems = Counter(Path(audio).stem for audio in pieces)
+    copies = any(row.utterance.group("original") for row in kept)
     by_path = any(count > 1 for count in stems.values())
     taken: set[str] = set()
+    calls = {name: u.audio for u in (row.utterance for row in kept) for name in (Path(u.audio).stem, u.id, u.audio)}
     for row in kept:
         utterance = row.utterance
         name = utterance.id
@@ -282,8 +284,11 @@ def _named(kept: Sequence[_Read], given: bool, findings: _Findings) -> Iterator[
             findings.problem("duplicate id", row.number, f"{name} is in a line before; this one is not used")
             continue
         taken.add(name)
-        several = {"file": utterance.audio} if pieces[utterance.audio] > 1 else {}
-        yield replace(utterance, id=name.replace(VOTES, "-"), groups=dict(utterance.groups) | several)
+        more = {"file": utterance.audio} if pieces[utterance.audio] > 1 else {}
+        if copies:  # an original is its own, and a copy is called by any name of it
+            original = utterance.group("original") or utterance.audio
+            more["original"] = calls.get(original, original)
+        yield replace(utterance, id=name.replace(VOTES, "-"), groups=dict(utterance.groups) | more)
 
 
 def _nothing(path: Path, root: Path, findings: _Findings) -> str:

@@ -41,6 +41,7 @@ OPTIMISTIC = ("wa", "ua")  # the metrics with a column for what choosing the epo
 PURE = (
     "pure accuracy: utterances of whose segments some, and no others but neutral ones, have the right class; of {cut}"
 )
+FEWEST = 3  # speakers, or folds of whole groups, of which an interval says anything
 SYNTHETIC = "SYNTHETIC CORPUS: made by this project. These figures say that the code works, nothing about speech."
 
 
@@ -101,10 +102,8 @@ def report(
             f"FAILED, not averaged: {counted(len(failed), 'run')}; " + "; ".join(f"{r.key}: {r.failed}" for r in failed)
         ]
     if len(results) > 1 and not experiment.folds:
-        lines += [
-            "intervals: of the mean over such splits of this corpus; and beyond it, corrected for training sets that "
-            "overlap (Nadeau and Bengio)"
-        ]
+        lines += [_about_intervals(experiment)]
+    lines += _about_few_speakers(experiment)
     lines += [
         f"protocol: {protocol_line(experiment, [run.key for run in runs])}",
         f"epoch: {SELECTION[view]}",
@@ -175,6 +174,32 @@ def _table(results: Sequence[Result], honest: Sequence[Outcome], metrics: Sequen
     return grid(headers, [cells])
 
 
+def _tells_beyond(experiment: StoredExperiment) -> bool:
+    """Whether an interval for what lies beyond the corpus can be told: not of two speakers, nor of one test set."""
+    few_folds = experiment.split.left_out is not None and len(experiment.folds) < FEWEST
+    return not (experiment.split.fixed or few_folds or _few_speakers(experiment))
+
+
+def _few_speakers(experiment: StoredExperiment) -> int:
+    """The number of speakers, where they are known and too few for any interval; else 0."""
+    known = experiment.groups["speaker"].names if "speaker" in experiment.groups else ()
+    return len(known) if all(known) and len(known) < FEWEST else 0
+
+
+def _about_intervals(experiment: StoredExperiment) -> str:
+    if experiment.split.fixed:
+        return (
+            "intervals: of the mean over trainings on the one split that the corpus gives; none is possible beyond it"
+        )
+    beyond = "; and beyond it, corrected for training sets that overlap (Nadeau and Bengio)"
+    return f"intervals: of the mean over such splits of this corpus{beyond * _tells_beyond(experiment)}"
+
+
+def _about_few_speakers(experiment: StoredExperiment) -> list[str]:
+    few = _few_speakers(experiment)
+    return [f"{counted(few, 'speaker')} in all: no interval is possible for what lies beyond them"] if few else []
+
+
 def _spread(experiment: StoredExperiment, results: Sequence[Result], ratio: float) -> str:
     """Mean, median, worst run and, of two runs or more, 95 % intervals of WA, UA and each class's recall.
 
@@ -189,7 +214,9 @@ def _spread(experiment: StoredExperiment, results: Sequence[Result], ratio: floa
         columns[f"recall {name}"] = [recall for recall in recalls if recall is not None]
     rows: dict[str, list[str]] = {"mean": [], "median": [], "worst run": []}
     if len(results) > 1:
-        rows |= {"95 % interval, this corpus": [], "95 % interval, beyond it": []}
+        rows["95 % interval, this corpus"] = []
+        if _tells_beyond(experiment):
+            rows["95 % interval, beyond it"] = []
     for values in columns.values():
         for row, cell in zip(rows.values(), _spread_cells(values, ratio), strict=False):
             row.append(cell)
@@ -260,6 +287,8 @@ def _fold_tables(
         "worst fold": lambda values: f"{summarise(values).worst:.2f}",
         "95 % interval, beyond it": lambda values: _interval(values, ratio),
     }
+    if not _tells_beyond(experiment):
+        del described["95 % interval, beyond it"]
     values = [fold_values(experiment, fold_results, metric) for metric in metrics]
     rows = {name: [describe(of_metric) for of_metric in values] for name, describe in described.items()}
     if experiment.split.left_out:
@@ -304,7 +333,11 @@ def _about_folds(experiment: StoredExperiment, results: Sequence[Result]) -> lis
         f"folds: {folds}, all of them of {counted(seeds, 'seed')}. Pooled: the predictions of a seed's folds "
         "together; mean ± sample standard deviation over seeds. Over folds: mean ± sample standard deviation"
         + (" of the folds, each its mean over the seeds" if experiment.split.left_out else "")
-        + "; the interval is of that mean, corrected for training sets that overlap (Nadeau and Bengio)"
+        + (
+            "; the interval is of that mean, corrected for training sets that overlap (Nadeau and Bengio)"
+            if _tells_beyond(experiment)
+            else ""
+        )
     ]
     if experiment.split.single_class:
         lines.append("UA and F1 are not given fold by fold: what a fold is tested on is nearly of one class")

@@ -18,6 +18,7 @@ from glam.inputs.cut import AnyCut
 from glam.named import STORED
 from glam.places import index_folder
 from glam.settings import Settings
+from glam.splits.crossing import refuse_copies
 from glam.splits.groups import Groups, groups_of
 from glam.splits.protocols import AnyProtocol
 from glam.splits.runs import runs_of
@@ -183,7 +184,7 @@ class Population:
         try:
             names = protocol.folds_of(self.groups)
             for run in runs_of([0], len(names)) if names or protocol.left_out is None else runs_of([0], 1):
-                protocol.split(self.groups, run)
+                refuse_copies(self.groups, protocol.split(self.groups, run))
         except GlamError as error:
             raise GlamError(f"corpus {self.corpus}, {self.settings.part}: {error}") from None
         return names
