@@ -20,6 +20,7 @@ VERBS = {
     ),
     "corpus": ("glam.cli.corpus:corpus", "look through a corpus: what is there beside what should be"),
     "audit": ("glam.cli.audit:audit", "say what a recipe's training and test sets share, and what that alone scores"),
+    "test": ("glam.cli.cross:cross", "test saved models on other corpora, and print the matrix"),
     "verify": ("glam.cli.verify:verify", "train a stored run again, and say whether it came out the same"),
     "list": ("glam.cli.tables:list_all", "show models, recipes, corpora, tables and their runs"),
     "export": ("glam.cli.reports:export", "write the predictions of a run as CSV"),

@@ -25,7 +25,7 @@ def root(tmp_path: Path) -> Path:
     return record(tmp_path / "lab", WAVS)
 
 
-def load(path: Path, text: str, root: Path | None = None, **columns: str) -> Corpus:
+def load(path: Path, text: str, root: Path | None = None, columns: dict[str, str] | None = None) -> Corpus:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
     return load_corpus(str(path), root or path.parent, path.parent.parent / "index", columns=columns)
@@ -241,7 +241,7 @@ def test_capitals_that_make_two_labels_of_one_are_noted(root: Path) -> None:
 )
 def test_mistakes_of_a_whole_table(root: Path, text: str, columns: dict[str, str], message: str) -> None:
     with pytest.raises(GlamError, match=rf"(?s){message}"):
-        load(root / "x.csv", text, **columns)
+        load(root / "x.csv", text, columns=columns)
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '"x"'])
@@ -257,7 +257,7 @@ def test_a_table_that_is_not_there(tmp_path: Path) -> None:
 
 def test_columns_called_otherwise(root: Path) -> None:
     text = "nr,sound,feeling,who,mood\n1,wav/a.wav,joy,x,m\n2,wav/b.wav,anger,x,n\n3,wav/c.wav,anger,y,n\n"
-    corpus = load(root / "x.csv", text, file="sound", emotion="feeling", speaker="who")
+    corpus = load(root / "x.csv", text, columns={"file": "sound", "emotion": "feeling", "speaker": "who"})
     assert [(u.label, u.speaker, u.groups) for u in corpus.utterances] == [
         ("joy", "x", {"mood": "m"}),
         ("anger", "x", {"mood": "n"}),

@@ -12,7 +12,8 @@ from pydantic import TypeAdapter
 from glam.errors import GlamError
 from glam.recipe import checked
 from glam.splits.groups import Grouping, Groups
-from glam.splits.protocols import PROTOCOLS, AnyProtocol, LeaveSessionOut, Protocol
+from glam.splits.protocol import Protocol
+from glam.splits.protocols import PROTOCOLS, AnyProtocol, LeaveSessionOut
 from glam.splits.runs import RunKey, runs_of
 from glam.splits.splits import Split
 
