@@ -41,13 +41,13 @@ def index_folder(data: Path, name: str) -> Path:
 def corpus_root(name: str) -> Path:
     """Folder in which the corpus of that name lies.
 
-    The synthetic corpus lies in the data folder. For any other, it is the environment variable with the name
+    The synthetic corpora lie in the data folder. For any other, it is the environment variable with the name
     of the corpus (`iemocap`: IEMOCAP, `crema-d`: CREMA_D) or its file (`mine.py:read`: MINE), else the constant of that
     name in path.py. A table lies with its recordings.
     Raises GlamError where neither is given. Whether the folder exists is left to whoever reads it.
     """
-    if name == "synthetic":
-        return data_folder() / "synthetic"
+    if name.startswith("synthetic"):
+        return data_folder() / name
     if Path(name).suffix in TABLES:
         return Path(name).absolute().parent
     variable = Path(name.rpartition(":")[0] or name).stem.upper().replace("-", "_")

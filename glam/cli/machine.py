@@ -63,18 +63,17 @@ def folders(args: argparse.Namespace) -> tuple[Path, Path]:
 
 
 def corpus_folder(name: str, datadir: Path | None, data: Path) -> Path:
-    """The folder of the corpus of that name; makes the synthetic one if it is not there yet."""
+    """The folder of the corpus of that name; makes a synthetic one if it is not there yet."""
     if datadir is not None:
         return datadir
+    from glam.corpora.made import MADE, make
     from glam.places import corpus_root
 
-    if name == "synthetic":
-        from glam.corpora.synthetic import make_corpus
-
-        root = data / "synthetic"
+    if name in MADE:
+        root = data / name
         if not root.is_dir():
-            say(f"making the synthetic corpus in {root}")
-        make_corpus(root)  # keeps a complete one, refuses a folder of something else
+            say(f"making the corpus {name} in {root}")
+        make(name, root)  # keeps a complete one, refuses a folder of something else
         return root
     try:
         return corpus_root(name)

@@ -33,6 +33,7 @@ from glam.words import counted
 CORPORA = {
     "iemocap": "glam.corpora.iemocap:read",
     "synthetic": "glam.corpora.iemocap:read",  # is made in IEMOCAP's layout
+    "synthetic-five": "glam.corpora.synthetic_five:read",
 } | dict.fromkeys(scheme_names(), "glam.corpora.scheme_files:read_by_scheme")
 """Name of a corpus -> the function that reads its annotations, as module:function."""
 

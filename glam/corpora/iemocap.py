@@ -26,6 +26,7 @@ from glam.corpora.iemocap_release import (
     restore_id,
     speaker_of,
 )
+from glam.corpora.made import SYNTHETIC_MARK
 from glam.corpora.utterances import Corpus, Problem, Utterance
 
 LABELS = ("neu", "hap", "exc", "sad", "ang", "fru", "fea", "sur", "dis", "oth", "xxx")
@@ -38,7 +39,6 @@ KNOWN_COUNTS = {
 """Utterances per style and label in the complete release, of any length."""
 
 SCALES = ("valence", "arousal", "dominance")  # of the ratings, from 1 to 5
-SYNTHETIC_MARK = "SYNTHETIC.txt"
 AUDIO, EVALUATION, TRANSCRIPTIONS = "sentences/wav", "dialog/EmoEvaluation", "dialog/transcriptions"
 
 _LABEL_LINE = re.compile(r"\[\s*[\d.]+\s*-\s*[\d.]+\s*\]\s+(\S+)\s+(\S+)\s*(.*)")

@@ -18,14 +18,11 @@ from typing import NamedTuple
 import numpy as np
 
 from glam.corpora.audio import RATE
-from glam.corpora.iemocap import SYNTHETIC_MARK
+from glam.corpora.made import make_once
 from glam.corpora.voice import Manner, Syllable, Turn, normal, random_of, sound
-from glam.errors import GlamError
-from glam.files import new_folder, only_one
 from glam.progress import bar
 
-VERSION = "This corpus is synthetic: version 1,"  # as its mark begins
-NOTE = f"""{VERSION} made by GLAM's glam/corpora/synthetic.py.
+NOTE = """This corpus is synthetic: version 1, made by GLAM's glam/corpora/synthetic.py.
 
 Nobody speaks here, and nothing measured on it says anything about speech. It has the layout of an IEMOCAP
 release, so that the whole way from a corpus to a table of results can be walked without IEMOCAP, which is
@@ -101,39 +98,19 @@ LEXICON = COMMON | SUITED
 def make_corpus(root: Path) -> None:
     """Make the synthetic corpus in the folder `root`; nothing is done where it already lies complete.
 
-    800 utterances, 80 MB. It is made under another name beside `root` and renamed in the end, so that `root` is
-    complete or absent. Raises GlamError where `root` is something else: a file, a folder with other content, or
+    800 utterances, 80 MB. Raises GlamError where `root` is something else: a file, a folder with other content, or
     the synthetic corpus of another version.
     """
-    root = root.resolve()
-    with only_one(root.with_name(f".{root.name}.lock"), f"{root}: another process is making the corpus; waiting"):
-        if _is_complete(root):
-            return
-        turns = list(plan())
-        with new_folder(root) as making:
-            with bar(len(turns), "Making the synthetic corpus", "utterance") as progress:
-                for turn in turns:
-                    _write_audio(making, turn)
-                    progress.update()
-            _write_texts(making, turns)
-            (making / SYNTHETIC_MARK).write_text(NOTE, encoding="utf-8", newline="\n")
+    make_once(root, NOTE, _write)
 
 
-def _is_complete(root: Path) -> bool:
-    if not root.exists():
-        return False
-    if not root.is_dir():
-        raise GlamError(f"{root} is a file; the synthetic corpus needs a folder of its own. Name another one.")
-    mark = root / SYNTHETIC_MARK
-    if mark.is_file() and mark.read_text(encoding="utf-8", errors="replace").startswith(VERSION):
-        return True
-    if mark.is_file():
-        content = f"holds a synthetic corpus of another version (see {SYNTHETIC_MARK} in it)"
-    elif any(root.iterdir()):
-        content = f"holds files, but no {SYNTHETIC_MARK} as the synthetic corpus does"
-    else:
-        return False
-    raise GlamError(f"{root} {content}. It is left as it is: move or delete it, or name another folder.")
+def _write(making: Path) -> None:
+    turns = list(plan())
+    with bar(len(turns), "Making the synthetic corpus", "utterance") as progress:
+        for turn in turns:
+            _write_audio(making, turn)
+            progress.update()
+    _write_texts(making, turns)
 
 
 def dialogues() -> Iterator[tuple[str, str]]:
@@ -165,25 +142,37 @@ def plan() -> Iterator[Turn]:
             label = labels[rng.randint(len(labels))]
             # A script's line is the same whoever speaks it.
             line = random_of(f"{scenario} {k}" if scripted else name)
-            yield _turn(name, label, samples, begin, line)
+            yield turn_of(name, f"{dialogue[:5]}{actor}", label, line, EMOTIONS[label].words.split(), samples, begin)
             begin += samples + 4000 + rng.randint(16000)
 
 
-def _turn(name: str, label: str, samples: int, begin: int, line: np.random.RandomState) -> Turn:
+def turn_of(
+    name: str,
+    speaker: str,
+    label: str,
+    line: np.random.RandomState,
+    suited: list[str],
+    samples: int = 0,
+    begin: int = 0,
+) -> Turn:
+    """The utterance of that name. speaker: whose name ends in F or M. label: one of EMOTIONS.
+
+    line: draws what would be said. suited: words that now and then take the place of what would be said. samples: its
+    length, drawn by its name where 0. begin: sample of its dialogue at which it begins.
+    """
     rng = random_of(f"{name} manner")
-    dialogue, suffix = name.rsplit("_", 1)
-    speaker = dialogue[:5] + suffix[0]
+    samples = samples or _length(random_of(f"{name} length"))
     strength = 0.45 + 0.75 * rng.random_sample()  # some hardly show what they feel
     manner = (
         _speaker(speaker)
         .plus(EMOTIONS[label].manner, strength * _expressiveness(speaker))
         .plus(Manner(*(sd * normal(rng) for sd in VARIATION)))
     )
-    syllables, words = _speak(samples, manner, EMOTIONS[label].words.split(), rng, line)
+    syllables, words = _speak(samples, manner, suited, rng, line)
     votes, scores = _rate(label, random_of(f"{name} votes"))
     return Turn(
         id=name,
-        dialogue=dialogue,
+        dialogue=name.rsplit("_", 1)[0],
         speaker=speaker,
         label=label,
         samples=samples,

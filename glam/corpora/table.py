@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from glam.corpora.made import SYNTHETIC_MARK
 from glam.corpora.rows import Row, Rows, read_rows
 from glam.corpora.scheme_files import ENDINGS
 from glam.corpora.table_forms import with_neighbours
@@ -88,6 +89,7 @@ def read_table(path: Path, root: Path, columns: Mapping[str, str]) -> Corpus:
         problems=tuple(sorted(findings.problems)),
         notes=tuple(findings.notes),
         release=counted(len(table.rows), "row"),
+        synthetic=(path.parent / SYNTHETIC_MARK).is_file(),
     )
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from glam.corpora import CORPORA
 from glam.corpora.audio import RATE
+from glam.corpora.made import MADE
 from glam.corpora.utterances import Corpus, read_index
 from glam.inputs.cut import Segments
 from glam.models import MODELS
@@ -68,7 +69,7 @@ def _corpora(corpora: dict[str, Corpus | None]) -> str:
     for name, corpus in corpora.items():
         if corpus is None:
             place = os.environ.get(name.upper(), "")
-            rows.append([name, place, "made when first used" if name == "synthetic" else "not read yet"])
+            rows.append([name, place, "made when first used" if name in MADE else "not read yet"])
         else:
             rows.append([name, str(corpus.root), counted(len(corpus.utterances), "utterance")])
     return _section("Corpora", ["corpus", "lies in", "index"], rows)

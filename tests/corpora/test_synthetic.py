@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.stats import kruskal
 
 from glam.corpora import load_corpus, synthetic
-from glam.corpora.iemocap import SYNTHETIC_MARK
+from glam.corpora.made import SYNTHETIC_MARK
 from glam.corpora.synthetic import EMOTIONS, LEXICON, make_corpus, plan
 from glam.corpora.voice import Turn, sound
 from glam.errors import GlamError

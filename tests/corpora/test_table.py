@@ -114,7 +114,9 @@ def test_semicolons_and_a_byte_order_mark(root: Path) -> None:
 
 
 def test_the_synthetic_corpora_of_this_project(root: Path) -> None:
+    (root / "SYNTHETIC.txt").write_text("made")
     corpus = load(root / "metadata.csv", SYNTHETIC)
+    assert corpus.synthetic
     assert corpus.utterances[0].groups == {"gender": "female", "part": "train", "text": "one two"}
 
 
