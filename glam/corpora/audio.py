@@ -4,6 +4,7 @@ import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from mmap import mmap
 from pathlib import Path
 
 import numpy as np
@@ -79,10 +80,7 @@ def decode(content: bytes, path: Path, start: float = 0.0, end: float = 0.0) -> 
     start, end: of the piece, in seconds; an end of 0 is the file's. Raises as `read_audio` does, also for a piece that
     is not within the file.
     """
-    if path.suffix.lower() == ".wav" and not content.startswith(_BEGINNINGS):
-        # libsndfile would look for MPEG frames in it, and find some in noise
-        raise AudioError(path, "is not readable as audio: Format not recognised" + _hint(content))
-    _check_wav_length(content, path)
+    check_wav(content, path)
     with _opened(_Content(content), path) as file:
         return _recording(file, path, start, end)
 
@@ -134,9 +132,9 @@ def _seek(file: soundfile.SoundFile, path: Path, start: float, end: float) -> in
     return min(last, whole) - first
 
 
-def _hint(content: bytes) -> str:
+def _hint(content: bytes | mmap) -> str:
     """What is known of a file that is no recording."""
-    return " (a pointer of Git LFS: `git lfs pull` fetches the recording)" if content.startswith(LFS) else ""
+    return " (a pointer of Git LFS: `git lfs pull` fetches the recording)" if content[: len(LFS)] == LFS else ""
 
 
 class _Content(io.BytesIO):
@@ -150,12 +148,16 @@ class _Content(io.BytesIO):
         return super().seek(base + offset) if base + offset >= 0 else self.tell()
 
 
-def _check_wav_length(content: bytes, path: Path) -> None:
-    """Refuse a WAV file that ends before the end of its samples: libsndfile would shorten it silently.
+def check_wav(content: bytes | mmap, path: Path) -> None:
+    """Refuse a file called .wav that is none, and a WAV file that ends before the end of its samples.
+
+    libsndfile would take noise for MPEG, and shorten the other silently.
 
     Programs that write to a pipe leave a placeholder close to 2 or 4 GiB for the size of the samples. Such a
     file says nothing about its length, so what is there counts. A size of 0 is taken at its word: no samples.
     """
+    if path.suffix.lower() == ".wav" and not content[:4].startswith(_BEGINNINGS):
+        raise AudioError(path, "is not readable as audio: Format not recognised" + _hint(content))
     if content[:4] != b"RIFF" or content[8:12] != b"WAVE":
         return
     at, frame = 12, 1

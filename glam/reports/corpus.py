@@ -14,6 +14,7 @@ from glam.corpora.inventory import inventory
 from glam.corpora.scheme import Release, Scheme, scheme, scheme_names
 from glam.corpora.utterances import Corpus
 from glam.reports.grid import grid
+from glam.reports.summary import SYNTHETIC
 from glam.splits.population import AS_RELEASED, CorpusSettings
 from glam.words import counted
 
@@ -79,6 +80,8 @@ def _head(corpus: Corpus, known: Scheme | None, label_set: str) -> str:
     if known is not None and len(known.label_sets) > 1:
         lines.append(f"labels: {label_set} (--label-set; there are {', '.join(known.label_sets)})")
     lines.append(f"{counted(len(corpus.utterances), 'usable utterance')} of {who}, {hours:.2f} hours")
+    if corpus.synthetic:
+        lines.append(SYNTHETIC)
     if corpus.release:
         lines.append(f"release: {corpus.release}")
     if speakers and len(speakers) < FEW_SPEAKERS:

@@ -25,10 +25,17 @@ SHARED = {
     "sessions": "session",
     "dialogues": "dialogue",
     "scenarios": "scenario",
+    "texts": "text",
+    "files": "file",
     "recordings": "recording",
 }
 EVERYTHING = "the majority class"
-REFERENCES = {EVERYTHING: "", "the majority of its scenario": "scenario", "the majority of its dialogue": "dialogue"}
+REFERENCES = {
+    EVERYTHING: "",
+    "the majority of its scenario": "scenario",
+    "the majority of its dialogue": "dialogue",
+    "the majority of its text": "text",
+}
 
 
 @dataclass(frozen=True)
@@ -95,7 +102,7 @@ def audit_line(sharing: Sharing) -> str:
     shared = [
         f"{_number(overlap.both)} of {_number(overlap.test)} {name}"
         for name, overlap in sharing.overlaps.items()
-        if name in ("speakers", "dialogues", "scenarios")
+        if name in ("speakers", "dialogues", "scenarios", "texts", "files")
     ]
     if twins := sharing.overlaps.get("recordings"):
         shared.append(f"{_number(twins.both)} identical recordings")

@@ -29,6 +29,11 @@ def warnings(groups: Groups, split: Split, divided: str) -> list[str]:
             f"WARNING: {crossing} of {len(split.scored)} test utterances are of speakers who are trained on "
             f"({divided}): the score is not of new speakers"
         )
+    if "file" in groups and (pieces := _crossing(groups, "file", split)):
+        lines.append(
+            f"WARNING: {pieces} of {len(split.scored)} test utterances are pieces of files, other pieces of which are "
+            "trained on; split={name: group-folds, of: file} keeps files together"
+        )
     if twins := _crossing(groups, "recording", split):
         lines.append(
             f"WARNING: the recordings of {counted(twins, 'test utterance')} are also trained on, byte for byte"
@@ -37,6 +42,7 @@ def warnings(groups: Groups, split: Split, divided: str) -> list[str]:
 
 
 def _crossing(groups: Groups, kind: str, split: Split) -> int:
-    """Utterances that are tested whose own group of that kind is trained on."""
-    codes = groups[kind].codes
-    return int(np.isin(codes[split.scored], codes[split.train]).sum())
+    """Utterances that are tested whose own group of that kind, if known, is trained on."""
+    codes, known = groups[kind].codes, np.array([bool(name) for name in groups[kind].names])
+    tested = codes[split.scored]
+    return int((np.isin(tested, codes[split.train]) & known[tested]).sum())

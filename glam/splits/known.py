@@ -11,6 +11,8 @@ from glam.splits.protocol import Ints, Protocol, fold_of, known
 from glam.splits.runs import RunKey
 from glam.splits.splits import Split, leave_group_out_split
 
+LISTED, LONGEST = 8, 20  # groups in the name of a fold, and letters of each
+
 
 class GroupFolds(Protocol):
     """Folds of whole groups. of: the kind of group: speaker, text. folds: how many.
@@ -41,7 +43,7 @@ class GroupFolds(Protocol):
             return ()
         dealt, names = self._dealt(groups), groups[self.of].names
         folds = [[name for name, fold in zip(names, dealt, strict=True) if fold == k] for k in range(self.folds)]
-        return tuple(f"{k + 1}: {', '.join(fold)}" for k, fold in enumerate(folds))
+        return tuple(f"{k + 1}: {_listed(fold)}" for k, fold in enumerate(folds))
 
     def split(self, groups: Groups, run: RunKey) -> Split:
         """See Protocol."""
@@ -143,6 +145,12 @@ class PublishedFolds(Protocol):
         _given(groups, self.of, self.name)
         codes = known(groups, self.of, self.name)
         return leave_group_out_split(codes, _whole(groups, codes), run.seed, fold_of(run))
+
+
+def _listed(names: list[str]) -> str:
+    """The names of a fold's groups, shortened where they are many or long: the rule tells them all."""
+    few = [name if len(name) <= LONGEST else f"{name[: LONGEST - 3]}..." for name in names[:LISTED]]
+    return ", ".join(few) + (f" and {len(names) - LISTED} more" if len(names) > LISTED else "")
 
 
 def _whole(groups: Groups, codes: Ints) -> Ints:

@@ -176,3 +176,5 @@ def test_copies_that_cross_are_refused_and_speakers_warned_of() -> None:
         "WARNING: the recordings of 1 test utterance are also trained on, byte for byte",
     ]
     assert warnings(groups_of(2, 2), split, "its parts") == []
+    (line,) = warnings(groups_of(2, 2, file=["long", "", "long", ""]), split, "")
+    assert line.startswith("WARNING: 1 of 2 test utterances are pieces of files")

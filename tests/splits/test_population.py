@@ -220,3 +220,28 @@ def test_a_population_too_small_for_its_protocol_is_named_with_corpus_and_part(c
 def test_a_class_without_utterances_is_explained(corpus: Corpus, labels: dict[str, tuple[str, ...]]) -> None:
     with pytest.raises(GlamError, match=r"no usable utterance.*10 neu"):
         population(corpus, CorpusSettings(labels=labels), SHORT)
+
+
+def test_labels_as_a_list_are_each_a_class() -> None:
+    settings = CorpusSettings.model_validate({"name": "emodb", "labels": ["anger", "sadness"]})
+    assert settings.labels == {"anger": ("anger",), "sadness": ("sadness",)}
+
+
+def test_a_table_is_in_the_identity_by_its_content_and_its_columns(tmp_path: Path) -> None:
+    path = tmp_path / "lab.csv"
+    path.write_text("file,feeling\na.wav,joy\n")
+    settings = CorpusSettings(name=str(path), columns={"emotion": "feeling"})
+    assert settings.title == "lab.csv"
+    identity = settings.scientific()
+    assert (identity["name"], identity["columns"]) == ("lab.csv", {"emotion": "feeling"})
+    path.write_text("file,feeling\na.wav,fear\n")
+    assert CorpusSettings(name=str(path), columns={"emotion": "feeling"}).scientific() != identity
+    with pytest.raises(ValueError, match="is not the file that was recorded"):
+        CorpusSettings.model_validate(settings.model_dump())
+    assert settings.index(tmp_path) != CorpusSettings(name=str(path)).index(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["gone.csv", "gone.yaml", "emodbb"])
+def test_a_corpus_that_is_not_there(name: str) -> None:
+    with pytest.raises(ValueError, match=r"cannot be read|there is no such|there is no corpus"):
+        CorpusSettings(name=name)
