@@ -100,6 +100,11 @@ class Recipe(Settings):
         """Every setting but the name as plain data, by its whole name: training.lr, model.name, ..."""
         return dict(_flat(self.model_dump(mode="json", exclude={"name"}, exclude_none=True)))
 
+    def groups_used(self) -> tuple[str, ...]:
+        """The kinds of group that runs of the recipe depend on."""
+        by_speaker = any(settings.normalisation == "speaker" for settings in self.inputs.values())
+        return (*self.split.uses, *(["speaker"] if by_speaker else []))
+
     def replaced(self, **sections: Any) -> "Recipe":
         """The recipe with other sections, checked anew."""
         return type(self).model_validate(self.model_dump() | sections)

@@ -120,5 +120,6 @@ def _plain(value: object) -> str:
 
 
 def _present(cells: Iterable[tuple[str, str]]) -> dict[str, str]:
-    pairs = ((name, text.strip()) for name, text in cells)
+    # JSON may hold halves of letters, which no file takes.
+    pairs = ((name, text.strip().encode(errors="replace").decode()) for name, text in cells)
     return {name: text for name, text in pairs if name and text.casefold() not in MISSING}

@@ -166,7 +166,7 @@ def _understood(
             continue
         audio = audio if audio.lower().endswith(ENDINGS) else f"{audio}.wav"
         if audio not in known_files:
-            known_files[audio] = (root / audio).exists()
+            known_files[audio] = _is_there(root / audio)
         if not known_files[audio]:
             findings.problem("no audio", row.number, f"{audio} is not in {root}")
             continue
@@ -197,6 +197,13 @@ def _understood(
             end=end,
         )
         yield _Read(row.number, label, (utterance.audio, start, end), utterance)
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # a name that no disk takes
+        return False
 
 
 def _divides(values: Sequence[str]) -> bool:

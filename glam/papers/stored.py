@@ -86,12 +86,13 @@ class Stored:
 
     def _population(self, corpus: Corpus, recipe: Recipe) -> tuple[str, Composition] | None:
         """Digest and composition of a recipe's set; None where the corpus has none, and so there are no runs."""
-        key = recipe.corpus.model_dump_json() + recipe.cut.model_dump_json()
+        used = recipe.groups_used()
+        key = recipe.corpus.model_dump_json() + recipe.cut.model_dump_json() + " ".join(used)
         if key not in self._populations:
             try:
                 people = population(corpus, recipe.corpus, recipe.cut)
             except GlamError:
                 self._populations[key] = None
             else:
-                self._populations[key] = people.digest, people.facts()
+                self._populations[key] = people.digest_with(used), people.facts()
         return self._populations[key]

@@ -77,7 +77,7 @@ def experiment_on(corpus: Corpus, recipe: Recipe, places: Places) -> Experiment:
     people = population(corpus, recipe.corpus, recipe.cut)
     folds = people.folds(recipe.split)
     with_torch(check_recipe, recipe)
-    who = identity(recipe.scientific(), people.digest)
+    who = identity(recipe.scientific(), people.digest_with(recipe.groups_used()))
     stored = StoredExperiment(
         folder=experiment_folder(places.runs, recipe, who),
         recipe=recipe,

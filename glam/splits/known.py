@@ -27,6 +27,11 @@ class GroupFolds(Protocol):
     balanced_by: str = ""
 
     @property
+    def uses(self) -> tuple[str, ...]:
+        """See Protocol."""
+        return (self.of, "speaker", self.balanced_by)
+
+    @property
     def left_out(self) -> str:
         """See Protocol."""
         return self.of
@@ -83,6 +88,11 @@ class Parts(Protocol):
     train: str = "train"
     validation: str = "dev"
     test: str = "test"
+
+    @property
+    def uses(self) -> tuple[str, ...]:
+        """See Protocol."""
+        return (self.of,)
 
     @property
     def own_validation(self) -> bool:

@@ -1,7 +1,8 @@
 """The utterances that an experiment draws its splits from, and what they are composed of."""
 
+import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -10,7 +11,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, ValidationInfo, model_validator
 
-from glam.corpora import corpus_sha256, load_corpus
+from glam.corpora import corpus_sha256, is_table, load_corpus, scheme_of
 from glam.corpora.audio import RATE
 from glam.corpora.utterances import Corpus, Utterance, corpus_digest
 from glam.errors import GlamError
@@ -170,6 +171,19 @@ class Population:
     def digest(self) -> str:
         """SHA-256 over ids, labels and audio of the utterances used."""
         return corpus_digest(self.utterances)
+
+    def digest_with(self, kinds: Collection[str]) -> str:
+        """The digest, with the groups of these kinds, which splits depend on.
+
+        Where a scheme or a table tells these, a change in a file beside it may
+        change them alone, and they count.
+        """
+        told = is_table(self.settings.name) or scheme_of(self.settings.name) is not None
+        asked = sorted({kind for kind in kinds if kind})
+        if not (told and asked):
+            return self.digest
+        groups = [[utterance.id, *(utterance.group(kind) for kind in asked)] for utterance in self.utterances]
+        return sha256(json.dumps([self.digest, asked, groups]).encode()).hexdigest()
 
     @cached_property
     def groups(self) -> Groups:

@@ -23,6 +23,11 @@ class Protocol(Settings):
         return None
 
     @property
+    def uses(self) -> tuple[str, ...]:
+        """The kinds of group that decide about its splits."""
+        return (self.left_out, "speaker", "session") if self.left_out else ()
+
+    @property
     def own_validation(self) -> bool:
         """True where some of the held-out utterances are for choosing the epoch alone."""
         return True

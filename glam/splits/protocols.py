@@ -162,6 +162,11 @@ class RandomSpeakers(Protocol):
     balanced_by: str = ""
 
     @property
+    def uses(self) -> tuple[str, ...]:
+        """See Protocol."""
+        return ("speaker", self.balanced_by)
+
+    @property
     def own_validation(self) -> bool:
         """True where some speakers are for choosing the epoch."""
         return self.validation
