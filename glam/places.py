@@ -48,7 +48,7 @@ def corpus_root(name: str) -> Path:
     """
     if name.startswith("synthetic"):
         return data_folder() / name
-    if Path(name).suffix in TABLES:
+    if Path(name).suffix.lower() in TABLES:
         return Path(name).absolute().parent
     variable = Path(name.rpartition(":")[0] or name).stem.upper().replace("-", "_")
     if root := _from_environment(variable):

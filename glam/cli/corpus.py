@@ -22,7 +22,9 @@ def corpus(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("name", metavar="NAME|FILE", nargs="?", help="a corpus, or a table of utterances (my.csv)")
     add_flags(parser, "datadir", "columns", "label-set", "data-folder")
-    parser.add_argument("--verify", action="store_true", help="open every recording again, also those in the index")
+    parser.add_argument(
+        "--verify-corpus", action="store_true", help="open every recording again, also those in the index"
+    )
     return guarded(lambda: _corpus(parser.parse_args(argv)), "nothing is half-written")
 
 
@@ -35,7 +37,7 @@ def _corpus(args: argparse.Namespace) -> None:
         return
     data = args.data_folder or data_folder()
     settings = _settings(args.name, args.label_set or "", columns_of(args.columns))
-    corpus = settings.load(corpus_folder(settings.name, args.datadir, data), data, verify=args.verify)
+    corpus = settings.load(corpus_folder(settings.name, args.datadir, data), data, verify=args.verify_corpus)
     print(look_through(corpus, settings, settings.index(data)))
 
 

@@ -81,12 +81,12 @@ def load_corpus(
 def own_file(name: str) -> Path | None:
     """The file that a name is the path of, where it is a table or a scheme of the user's own; None for other names."""
     path = Path(name)
-    return path if path.suffix in (*TABLES, *SCHEMES) else None
+    return path if path.suffix.lower() in (*TABLES, *SCHEMES) else None
 
 
 def is_table(name: str) -> bool:
     """True where the name is the path of a table of utterances."""
-    return Path(name).suffix in TABLES
+    return Path(name).suffix.lower() in TABLES
 
 
 def scheme_of(name: str) -> Scheme | None:

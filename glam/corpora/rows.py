@@ -39,7 +39,7 @@ def read_rows(path: Path, columns: Sequence[str] = (), encodings: Sequence[str] 
     byte order mark of UTF-16 comes first. Raises GlamError where the file cannot be read or a row does not fit.
     """
     text = read_text(path, encodings)
-    return _json_lines(path, text) if path.suffix in JSON_LINES else _table(path, text, columns)
+    return _json_lines(path, text) if path.suffix.lower() in JSON_LINES else _table(path, text, columns)
 
 
 def read_text(path: Path, encodings: Sequence[str] = ENCODINGS) -> str:
@@ -61,7 +61,7 @@ def read_text(path: Path, encodings: Sequence[str] = ENCODINGS) -> str:
 
 def _table(path: Path, text: str, columns: Sequence[str]) -> Rows:
     first = text.partition("\n")[0]
-    tabs = path.suffix == ".tsv" or columns
+    tabs = path.suffix.lower() == ".tsv" or columns
     delimiter = "\t" if tabs else max(DELIMITERS, key=lambda mark: (first.count(mark), -DELIMITERS.index(mark)))
     # An inch sign or an apostrophe in a transcription begins no quotation where tabs separate.
     quoting: Literal[0, 3] = csv.QUOTE_NONE if columns else csv.QUOTE_MINIMAL

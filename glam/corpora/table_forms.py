@@ -16,7 +16,7 @@ AUDFORMAT_HEADER = "db.yaml"
 
 def with_neighbours(path: Path, rows: Rows) -> Rows:
     """The rows of a table, with what the files beside it add. Raises GlamError where one of these cannot be read."""
-    if path.suffix in JSON_LINES and set(rows.columns) >= EMOBOX:
+    if path.suffix.lower() in JSON_LINES and set(rows.columns) >= EMOBOX:
         return _emobox(path, rows)
     if path.name.startswith("db.") and "file" in rows.columns:
         return _audformat(path, rows)

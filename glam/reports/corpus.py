@@ -40,6 +40,7 @@ def look_through(corpus: Corpus, settings: CorpusSettings, index: Path) -> str:
         _groups(corpus, known),
         *_problems(corpus, index),
         *_twins(corpus),
+        *_rates(corpus, known),
         "\n".join(f"note: {note}" for note in corpus.notes),
         _lengths(corpus),
         f"index: {index / 'index.csv'}",
@@ -167,6 +168,14 @@ def _twins(corpus: Corpus) -> Iterator[str]:
         lines = [f"the same recording under several names, all of them used: {len(twins)}"]
         lines += [f"  {' = '.join(ids)}" for ids in twins[:LISTED]]
         yield "\n".join([*lines, *([f"  ... and {len(twins) - LISTED} more"] if len(twins) > LISTED else [])])
+
+
+def _rates(corpus: Corpus, known: Scheme | None) -> Iterator[str]:
+    """What has another rate than the release, which a copy may owe to whoever converted it."""
+    others = [utterance for utterance in corpus.utterances if known and known.rate and utterance.rate != known.rate]
+    if known and others:
+        first = f"the first is {others[0].id}, {others[0].rate} Hz"
+        yield f"another rate than the release's {known.rate} Hz: {counted(len(others), 'file')}; {first}"
 
 
 def _lengths(corpus: Corpus) -> str:
