@@ -14,7 +14,7 @@ from glam.errors import GlamError
 from glam.evaluation.metric import METRICS
 from glam.evaluation.metrics import confusion_matrix, scores_of
 from glam.reports.grid import grid
-from glam.reports.summary import mean_std
+from glam.reports.summary import SYNTHETIC, mean_std
 from glam.results.experiment import StoredExperiment
 from glam.results.run import MODEL, StoredRun, read_run
 
@@ -198,6 +198,7 @@ def cross_text(test: CrossTest) -> str:
     tested = " to ".join(str(size) for size in (sizes if len(sizes) < 2 else (sizes[0], sizes[-1])))
     lines = [
         f"trained on {experiment.recipe.corpus.title} ({experiment.folder.name}), tested on {corpus.name}",
+        *([SYNTHETIC] if corpus.synthetic or experiment.composition.synthetic else []),
         "",
         _scores(test),
         "",
@@ -276,6 +277,15 @@ def titles(experiments: Sequence[StoredExperiment]) -> list[str]:
     return [experiment.folder.name for experiment in experiments]
 
 
+def corpora_of(row: Sequence[CrossTest]) -> list[str]:
+    """A name for each corpus of a row of the matrix: of several of one name, with the folder."""
+    names = [test.corpus.name for test in row]
+    return [
+        f"{test.corpus.root.name}/{name}" if names.count(name) > 1 else name
+        for name, test in zip(names, row, strict=True)
+    ]
+
+
 def matrix_text(tests: Sequence[Sequence[CrossTest]]) -> str:
     """WA and UA of every experiment (rows) on every corpus (columns), as Markdown text."""
     rows_of = titles([row[0].experiment for row in tests])
@@ -285,7 +295,7 @@ def matrix_text(tests: Sequence[Sequence[CrossTest]]) -> str:
         rows = [
             [name, *(mean_std(test.values(metric)) for test in row)] for name, row in zip(rows_of, tests, strict=True)
         ]
-        blocks.append(grid([heading, *(test.corpus.name for test in tests[0])], rows))
+        blocks.append(grid([heading, *corpora_of(tests[0])], rows))
     return "\n\n".join(blocks)
 
 

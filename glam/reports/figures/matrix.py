@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from glam.evaluation.metric import METRICS
-from glam.reports.cross_corpus import CrossTest, titles
+from glam.reports.cross_corpus import CrossTest, corpora_of, titles
 from glam.reports.figures.experiments import warnings
 from glam.reports.figures.page import COLUMN, PAGE, Picture, note, style
 
@@ -16,7 +16,7 @@ CELL = 0.62  # inches
 def matrix(tests: Sequence[Sequence[CrossTest]], metric: str = "ua") -> Picture:
     """A cell for each experiment (rows) and corpus (columns): the mean of a metric over saved models, in percent."""
     rows = titles([row[0].experiment for row in tests])
-    columns = [test.corpus.name for test in tests[0]]
+    columns = corpora_of(tests[0])
     values = np.array([[np.mean(test.values(metric)) for test in row] for row in tests])
     width = COLUMN if 1.4 + CELL * len(columns) <= COLUMN else PAGE
     with style():
@@ -30,7 +30,13 @@ def matrix(tests: Sequence[Sequence[CrossTest]], metric: str = "ua") -> Picture:
         axis.tick_params(length=0)
         axis.set_xlabel("Tested on")
         axis.set_ylabel("Trained on")
-        note(figure, [f"{METRICS[metric].title} (%)", *warnings([row[0].experiment for row in tests])])
+        made = [
+            f"{name}: SYNTHETIC CORPUS, no real speech"
+            for name, test in zip(columns, tests[0], strict=True)
+            if test.corpus.synthetic
+        ]
+        about = warnings([row[0].experiment for row in tests])
+        note(figure, [f"{METRICS[metric].title} (%)", *made, *about])
     panels = [
         f"{name}: {len(row[0].asked)} saved model{'s' * (len(row[0].asked) > 1)}; "
         + ", ".join(f"{len(test.asked[0].ids)} utterances of {test.corpus.name}" for test in row)
