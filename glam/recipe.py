@@ -309,7 +309,8 @@ def _explain(error: ValidationError) -> str:
 
 def _explain_one(item: dict[str, Any]) -> str:
     path, kind = _where([str(part) for part in item["loc"]])
-    field = ".".join(path) or "the recipe"
+    shown = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in ".".join(path))
+    field = shown or "the recipe"  # on one line, whatever a damaged file calls it
     if item["type"] == "extra_forbidden":
         allowed = list(kind.model_fields) if kind is not None else []
         near = difflib.get_close_matches(path[-1], allowed, 1)
