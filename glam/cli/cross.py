@@ -14,7 +14,7 @@ from glam.errors import GlamError
 
 if TYPE_CHECKING:
     from glam.corpora.utterances import Corpus
-    from glam.reports.cross_corpus import CrossTest
+    from glam.prediction.cross_corpus import CrossTest
 
 
 def cross(argv: Sequence[str] | None = None) -> int:
@@ -54,7 +54,7 @@ def cross(argv: Sequence[str] | None = None) -> int:
 
 def _test(args: argparse.Namespace) -> None:
     from glam.places import data_folder
-    from glam.reports.cross_corpus import cross_test, cross_text, matrix_text, models_of
+    from glam.prediction.cross_corpus import cross_test, cross_text, matrix_text, models_of
     from glam.results.experiment import read_experiment
 
     data = args.data_folder or data_folder()
@@ -102,8 +102,8 @@ def _corpus(text: str, args: argparse.Namespace, data: Path) -> "Corpus":
 
 def _write(tests: "Sequence[Sequence[CrossTest]]", folder: Path, several: bool) -> None:
     """Write scores and answers as CSV and, of several, the matrix as a picture."""
-    from glam.reports.cross_corpus import answers, scores
-    from glam.reports.figures.matrix import matrix
+    from glam.prediction.cross_corpus import answers, scores
+    from glam.prediction.matrix import matrix
     from glam.reports.figures.page import write
 
     results = [result for row in tests for result in row]

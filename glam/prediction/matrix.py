@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from glam.evaluation.metric import METRICS
-from glam.reports.cross_corpus import CrossTest, corpora_of, titles
+from glam.prediction.cross_corpus import CrossTest, corpora_of, titles
 from glam.reports.figures.experiments import warnings
 from glam.reports.figures.page import COLUMN, PAGE, Picture, note, style
 
