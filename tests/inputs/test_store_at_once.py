@@ -48,10 +48,10 @@ def test_of_two_at_once_one_extracts_and_the_other_waits(
 ) -> None:
     read: list[str] = []
 
-    def slowly(path: Path) -> NDArray[np.float32]:
+    def slowly(path: Path, *piece: float) -> NDArray[np.float32]:
         read.append(path.name)
         time.sleep(0.05)
-        return read_audio(path)
+        return read_audio(path, *piece)
 
     monkeypatch.setattr(store_module, "read_audio", slowly)
     with ThreadPoolExecutor(3) as pool:
@@ -70,7 +70,7 @@ from inputs import stores
 from glam.inputs import spectral, store
 spectral.GROUP = 1
 read = store.read_audio
-store.read_audio = lambda path: (time.sleep(0.2), read(path))[1]
+store.read_audio = lambda path, *piece: (time.sleep(0.2), read(path, *piece))[1]
 root = Path(sys.argv[3])
 spoken = [stores.utterance(root, f"u{i}", n) for i, n in enumerate(stores.SAMPLES)]
 stores.opened(root, spoken, Path(sys.argv[4]), cut=stores.segments(hop=int(sys.argv[5])))
@@ -104,10 +104,10 @@ def test_what_a_killed_process_left_is_cleared_by_the_next(root: Path, spoken: l
 def test_an_interruption_leaves_nothing_half_written(
     stop: BaseException, root: Path, spoken: list[Utterance], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(path: Path) -> NDArray[np.float32]:
+    def interrupted(path: Path, *piece: float) -> NDArray[np.float32]:
         if path.name == "u4.wav":
             raise stop
-        return read_audio(path)
+        return read_audio(path, *piece)
 
     monkeypatch.setattr(spectral, "GROUP", 1)
     monkeypatch.setattr(store_module, "read_audio", interrupted)
@@ -133,7 +133,7 @@ def test_a_disk_that_fills_up_leaves_nothing_and_says_what_is_free(
 def test_a_disk_too_small_is_noticed_beforehand(
     root: Path, spoken: list[Utterance], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def nothing_read(path: Path) -> NDArray[np.float32]:
+    def nothing_read(path: Path, *piece: float) -> NDArray[np.float32]:
         raise AssertionError(path)
 
     monkeypatch.setattr(store_module, "read_audio", nothing_read)
