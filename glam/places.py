@@ -13,6 +13,8 @@ from pathlib import Path
 from glam.errors import GlamError
 
 GLOVE, ASR = "GLOVE", "ASR"
+TABLES = (".csv", ".tsv", ".jsonl", ".ndjson")
+"""Endings of the names of corpora that are a table: the path of it."""
 
 
 def data_folder() -> Path:
@@ -26,7 +28,12 @@ def runs_folder() -> Path:
 
 
 def index_folder(data: Path, name: str) -> Path:
-    """Folder, within the data folder, of the index of the corpus of that name, or of the reader `<file>.py:<name>`."""
+    """Folder, within the data folder, of the index of the corpus of that name.
+
+    Of a corpus of the user's own (`<file>.py:<name>`, a table, a scheme), that depends on where its file lies.
+    """
+    if Path(name).suffix and ":" not in name:
+        return data / "index" / f"{Path(name).stem}-{sha256(str(Path(name).resolve()).encode()).hexdigest()[:8]}"
     if ":" in name:
         file, _, function = name.rpartition(":")
         name = f"{Path(file).stem}-{function}-{sha256(file.encode()).hexdigest()[:8]}"
@@ -37,12 +44,15 @@ def corpus_root(name: str) -> Path:
     """Folder in which the corpus of that name lies.
 
     The synthetic corpora lie in the data folder. For any other, it is the environment variable with the name
-    of the corpus (`iemocap`: IEMOCAP) or its file (`mine.py:read`: MINE), else the constant of that name in path.py.
+    of the corpus (`iemocap`: IEMOCAP, `crema-d`: CREMA_D) or its file (`mine.py:read`: MINE), else the constant of that
+    name in path.py. A table lies with its recordings.
     Raises GlamError where neither is given. Whether the folder exists is left to whoever reads it.
     """
     if name.startswith("synthetic"):
         return data_folder() / name
-    variable = Path(name.rpartition(":")[0] or name).stem.upper()
+    if Path(name).suffix.lower() in TABLES:
+        return Path(name).absolute().parent
+    variable = Path(name.rpartition(":")[0] or name).stem.upper().replace("-", "_")
     if root := _from_environment(variable):
         return root
     if constant := _written_in_path_py(variable):

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Self, get_args, get_origin
 import yaml
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError, ValidationInfo, model_validator
 
+from glam.corpora import own_file
 from glam.errors import GlamError
 from glam.inputs.cut import PARTS, AnyCut, Segments, Whole
 from glam.inputs.inputs import InputSettings
@@ -109,6 +110,11 @@ class Recipe(Settings):
         """Every setting but the name as plain data, by its whole name: training.lr, model.name, ..."""
         return dict(_flat(self.model_dump(mode="json", exclude={"name"}, exclude_none=True)))
 
+    def groups_used(self) -> tuple[str, ...]:
+        """The kinds of group that runs of the recipe depend on."""
+        by_speaker = any(settings.normalisation == "speaker" for settings in self.inputs.values())
+        return (*self.split.uses, *(["speaker"] if by_speaker else []))
+
     def replaced(self, **sections: Any) -> "Recipe":
         """The recipe with other sections, checked anew."""
         return type(self).model_validate(self.model_dump() | sections)
@@ -184,7 +190,8 @@ def parse_override(text: str) -> tuple[str, Any]:
 
 
 CORPUS = "corpus"
-OF_ITS_LAYOUT = ("where", "labels")  # fields that mean nothing in a corpus of another layout; each is given as a whole
+# Fields that mean nothing in a corpus of another layout; each is given as a whole.
+OF_ITS_LAYOUT = ("where", "labels", "label_set", "columns")
 # Two ways to say the same: a recipe on top of another may choose the other way.
 OTHER_WAY = {f"{part}_{way}": f"{part}_{other}" for part in PARTS for way, other in permutations(("hop", "overlap"))}
 
@@ -264,10 +271,12 @@ def _located(settings: dict[str, Any], folder: Path) -> dict[str, Any]:
         if isinstance(value, dict):
             return value | {"name": whole(value["name"])} if "name" in value else value
         path, colon, function = value.rpartition(":") if isinstance(value, str) else ("", "", "")
-        if not (colon and path.endswith(".py")):
+        if isinstance(value, str) and own_file(value):
+            path, colon, function = value, "", ""
+        elif not (colon and path.endswith(".py")):
             return value
         try:
-            return f"{folder / Path(path).expanduser()}:{function}"
+            return f"{folder / Path(path).expanduser()}{colon}{function}"
         except RuntimeError as error:  # ~ without a home
             raise GlamError(f"{value}: {error}") from None
 
@@ -310,7 +319,8 @@ def _explain(error: ValidationError) -> str:
 
 def _explain_one(item: dict[str, Any]) -> str:
     path, kind = _where([str(part) for part in item["loc"]])
-    field = ".".join(path) or "the recipe"
+    shown = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in ".".join(path))
+    field = shown or "the recipe"  # on one line, whatever a damaged file calls it
     if item["type"] == "extra_forbidden":
         allowed = list(kind.model_fields) if kind is not None else []
         near = difflib.get_close_matches(path[-1], allowed, 1)

@@ -372,3 +372,9 @@ def test_own_files_are_seen_from_the_recipe_that_names_them(tmp_path: Path, monk
     (tmp_path / "b" / "loss.py").write_bytes((tmp_path / "a" / "loss.py").read_bytes())
     elsewhere = load_recipe("../a/base.yaml", [("training.loss", {"name": "loss.py:mine", "scale": 2})])
     assert id_of(elsewhere) == id_of(recipe), "wherever it lies"
+
+
+def test_a_field_with_an_odd_name_is_told_on_one_line() -> None:
+    with pytest.raises(GlamError) as raised:
+        checked({"training": {"optimizer": {"name": "adam", "na\x0cme": 1}}}, "this")
+    assert len(str(raised.value).splitlines()) == 1

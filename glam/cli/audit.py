@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Sequence
 
-from glam.cli.flags import add_flags
+from glam.cli.flags import CORPUS, add_flags, corpus_fields
 from glam.cli.guard import guarded, show
 from glam.cli.machine import corpus_folder
 from glam.errors import GlamError
@@ -21,23 +21,22 @@ def audit(argv: Sequence[str] | None = None) -> int:
     add(
         "--runs", type=int, default=100, metavar="N", help="the splits, or folds, of the first N of the 100 seeds (100)"
     )
-    add_flags(parser, "set", "protocol", "datadir", "data-folder")
+    add_flags(parser, *CORPUS, "set", "protocol", "datadir", "data-folder")
     return guarded(lambda: _audit(parser.parse_args(argv)))
 
 
 def _audit(args: argparse.Namespace) -> None:
-    from glam.corpora import load_corpus
-    from glam.places import data_folder, index_folder
+    from glam.places import data_folder
     from glam.recipe import load_recipe, parse_override
     from glam.reports.audit import audit as look_through
     from glam.reports.audit import audit_text
     from glam.splits.runs import seeds
 
-    fields = [("split.name", args.protocol)] if args.protocol is not None else []
+    fields = corpus_fields(args) + ([("split.name", args.protocol)] if args.protocol is not None else [])
     recipe = load_recipe(args.recipe, [*fields, *(parse_override(text) for text in args.set)])
     known = seeds()
     if not 1 <= args.runs <= len(known):
         raise GlamError(f"--runs {args.runs}: expected 1 to {len(known)}, the number of the paper's runs")
-    data, name = args.data_folder or data_folder(), recipe.corpus.name
-    corpus = load_corpus(name, corpus_folder(name, args.datadir, data), index_folder(data, name))
+    data = args.data_folder or data_folder()
+    corpus = recipe.corpus.load(corpus_folder(recipe.corpus.name, args.datadir, data), data)
     show(audit_text(look_through(corpus, recipe, known[: args.runs])))

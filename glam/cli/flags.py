@@ -1,8 +1,11 @@
 """The flags that several verbs have, each declared once: everywhere the same name, the same values, the same help."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from glam.errors import GlamError
 
 VIEWS = ("test", "halves", "validation", "last")  # those of glam/reports/views.py, which is slow to import
 USUALLY = "test, and validation where the protocol has a validation set of its own"
@@ -33,7 +36,30 @@ FLAGS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
         {
             "metavar": "NAME",
             "help": "how utterances are split: random, k-fold, leave-session-out, leave-speaker-out, "
-            "leave-scenarios-out or random-speakers (the recipe's)",
+            "leave-scenarios-out, random-speakers, group-folds, parts or published-folds (the recipe's)",
+        },
+    ),
+    "corpus": (
+        ("--corpus",),
+        {
+            "metavar": "NAME|FILE",
+            "help": "the corpus: one of glam list, or a table of utterances, my.csv (the recipe's, mostly iemocap)",
+        },
+    ),
+    "columns": (
+        ("--columns",),
+        {
+            "action": "append",
+            "default": [],
+            "metavar": "FIELD=COLUMN",
+            "help": "of a table: which column is what, where it is not called as usual: emotion=label; repeatable",
+        },
+    ),
+    "label-set": (
+        ("--label-set",),
+        {
+            "metavar": "NAME",
+            "help": "which labels count, where the corpus has several: of crema-d, say, voice",
         },
     ),
     "precision": (
@@ -108,7 +134,31 @@ FLAGS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
         {"type": place, "metavar": "FOLDER", "help": "where index and features lie (GLAM_DATA, else data)"},
     ),
 }
+CORPUS = ("corpus", "columns", "label-set")
 MACHINE = ("gpu", "runs-at-once", "threads", "checkpoint-every", "tensorboard", "runs-folder", "data-folder")
+
+
+def corpus_fields(args: argparse.Namespace) -> list[tuple[str, Any]]:
+    """The fields of a recipe that the flags CORPUS set."""
+    fields: list[tuple[str, Any]] = []
+    if args.corpus is not None:
+        fields.append(("corpus.name", args.corpus))
+    if args.label_set is not None:
+        fields.append(("corpus.label_set", args.label_set))
+    if args.columns:
+        fields.append(("corpus.columns", columns_of(args.columns)))
+    return fields
+
+
+def columns_of(given: Sequence[str]) -> dict[str, str]:
+    """Field -> column, of what --columns gives, several of them separated by commas."""
+    columns = {}
+    for pair in (pair for text in given for pair in text.split(",")):
+        field, equals, column = pair.partition("=")
+        if not (equals and field.strip() and column.strip()):
+            raise GlamError(f"--columns {pair}: expected FIELD=COLUMN, for example --columns emotion=label")
+        columns[field.strip()] = column.strip()
+    return columns
 
 
 def add_flags(parser: argparse._ActionsContainer, *names: str, **changed: Any) -> None:

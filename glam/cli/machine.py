@@ -18,17 +18,14 @@ if TYPE_CHECKING:
 
 def say_problems(corpus: "Corpus") -> None:
     """Say what of the corpus cannot be used: a line for each kind of problem, with the first few names."""
-    from glam.corpora.utterances import SILENT
-
     kinds: dict[str, list[str]] = {}
     for problem in corpus.problems:
         kinds.setdefault(problem.kind, []).append(problem.subject)
     for kind, subjects in kinds.items():
         more = f" and {len(subjects) - 3} more" if len(subjects) > 3 else ""
-        what = "used, though there is nothing to hear" if kind == SILENT else "not used"
-        say(f"           {what}, {kind}: {len(subjects)} ({', '.join(subjects[:3])}{more})")
+        say(f"           not used, {kind}: {len(subjects)} ({', '.join(subjects[:3])}{more})")
     if kinds:
-        say("           handleIEMOCAP.py says what is wrong with each of them")
+        say("           glam corpus says what is wrong with each of them")
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from glam.cli.flags import MACHINE, USUALLY, add_flags, place
+from glam.cli.flags import CORPUS, MACHINE, USUALLY, add_flags, corpus_fields, place
 from glam.cli.guard import guarded, say, show
 from glam.cli.machine import board, computed, corpus_folder, folders, resources, say_elsewhere, say_problems, take_files
 from glam.errors import GlamError
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from glam.papers.tables import Row
     from glam.running.experiment import Experiment
     from glam.running.job import Resources
+    from glam.splits.population import CorpusSettings
     from glam.splits.runs import RunKey
 
 
@@ -39,8 +40,7 @@ def table(argv: Sequence[str] | None = None) -> int:
     add("--runs", type=int, metavar="N", help="the first N of the 100 seeds (the paper's number: 100, of GLAM)")
     add("--report", action="store_true", help="train nothing: only read what is there")
     add("-o", "--output", type=place, metavar="FOLDER", help="write Markdown, LaTeX, CSV and JSON there as well")
-    add("--corpus", metavar="NAME", help="the corpus (iemocap)")
-    add_flags(parser, "set", "precision", "metric", "file", "datadir", *MACHINE)
+    add_flags(parser, *CORPUS, "set", "precision", "metric", "file", "datadir", *MACHINE)
     usually = f"that of the printed table: of GLAM's Table 4 validation, of the others {USUALLY}"
     add_flags(
         parser, "select", help=f"epoch that counts: test, halves, validation or last, as in glam report ({usually})"
@@ -76,8 +76,7 @@ def _table(args: argparse.Namespace) -> None:
 
     wanted = table_of(args.table, args.setting)
     fields: list[tuple[str, Any]] = []
-    if args.corpus is not None:
-        fields.append(("corpus.name", args.corpus))
+    fields += corpus_fields(args)
     if args.precision is not None:
         fields.append(("training.precision", args.precision))
     fields += [parse_override(text) for text in args.set]
@@ -102,46 +101,45 @@ def _table(args: argparse.Namespace) -> None:
         raise GlamError("left out of the table, as it is damaged: " + "\n".join(damaged))
 
 
-def _corpus_of(rows: "Sequence[Row]") -> str:
-    """The name of the corpus of all rows; GlamError where they are of several, or of none."""
-    names = dict.fromkeys(row.recipe.corpus.name for row in rows if row.recipe is not None)
+def _corpus_of(rows: "Sequence[Row]") -> "CorpusSettings":
+    """The settings of the corpus of all rows; GlamError where they are of several corpora, or of none."""
+    corpora = {(recipe.corpus.name, recipe.corpus.label_set): recipe.corpus for row in rows if (recipe := row.recipe)}
+    names = dict.fromkeys(name for name, _ in corpora)
     if not names:
         raise GlamError("none of the rows asked for has a recipe: they are shown as printed, and cannot be trained")
-    if len(names) > 1:
+    if len(corpora) > 1:
         raise GlamError(f"the rows are on several corpora ({', '.join(names)}); --corpus NAME sets one for all")
-    return next(iter(names))
+    return next(iter(corpora.values()))
 
 
 def _indexed(rows: "Sequence[Row]", datadir: Path | None, data: Path) -> "Corpus | None":
     """The corpus as the index has it, so that nothing of it need be there."""
     from glam.corpora.utterances import read_index
-    from glam.places import corpus_root, index_folder
+    from glam.places import corpus_root
 
-    name = _corpus_of(rows)
-    corpus = read_index(index_folder(data, name))
+    settings = _corpus_of(rows)
+    corpus = read_index(settings.index(data))
     try:
-        root = datadir or corpus_root(name)
+        root = datadir or corpus_root(settings.name)
     except GlamError:
         return corpus
     if corpus is not None and corpus.root.resolve() != root.resolve():
         raise GlamError(
-            f"the index in {index_folder(data, name)} is of the corpus in {corpus.root}, not of {root}. Read that one "
-            f"first (python handleIEMOCAP.py {root}), or give the other with --datadir."
+            f"the index in {settings.index(data)} is of the corpus in {corpus.root}, not of {root}. Read that one "
+            f"first (glam corpus {settings.name} -d {root}), or give the other with --datadir."
         )
     return corpus
 
 
 def _train(args: argparse.Namespace, wanted: "Table", rows: "Sequence[Row]", seeds: Sequence[int]) -> "Corpus":
     """Train the runs of the table's experiments that are missing; returns the corpus."""
-    from glam.corpora import load_corpus
     from glam.papers.tables import distinct
-    from glam.places import index_folder
     from glam.results.experiment import store_experiment
     from glam.running.experiment import Places, experiment_on, lacking_files, set_damaged_aside
 
     runs, data = folders(args)
-    name = _corpus_of(rows)
-    root = corpus_folder(name, args.datadir, data)
+    settings = _corpus_of(rows)
+    root = corpus_folder(settings.name, args.datadir, data)
     labels = {id(row.recipe): row.label for row in rows if row.recipe is not None}
     recipes = [row.recipe for row in rows if row.recipe is not None and not lacking_files(row.recipe)]
     for row in rows:
@@ -151,7 +149,7 @@ def _train(args: argparse.Namespace, wanted: "Table", rows: "Sequence[Row]", see
         raise GlamError("no row can be trained: each lacks a file, as said above")
     precision = recipes[0].training.precision
     machine = resources(args, precision)
-    corpus = load_corpus(name, root, index_folder(data, name))
+    corpus = settings.load(root, data)
     experiments = {
         labels[id(recipe)]: experiment_on(corpus, recipe, Places(root, data, runs)) for recipe in distinct(recipes)
     }

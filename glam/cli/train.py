@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from glam.cli.flags import MACHINE, add_flags, place
+from glam.cli.flags import CORPUS, MACHINE, add_flags, corpus_fields, place
 from glam.cli.guard import guarded, say, show
 from glam.cli.machine import board, computed, corpus_folder, folders, resources, say_elsewhere, say_problems, take_files
 from glam.cli.release_flags import add_release_flags, notes, overrides, with_config
@@ -40,7 +40,9 @@ def train(argv: Sequence[str] | None = None, prog: str = "glam train") -> int:
         help="weights to keep: of no, the last, the best epoch (none)",
     )
     add("--verify-corpus", action="store_true", help="hash every audio file and stored feature again")
-    add_flags(parser, "set", "protocol", "precision", "select", "file", *(flag for flag in MACHINE if flag != "gpu"))
+    add_flags(
+        parser, *CORPUS, "set", "protocol", "precision", "select", "file", *(flag for flag in MACHINE if flag != "gpu")
+    )
     add_release_flags(parser)
 
     def work() -> None:
@@ -57,7 +59,7 @@ def _train(args: argparse.Namespace) -> None:
     from glam.running.experiment import Places, prepare, run, set_damaged_aside, verify_stores
     from glam.running.log import Log
 
-    fields: list[tuple[str, Any]] = overrides(args)
+    fields: list[tuple[str, Any]] = corpus_fields(args) + overrides(args)
     if args.precision is not None:
         fields.append(("training.precision", args.precision))
     if args.protocol is not None:
@@ -148,11 +150,21 @@ def _banner(
     experiment: "Experiment", machine: "Resources", asked: "Sequence[RunKey]", missing: "Sequence[RunKey]"
 ) -> None:
     from glam.reports.summary import SYNTHETIC
+    from glam.splits.crossing import warnings
+    from glam.splits.known import Parts, PublishedFolds
 
     recipe = experiment.recipe
     say(f"recipe     {recipe.name}: {recipe.model.title}, {recipe.training.epochs} epochs")
     say(f"corpus     {experiment.population.composition()}")
     say_problems(experiment.corpus)
+    for note in experiment.corpus.notes:
+        say(f"           note: {note}")
+    if asked:
+        divided = recipe.split.title if isinstance(recipe.split, Parts | PublishedFolds) else ""
+        for line in warnings(
+            experiment.population.groups, recipe.split.split(experiment.population.groups, asked[0]), divided
+        ):
+            say(f"           {line}")
     if experiment.corpus.synthetic:
         say(f"           {SYNTHETIC}")
     for line in experiment.stored.remarks:

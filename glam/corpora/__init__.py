@@ -1,5 +1,6 @@
-"""The corpora. A corpus is one module with a function that reads its annotations, and one line in CORPORA; one of the
-user's own is such a function in a file anywhere.
+"""The corpora. A corpus is one module with a function that reads its annotations, and one line in CORPORA; or, where
+its files are named by a scheme, one file of `schemes/`. One of the user's own is such a function or a scheme in a file
+anywhere, or a table of utterances.
 
 Reading a corpus happens in two steps. Its own function (name, root) -> Corpus reads the annotations and lists
 the audio, which is quick. What is common to all corpora then opens the audio files, which is slow, and so is
@@ -8,7 +9,7 @@ remembered in the index: a file whose size and time of change are those in the i
 
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from hashlib import sha256
@@ -18,46 +19,60 @@ from stat import S_ISREG
 import numpy as np
 
 from glam.corpora.audio import RATE, AudioError, decode, read_bytes
-from glam.corpora.utterances import SILENT, Corpus, Problem, Utterance, read_index, write_index
+from glam.corpora.completeness import iemocap_in_words, in_words, release_of
+from glam.corpora.scheme import Scheme, read_scheme, scheme, scheme_names
+from glam.corpora.scheme_files import read_by_scheme
+from glam.corpora.table import read_table
+from glam.corpora.utterances import Corpus, Problem, Utterance, read_index, write_index
 from glam.errors import GlamError
-from glam.named import in_file, source
+from glam.named import Source, in_file, source
+from glam.places import TABLES
 from glam.progress import bar
 from glam.words import counted
 
 CANCELLED = 0.02  # of the channels' loudest sample (-34 dB): what is left of channels of opposite sign
-QUIETEST = 1e-4  # of full scale (-80 dB): the least step of 16 bits is 3e-5
 
 CORPORA = {
     "iemocap": "glam.corpora.iemocap:read",
     "synthetic": "glam.corpora.iemocap:read",  # is made in IEMOCAP's layout
     "synthetic-five": "glam.corpora.synthetic_five:read",
-}
+} | dict.fromkeys(scheme_names(), "glam.corpora.scheme_files:read_by_scheme")
 """Name of a corpus -> the function that reads its annotations, as module:function."""
 
+SCHEMES = (".yaml", ".yml")
+SILENT = 1e-4  # of full scale: three steps of 16 bits
+Place = tuple[str, float, float]
+"""The audio file of an utterance, and where in it the utterance begins and ends."""
 
-def load_corpus(name: str, root: Path, index_folder: Path, *, verify: bool = False) -> Corpus:
+
+def load_corpus(
+    name: str,
+    root: Path,
+    index_folder: Path,
+    *,
+    verify: bool = False,
+    label_set: str = "",
+    columns: Mapping[str, str] | None = None,
+) -> Corpus:
     """Read a corpus and bring its index in `index_folder` up to date.
 
-    Annotations are read every time. Audio is opened where the index does not know it with this size and time
-    of change, with `verify` in any case. The index is written where anything differs, never under `root`.
-    Raises GlamError for an unknown name, a `root` that is no such corpus, and a corpus without a usable
-    utterance.
+    name: one of CORPORA, a table or a scheme of the user's own (own_file), or `<file>.py:<function>`. label_set: which
+    of a scheme's, '' for its first. columns: of a table, field -> column. Annotations are read every time. Audio is
+    opened where the index does not know it with this size and time of change, with `verify` in any case. The index is
+    written where anything differs, never under `root`, unless that is a table's.
+    Raises GlamError for an unknown name, a `root` that is no such corpus, and a corpus without a usable utterance.
     """
-    listed = _listed(name, root)
-    if index_folder.resolve().is_relative_to(listed.root.resolve()):
+    listed = _listed(name, root, label_set, columns or {})
+    table = is_table(name)
+    if not table and index_folder.resolve().is_relative_to(listed.root.resolve()):
         raise GlamError(
             f"the index would lie in {index_folder}, within the corpus at {listed.root}, where nothing is "
             "ever written. Set the environment variable GLAM_DATA to a folder outside it."
         )
     indexed = read_index(index_folder)
     known = indexed.utterances if indexed and indexed.root == listed.root and not verify else ()
-    of_id = {utterance.id: utterance.sha256 for utterance in known}
-    silent = {
-        of_id[problem.subject]: problem
-        for problem in (indexed.problems if indexed else ())
-        if problem.kind == SILENT and problem.subject in of_id
-    }
-    corpus = _open_audio(listed, {utterance.audio: utterance for utterance in known}, silent)
+    corpus = _open_audio(listed, {_place(utterance): utterance for utterance in known})
+    corpus = replace(corpus, release=_release(name, corpus, label_set))
     if corpus != indexed:
         write_index(corpus, index_folder)
     if not corpus.utterances:
@@ -65,16 +80,74 @@ def load_corpus(name: str, root: Path, index_folder: Path, *, verify: bool = Fal
     return corpus
 
 
-def _listed(name: str, root: Path) -> Corpus:
+def own_file(name: str) -> Path | None:
+    """The file that a name is the path of, where it is a table or a scheme of the user's own; None for other names."""
+    path = Path(name)
+    return path if path.suffix.lower() in (*TABLES, *SCHEMES) else None
+
+
+def is_table(name: str) -> bool:
+    """True where the name is the path of a table of utterances."""
+    return Path(name).suffix.lower() in TABLES
+
+
+def scheme_of(name: str) -> Scheme | None:
+    """The scheme of the corpus of that name; None where it has none."""
+    if name in scheme_names():
+        return scheme(name)
+    own = own_file(name)
+    return read_scheme(own) if own is not None and not is_table(name) else None
+
+
+def corpus_sha256(name: str) -> str | None:
+    """The hash of the file of the user's own that a name is the path of; None for a corpus of the package.
+
+    Raises GlamError where there is no corpus of that name, or no such file or function.
+    """
+    own = own_file(name)
+    if own is not None:
+        scheme_of(name)
+        return Source(own, "").sha256
+    where = source(name, CORPORA, "corpus")
+    where.signature()
+    return None if where.module else where.sha256
+
+
+def _release(name: str, corpus: Corpus, label_set: str) -> str:
+    if is_table(name):
+        return f"{len(corpus.utterances)} of {corpus.release}"
+    if name == "iemocap" and not corpus.synthetic:
+        return iemocap_in_words(corpus)
+    if (known := scheme_of(name)) is None:
+        return corpus.release
+    label_set = label_set or next(iter(known.label_sets))
+    return in_words(corpus, release_of(corpus, known.releases, label_set), label_set)
+
+
+def _listed(name: str, root: Path, label_set: str, columns: Mapping[str, str]) -> Corpus:
     """The corpus as its annotations have it; what goes wrong in a reader of the user's own is named with its line."""
+    known = scheme_of(name)
+    if columns and not is_table(name):
+        raise GlamError(f"corpus.columns: {name} is no table, and has no columns")
+    if label_set and known is None:
+        raise GlamError(f"corpus.label_set: {name} has no label sets; --columns emotion=COLUMN chooses a table's")
+    if known is not None:
+        return read_by_scheme(Path(name).stem if own_file(name) else name, root, known, label_set)
+    if is_table(name):
+        return read_table(Path(name), root, columns)
     where = source(name, CORPORA, "corpus")
     read = where.load()
     if where.module is not None:
         listed: Corpus = read(name, root)
         return listed
+    return _own(where, root)
+
+
+def _own(where: Source, root: Path) -> Corpus:
+    """The corpus as a reader of the user's own has it."""
     title = f"{where.path.name}:{where.function}"
     try:
-        own = read(title, root)
+        own = where.load()(title, root)
     except GlamError:
         raise
     except Exception as error:
@@ -91,36 +164,31 @@ def _listed(name: str, root: Path) -> Corpus:
     return replace(own, utterances=tuple(sorted(own.utterances, key=lambda utterance: utterance.id)))
 
 
-def _open_audio(corpus: Corpus, known: Mapping[str, Utterance], silent: Mapping[str, Problem]) -> Corpus:
-    """Fill in what the audio files hold; utterances whose file cannot be used become problems.
+def _open_audio(corpus: Corpus, known: Mapping[Place, Utterance]) -> Corpus:
+    """Fill in what the audio files hold; utterances whose file cannot be used become problems."""
+    by_file: dict[str, list[Utterance]] = {}
+    for utterance in corpus.utterances:
+        by_file.setdefault(utterance.audio, []).append(utterance)
 
-    known, silent: what the index knows, by file and by hash, so that those files are not opened again.
-    """
-
-    def measure(utterance: Utterance) -> Utterance | Problem:
-        measured = _measure(corpus.root, utterance, known.get(utterance.audio))
-        if isinstance(measured, tuple):
-            unheard.append(measured[1])
-            return measured[0]
-        if isinstance(measured, Utterance) and (earlier := silent.get(measured.sha256)):
-            unheard.append(replace(earlier, subject=utterance.id))
-        return measured
+    def measure(utterances: Sequence[Utterance]) -> list[Utterance | Problem]:
+        return _measure(corpus.root, utterances, known)
 
     measured: list[Utterance | Problem] = []
-    unheard: list[Problem] = []
     with (
-        bar(len(corpus.utterances), f"reading {corpus.name}", "file") as progress,
+        bar(len(by_file), f"reading {corpus.name}", "file") as progress,
         ThreadPoolExecutor(min(16, 2 * (os.cpu_count() or 1))) as pool,
     ):
         try:
-            for result in pool.map(measure, corpus.utterances):
-                measured.append(result)
+            for results in pool.map(measure, by_file.values()):
+                measured += results
                 progress.update()
         except BaseException:
             pool.shutdown(cancel_futures=True)  # whoever interrupts does not wait for the rest of the corpus
             raise
-    utterances = tuple(result for result in measured if isinstance(result, Utterance))
-    problems = [*unheard, *(result for result in measured if isinstance(result, Problem))]
+    utterances = tuple(
+        sorted((result for result in measured if isinstance(result, Utterance)), key=lambda utterance: utterance.id)
+    )
+    problems = [result for result in measured if isinstance(result, Problem)]
     return replace(
         corpus,
         utterances=utterances,
@@ -130,50 +198,69 @@ def _open_audio(corpus: Corpus, known: Mapping[str, Utterance], silent: Mapping[
 
 
 def _measure(
-    root: Path, utterance: Utterance, known: Utterance | None
-) -> Utterance | Problem | tuple[Utterance, Problem]:
-    """The utterance with what its recording holds, or why that cannot be used; both where there is nothing to hear."""
-    path = root / utterance.audio
+    root: Path, utterances: Sequence[Utterance], known: Mapping[Place, Utterance]
+) -> list[Utterance | Problem]:
+    """What the audio file of these utterances, all of the same, holds of each."""
+    audio = utterances[0].audio
+    path = root / audio
+
+    def all_are(kind: str, detail: str) -> list[Utterance | Problem]:
+        return [Problem(kind, utterance.id, f"{audio} {detail}") for utterance in utterances]
+
     try:
         # before reading: a file that changes meanwhile then differs from its entry in the index
         status = path.stat()
     except OSError as error:
-        detail = f"{utterance.audio} cannot be read: {error.strerror}"
-        return Problem("unreadable audio", utterance.id, detail)
+        return all_are("unreadable audio", f"cannot be read: {error.strerror}")
     if not S_ISREG(status.st_mode):  # reading a pipe would wait for ever
-        return Problem("unreadable audio", utterance.id, f"{utterance.audio} is no file")
-    if known and (known.size, known.mtime_ns) == (status.st_size, status.st_mtime_ns):
-        return replace(
-            utterance,
-            samples=known.samples,
-            size=known.size,
-            mtime_ns=known.mtime_ns,
-            sha256=known.sha256,
-            rate=known.rate,
-            channels=known.channels,
-        )
+        return all_are("unreadable audio", "is no file")
+    before = [known.get(_place(utterance)) for utterance in utterances]
+    if all(was and (was.size, was.mtime_ns) == (status.st_size, status.st_mtime_ns) for was in before):
+        return [_as_known(utterance, was) for utterance, was in zip(utterances, before, strict=True) if was]
     try:
         content = read_bytes(path)
-        recording = decode(content, path)
     except AudioError as error:
-        kind = "unreadable audio" if status.st_size else "empty file"
-        return Problem(kind, utterance.id, f"{utterance.audio} {error.reason}")
-    measured = replace(
+        return all_are("unreadable audio" if status.st_size else "empty file", error.reason)
+    digest = sha256(content).hexdigest()
+
+    def measured(utterance: Utterance) -> Utterance | Problem:
+        try:
+            recording = decode(content, path, utterance.start, utterance.end)
+        except AudioError as error:
+            return Problem("unreadable audio", utterance.id, f"{audio} {error.reason}")
+        peak = float(np.abs(recording.samples).max())
+        if recording.channels > 1 and peak < CANCELLED * recording.loudest:
+            return Problem("silent audio", utterance.id, f"{audio}: its channels cancel each other out when averaged")
+        if peak <= SILENT:
+            return Problem("silent audio", utterance.id, f"{audio}: no sample is above {peak:.1g} of full scale")
+        piece = f"{digest} {utterance.start!r} {utterance.end!r}" if utterance.start or utterance.end else ""
+        return replace(
+            utterance,
+            samples=len(recording.samples),
+            size=len(content),
+            mtime_ns=status.st_mtime_ns,
+            sha256=sha256(piece.encode()).hexdigest() if piece else digest,
+            rate=recording.rate,
+            channels=recording.channels,
+        )
+
+    return [measured(utterance) for utterance in utterances]
+
+
+def _place(utterance: Utterance) -> Place:
+    return utterance.audio, utterance.start, utterance.end
+
+
+def _as_known(utterance: Utterance, known: Utterance) -> Utterance:
+    return replace(
         utterance,
-        samples=len(recording.samples),
-        size=len(content),
-        mtime_ns=status.st_mtime_ns,
-        sha256=sha256(content).hexdigest(),
-        rate=recording.rate,
-        channels=recording.channels,
+        samples=known.samples,
+        size=known.size,
+        mtime_ns=known.mtime_ns,
+        sha256=known.sha256,
+        rate=known.rate,
+        channels=known.channels,
     )
-    loudest = float(np.abs(recording.samples).max())
-    cancelled = recording.channels > 1 and loudest < CANCELLED * recording.loudest
-    if loudest >= QUIETEST and not cancelled:
-        return measured
-    why = "its channels cancel each other out when they are averaged; " if cancelled else ""
-    detail = f"{utterance.audio} is at most {loudest:.1g} of full scale ({why}used all the same)"
-    return measured, Problem(SILENT, utterance.id, detail)
 
 
 def _conversions(utterances: tuple[Utterance, ...]) -> tuple[str, ...]:

@@ -1,7 +1,10 @@
 """Recordings as the rest of the package wants them: mono, 16 kHz, float32."""
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from mmap import mmap
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +21,8 @@ LOWEST_RATE, HIGHEST_RATE = 4_000, 384_000
 LOUDEST = 8.0  # float files may overshoot 1 a little; far above it, they hold integers or noise
 # What files that are called .wav begin with: WAV, its large and big-endian forms, NIST SPHERE, and what is misnamed.
 _BEGINNINGS = (b"RIFF", b"RF64", b"riff", b"RIFX", b"NIST", b"FORM", b"fLaC", b"OggS", b"caff", b".snd")
+LATE = 0.1  # seconds by which a piece may end after its file
+LFS = b"version https://git-lfs"
 PLACEHOLDER = 0x7FFF_0000  # sizes from here on are what programs write that could not know the length
 
 
@@ -43,15 +48,20 @@ class Recording:
     loudest: float
 
 
-def read_audio(path: Path) -> NDArray[np.float32]:
-    """The samples of an audio file: float32 (samples,), mono, 16 kHz, full scale is [-1, 1].
+def read_audio(path: Path, start: float = 0.0, end: float = 0.0) -> NDArray[np.float32]:
+    """The samples of an audio file, or of a piece of it: float32 (samples,), mono, 16 kHz, full scale is [-1, 1].
+
+    start, end: of the piece, in seconds; an end of 0 is the file's. Of a piece nothing else is read than its samples.
 
     Channels are averaged; other rates are resampled (soxr, high quality). That, like a float file, may
     overshoot full scale slightly: nothing is clipped. Raises AudioError, with a message of one line, for a
     file that is unreadable, empty, truncated (its header promises more than there is), without samples, or
     not finite.
     """
-    return decode(read_bytes(path), path).samples
+    if not (start or end):
+        return decode(read_bytes(path), path).samples
+    with _opened(path, path) as file:
+        return _recording(file, path, start, end).samples
 
 
 def read_bytes(path: Path) -> bytes:
@@ -65,22 +75,37 @@ def read_bytes(path: Path) -> bytes:
     return content
 
 
-def decode(content: bytes, path: Path) -> Recording:
-    """Decode the content of an audio file; `path` is for the messages only. Raises as `read_audio` does."""
-    if path.suffix.lower() == ".wav" and not content.startswith(_BEGINNINGS):
-        # libsndfile would look for MPEG frames in it, and find some in noise
-        raise AudioError(path, "is not readable as audio: Format not recognised")
-    _check_wav_length(content, path)
+def decode(content: bytes, path: Path, start: float = 0.0, end: float = 0.0) -> Recording:
+    """Decode the content of an audio file, or a piece of it; `path` is for the messages only.
+
+    start, end: of the piece, in seconds; an end of 0 is the file's. Raises as `read_audio` does, also for a piece that
+    is not within the file.
+    """
+    check_wav(content, path)
+    with _opened(_Content(content), path) as file:
+        return _recording(file, path, start, end)
+
+
+@contextmanager
+def _opened(file: "Path | _Content", path: Path) -> Iterator[soundfile.SoundFile]:
     try:
-        with soundfile.SoundFile(_Content(content)) as file:
-            rate, channels, promised = file.samplerate, file.channels, file.frames
-            frames = file.read(dtype="float32", always_2d=True)
+        with soundfile.SoundFile(file) as opened:
+            yield opened
     except soundfile.LibsndfileError as error:
         raise AudioError(path, f"is not readable as audio: {error.error_string.rstrip('.')}") from None
     except (ValueError, TypeError, RuntimeError, OverflowError) as error:  # of formats that cannot be sought in
         raise AudioError(path, f"is not readable as audio: {' '.join(str(error).split())}") from None
     except MemoryError:
         raise AudioError(path, "is not readable as audio: its header promises more than memory holds") from None
+
+
+def _recording(file: soundfile.SoundFile, path: Path, start: float, end: float) -> Recording:
+    rate, channels, promised = file.samplerate, file.channels, file.frames
+    if start or end:
+        promised = _seek(file, path, start, end)
+        frames = file.read(promised, dtype="float32", always_2d=True)
+    else:
+        frames = file.read(dtype="float32", always_2d=True)
     if len(frames) < promised:
         raise AudioError(path, f"is truncated: {promised} frames promised, {len(frames)} there")
     if not len(frames):
@@ -99,6 +124,22 @@ def decode(content: bytes, path: Path) -> Recording:
     return Recording(np.ascontiguousarray(samples), rate, channels, loudest)
 
 
+def _seek(file: soundfile.SoundFile, path: Path, start: float, end: float) -> int:
+    """Go to the first frame of a piece; returns how many it has. Tables are rounded: an end a little late is cut."""
+    whole, rate = int(file.frames), int(file.samplerate)
+    first, last = round(start * rate), round(end * rate) if end else whole
+    if not 0 <= first < min(last, whole) or last > whole + LATE * rate:
+        shown = f"{end:g}" if end else "its end"
+        raise AudioError(path, f"has no piece from {start:g} s to {shown}: it is {whole / rate:.3f} s long")
+    file.seek(first)
+    return min(last, whole) - first
+
+
+def _hint(content: bytes | mmap) -> str:
+    """What is known of a file that is no recording."""
+    return " (a pointer of Git LFS: `git lfs pull` fetches the recording)" if content[: len(LFS)] == LFS else ""
+
+
 class _Content(io.BytesIO):
     """A file in memory; a damaged header that sends libsndfile before its start moves nothing.
 
@@ -110,12 +151,16 @@ class _Content(io.BytesIO):
         return super().seek(base + offset) if base + offset >= 0 else self.tell()
 
 
-def _check_wav_length(content: bytes, path: Path) -> None:
-    """Refuse a WAV file that ends before the end of its samples: libsndfile would shorten it silently.
+def check_wav(content: bytes | mmap, path: Path) -> None:
+    """Refuse a file called .wav that is none, and a WAV file that ends before the end of its samples.
+
+    libsndfile would take noise for MPEG, and shorten the other silently.
 
     Programs that write to a pipe leave a placeholder close to 2 or 4 GiB for the size of the samples. Such a
     file says nothing about its length, so what is there counts. A size of 0 is taken at its word: no samples.
     """
+    if path.suffix.lower() == ".wav" and not content[:4].startswith(_BEGINNINGS):
+        raise AudioError(path, "is not readable as audio: Format not recognised" + _hint(content))
     if content[:4] != b"RIFF" or content[8:12] != b"WAVE":
         return
     at, frame = 12, 1

@@ -11,7 +11,6 @@ from glam.errors import GlamError
 from glam.files import hashed_json, read_hashed, write_bytes, write_text
 
 FORMAT = 3  # of the index; another number on disk means: read the corpus again
-SILENT = "silent recording"  # the kind of problem of an utterance that is used, though there is nothing to hear
 VOTES = " | "  # between the rater votes of an utterance in the index
 GROUP, RATING = "group:", "rating:"  # before the names of the index's columns of that kind
 
@@ -81,6 +80,7 @@ class Corpus:
     synthetic: whether the corpus is artificial, which every report on it says.
     renamed: whether audio files carry the names that the released handleIEMOCAP.py gives them.
     notes: remarks on the corpus as a whole.
+    release: which release it is and how much of it is there, in words; empty where nothing is known of that.
     """
 
     name: str
@@ -90,6 +90,7 @@ class Corpus:
     problems: tuple[Problem, ...] = ()
     renamed: bool = False
     notes: tuple[str, ...] = ()
+    release: str = ""
 
 
 def corpus_digest(utterances: Sequence[Utterance]) -> str:
@@ -122,6 +123,7 @@ def write_index(corpus: Corpus, folder: Path) -> Path:
         "synthetic": corpus.synthetic,
         "renamed": corpus.renamed,
         "notes": corpus.notes,
+        "release": corpus.release,
         "digest": corpus_digest(corpus.utterances),
         "index_csv_sha256": hashlib.sha256(rows).hexdigest(),
         "problems": [asdict(problem) for problem in corpus.problems],
@@ -157,6 +159,7 @@ def read_index(folder: Path) -> Corpus | None:
             problems=tuple(Problem(**problem) for problem in rest["problems"]),
             renamed=rest["renamed"],
             notes=tuple(rest["notes"]),
+            release=rest.get("release", ""),
         )
     except (OSError, ValueError, KeyError, TypeError, csv.Error):
         return None

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from glam.corpora.audio import decode, read_bytes
+from glam.corpora.audio import decode, read_audio, read_bytes
 from glam.corpora.utterances import Utterance
 from glam.errors import GlamError
 from glam.files import hashed_json, only_one, read_hashed, replacing, set_aside, write_text, written_from
@@ -344,11 +344,13 @@ def _fill(rows: _Rows, wanted: _Wanted) -> None:
 
 
 def _samples(root: Path, utterance: Utterance, cut: AnyCut) -> NDArray[np.float32]:
-    """The recording as it was indexed, padded for segments."""
+    """The recording, or the piece of it, as it was indexed, padded for segments."""
     path = root / utterance.audio
-    content = read_bytes(path)
+    whole = not (utterance.start or utterance.end)
+    # Of a piece, no more than the piece is read: a long file may have thousands, and its hash is of more than the file.
+    content = read_bytes(path) if whole else b""
+    samples = decode(content, path).samples if whole else read_audio(path, utterance.start, utterance.end)
     on_disk = path.stat()
-    samples = decode(content, path).samples
     measured = (on_disk.st_size, on_disk.st_mtime_ns, len(samples))
     if measured != (utterance.size, utterance.mtime_ns, utterance.samples):
         raise GlamError(
@@ -356,7 +358,6 @@ def _samples(root: Path, utterance: Utterance, cut: AnyCut) -> NDArray[np.float3
             f"{utterance.size} and {utterance.samples}. Is something writing to the corpus? Run the same command again "
             "once it is at rest."
         )
-    whole = not (utterance.start or utterance.end)  # the hash of a piece is of more than the file
     if whole and utterance.sha256 and sha256(content).hexdigest() != utterance.sha256:
         raise GlamError(
             f"{path}: is not the recording that was indexed, though its size and time of change are the same. Run the "

@@ -68,7 +68,7 @@ def _corpora(corpora: dict[str, Corpus | None]) -> str:
     rows = []
     for name, corpus in corpora.items():
         if corpus is None:
-            place = os.environ.get(name.upper(), "")
+            place = os.environ.get(name.upper().replace("-", "_"), "")
             rows.append([name, place, "made when first used" if name in MADE else "not read yet"])
         else:
             rows.append([name, str(corpus.root), counted(len(corpus.utterances), "utterance")])

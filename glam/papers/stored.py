@@ -41,7 +41,7 @@ class Stored:
         self.runs, self.corpus, self.data = runs, corpus, data
         self.damaged: dict[Path, str] = {}
         self._read: dict[Path, StoredExperiment | None] = {}
-        self._populations: dict[str, Population | None] = {}
+        self._populations: dict[str, tuple[Population, str] | None] = {}
 
     def find(self, recipe: Recipe) -> StoredRecipe:
         """The experiment of a recipe, in this format or else in an earlier one; GlamError where that is ambiguous."""
@@ -59,17 +59,17 @@ class Stored:
         known = self._population(self.corpus, recipe)
         if known is None:
             return StoredRecipe(None, None, tuple(experiment.folder for experiment in same))
-        composition = known.facts()
-        here = [experiment for experiment in same if experiment.identity["corpus_digest"] == known.digest]
+        people, digest = known
+        here = [experiment for experiment in same if experiment.identity["corpus_digest"] == digest]
         outside: dict[str, dict[str, str]] = {}
         if self.data and any("outside" in experiment.identity for experiment in here) and not lacking_files(recipe):
-            outside = outside_of(inputs_of(recipe, known.stored, self.data))
+            outside = outside_of(inputs_of(recipe, people.stored, self.data))
             here = [experiment for experiment in here if experiment.identity.get("outside", {}) == outside]
-        place = experiment_folder(self.runs, recipe, identity(recipe.scientific(), known.digest, outside))
+        place = experiment_folder(self.runs, recipe, identity(recipe.scientific(), digest, outside))
         here.sort(key=lambda experiment: (-experiment.format, not experiment.seeds()))
         mine = here[0] if here else None
         others = tuple(experiment.folder for experiment in same if experiment not in here)
-        return StoredRecipe(mine, composition, others, self.damaged.get(place))
+        return StoredRecipe(mine, people.facts(), others, self.damaged.get(place))
 
     def read(self, folder: Path) -> StoredExperiment | None:
         """The experiment of a folder; None, and an entry in `damaged`, where it cannot be read."""
@@ -90,12 +90,15 @@ class Stored:
             if experiment is not None and canonical_json(experiment.recipe.scientific()) == wanted
         ]
 
-    def _population(self, corpus: Corpus, recipe: Recipe) -> Population | None:
-        """A recipe's set; None where the corpus has none, and so there are no runs."""
-        key = recipe.corpus.model_dump_json() + recipe.cut.model_dump_json()
+    def _population(self, corpus: Corpus, recipe: Recipe) -> tuple[Population, str] | None:
+        """A recipe's set and its digest; None where the corpus has none, and so there are no runs."""
+        used = recipe.groups_used()
+        key = recipe.corpus.model_dump_json() + recipe.cut.model_dump_json() + " ".join(used)
         if key not in self._populations:
             try:
-                self._populations[key] = population(corpus, recipe.corpus, recipe.cut)
+                people = population(corpus, recipe.corpus, recipe.cut)
             except GlamError:
                 self._populations[key] = None
+            else:
+                self._populations[key] = people, people.digest_with(used)
         return self._populations[key]

@@ -25,8 +25,9 @@ SHARED = {
     "sessions": "session",
     "dialogues": "dialogue",
     "scenarios": "scenario",
-    "recordings": "recording",
     "texts": TEXT,
+    "files": "file",
+    "recordings": "recording",
 }
 EVERYTHING = "the majority class"
 REFERENCES = {
@@ -103,7 +104,7 @@ def audit_line(sharing: Sharing) -> str:
     shared = [
         f"{_number(overlap.both)} of {_number(overlap.test)} {name}"
         for name, overlap in sharing.overlaps.items()
-        if name in ("speakers", "dialogues", "scenarios", "texts")
+        if name in ("speakers", "dialogues", "scenarios", "texts", "files")
     ]
     if twins := sharing.overlaps.get("recordings"):
         shared.append(f"{_number(twins.both)} identical recordings")

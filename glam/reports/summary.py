@@ -39,6 +39,7 @@ OPTIMISTIC = ("wa", "ua")  # the metrics of which it is said what choosing the e
 PURE = (
     "pure accuracy: utterances of whose segments some, and no others but neutral ones, have the right class; of {cut}"
 )
+FEWEST = 3  # speakers, or folds of whole groups, of which an interval says anything
 SYNTHETIC = "SYNTHETIC CORPUS: made by this project. These figures say that the code works, nothing about speech."
 
 

@@ -11,14 +11,13 @@ from pathlib import Path
 
 import numpy as np
 
-from glam.corpora import load_corpus
 from glam.corpora.utterances import Corpus, Utterance
 from glam.errors import GlamError
 from glam.files import only_one, set_aside
 from glam.inputs.cut import Part
 from glam.inputs.inputs import Input, Shape
 from glam.inputs.store import Store, open_store
-from glam.places import file_at, index_folder
+from glam.places import file_at
 from glam.recipe import Recipe
 from glam.results.experiment import StoredExperiment, experiment_folder, run_of, store_experiment
 from glam.results.identity import identity
@@ -109,9 +108,7 @@ def prepare(recipe: Recipe, places: Places, verify: bool = False) -> Experiment:
 
     Raises GlamError where the corpus has too little, or the features for the model, before any long work.
     """
-    corpus = load_corpus(
-        recipe.corpus.name, places.corpus, index_folder(places.data, recipe.corpus.name), verify=verify
-    )
+    corpus = recipe.corpus.load(places.corpus, places.data, verify=verify)
     return experiment_on(corpus, recipe, places)
 
 
@@ -122,7 +119,7 @@ def experiment_on(corpus: Corpus, recipe: Recipe, places: Places) -> Experiment:
     folds = people.folds(recipe.split)
     inputs = inputs_of(recipe, people.stored, places.data)
     with_torch(check_recipe, recipe, sizes_of(recipe, inputs))
-    who = identity(recipe.scientific(), people.digest, outside_of(inputs))
+    who = identity(recipe.scientific(), people.digest_with(recipe.groups_used()), outside_of(inputs))
     stored = StoredExperiment(
         folder=experiment_folder(places.runs, recipe, who),
         recipe=recipe,

@@ -1,22 +1,26 @@
 """The utterances that an experiment draws its splits from, and what they are composed of."""
 
+import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, ValidationInfo, model_validator
 
-from glam.corpora import CORPORA
+from glam.corpora import corpus_sha256, is_table, load_corpus, scheme_of
 from glam.corpora.audio import RATE
 from glam.corpora.iemocap import KNOWN_COUNTS
-from glam.corpora.utterances import SILENT, Corpus, Utterance, corpus_digest
+from glam.corpora.utterances import Corpus, Utterance, corpus_digest
 from glam.errors import GlamError
 from glam.inputs.cut import AnyCut
-from glam.named import STORED, check_recorded, source
+from glam.named import STORED
+from glam.places import index_folder
 from glam.settings import Settings
+from glam.splits.crossing import refuse_copies
 from glam.splits.groups import Groups, groups_of
 from glam.splits.protocols import AnyProtocol
 from glam.splits.runs import runs_of
@@ -37,35 +41,44 @@ def _several(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
 
 
+def _each_a_class(value: Any) -> Any:
+    return {label: label for label in value} if isinstance(value, list | tuple) else value
+
+
 Several = Annotated[tuple[str, ...], BeforeValidator(_several)]
 
 
 class CorpusSettings(Settings):
     """The corpus, which part of it counts, and which of its labels make which class.
 
-    name: of the corpus, as listed in glam/corpora, or `<file>.py:<function>` that reads one of the user's own.
+    name: of the corpus, as listed in glam/corpora; or one of the user's own: a table (`<file>.csv`, `.tsv`, `.jsonl`),
+        a scheme of names (`<file>.yaml`), or `<file>.py:<function>` that reads it.
     sha256: of that file; found when the settings are read.
+    label_set: which labels count, where a corpus has several for each utterance; '' for its first.
+    columns: of a table, what it says (file, emotion, speaker, ...) -> the column that says so, where that is not called
+        as usual.
     where: kind of group -> the groups that count: {style: improvised}; {} for the whole corpus.
-    labels: class -> labels of the corpus, in the order of the class indices. {} for the release's on IEMOCAP, else for
-        a class of each label.
+    labels: class -> labels of the corpus, in the order of the class indices; or a list of labels, each a class. {} for
+        the release's on IEMOCAP, else for a class of each label.
     min_length: seconds; shorter utterances are left out, so that models of different segments split the same list (2 s
         is what the baselines need).
     """
 
     name: str = "iemocap"
     sha256: str | None = None
+    label_set: str = ""
+    columns: dict[str, str] = Field(default_factory=dict)
     where: dict[str, Several] = Field(default_factory=dict)
-    labels: dict[str, Several] = Field(default_factory=dict)
+    labels: Annotated[dict[str, Several], BeforeValidator(_each_a_class)] = Field(default_factory=dict)
     min_length: float = Field(0.0, ge=0, le=86_400, allow_inf_nan=False)
 
     @model_validator(mode="after")
     def _known(self, info: ValidationInfo) -> Self:
         if STORED not in (info.context or ()):
             try:
-                where = source(self.name, CORPORA, "corpus")
-                digest = None if where.module else where.sha256
-                where.signature()
-                check_recorded(where, self.sha256)
+                digest = corpus_sha256(self.name)
+                if self.sha256 not in (None, digest):
+                    raise GlamError(f"{self.name} is not the file that was recorded: it has been changed since")
             except GlamError as error:
                 raise ValueError(str(error)) from None
             object.__setattr__(self, "sha256", digest)
@@ -112,7 +125,20 @@ class CorpusSettings(Settings):
     def title(self) -> str:
         """The name of the corpus; of one of the user's own, without the folder of its file."""
         file, colon, function = self.name.rpartition(":")
-        return f"{Path(file).name}:{function}" if colon else self.name
+        return f"{Path(file).name}:{function}" if colon else Path(self.name).name
+
+    def index(self, data: Path) -> Path:
+        """The folder of the corpus's index, below that of data."""
+        folder = index_folder(data, self.name)
+        read_so = [self.label_set, *(f"{field}={column}" for field, column in sorted(self.columns.items()))]
+        how = sha256(" ".join(read_so).encode()).hexdigest()[:8]
+        return folder.with_name(f"{folder.name}-{how}") if any(read_so) else folder
+
+    def load(self, root: Path, data: Path, *, verify: bool = False) -> Corpus:
+        """The corpus at `root`, read as these settings say; its index below the folder of data is kept up to date."""
+        return load_corpus(
+            self.name, root, self.index(data), verify=verify, label_set=self.label_set, columns=self.columns
+        )
 
     @property
     def part(self) -> str:
@@ -130,7 +156,6 @@ class Population:
     unusable: number of problems of the corpus, by kind: what could not be used, whatever its label.
     too_short: number of utterances dropped, by class name; left_out: of those, how many are long enough for a segment
         but shorter than the setting `min_length`.
-    silent: number of utterances used whose recording holds nothing to hear.
     """
 
     settings: CorpusSettings
@@ -142,12 +167,25 @@ class Population:
     too_short: dict[str, int]
     left_out: dict[str, int]
     unusable: dict[str, int]
-    silent: int = 0
+    release: str = ""
 
     @property
     def digest(self) -> str:
         """SHA-256 over ids, labels and audio of the utterances used."""
         return corpus_digest(self.utterances)
+
+    def digest_with(self, kinds: Collection[str]) -> str:
+        """The digest, with the groups of these kinds, which splits depend on.
+
+        Where a scheme or a table tells these, a change in a file beside it may
+        change them alone, and they count.
+        """
+        told = is_table(self.settings.name) or scheme_of(self.settings.name) is not None
+        asked = sorted({kind for kind in kinds if kind})
+        if not (told and asked):
+            return self.digest
+        groups = [[utterance.id, *(utterance.group(kind) for kind in asked)] for utterance in self.utterances]
+        return sha256(json.dumps([self.digest, asked, groups]).encode()).hexdigest()
 
     @cached_property
     def groups(self) -> Groups:
@@ -162,7 +200,7 @@ class Population:
         try:
             names = protocol.folds_of(self.groups)
             for run in runs_of([0], len(names)) if names or protocol.left_out is None else runs_of([0], 1):
-                protocol.split(self.groups, run)
+                refuse_copies(self.groups, protocol.split(self.groups, run))
         except GlamError as error:
             raise GlamError(f"corpus {self.corpus}, {self.settings.part}: {error}") from None
         return names
@@ -188,7 +226,7 @@ class Population:
             min_length=self.settings.min_length,
             left_out=self.left_out,
             converted=sum((utterance.rate, utterance.channels) != (RATE, 1) for utterance in self.utterances),
-            silent=self.silent,
+            release=self.release,
         )
 
 
@@ -196,7 +234,8 @@ class Composition(Settings):
     """The composition of a set of utterances: class -> label -> count, and what was too short, by class.
 
     left_out: of what was too short, by class, what is shorter than `min_length` seconds but not than a segment.
-    converted: utterances of recordings with another rate than 16 kHz or several channels. silent: with nothing to hear.
+    converted: utterances of recordings with another rate than 16 kHz or several channels.
+    release: of the corpus, and how much of it is there, in words; empty where that is not known.
     """
 
     corpus: str
@@ -209,7 +248,7 @@ class Composition(Settings):
     min_length: float = 0.0
     left_out: dict[str, int] = Field(default_factory=dict)
     converted: int = 0
-    silent: int = 0
+    release: str = ""
 
 
 def composition_line(facts: Composition) -> str:
@@ -226,8 +265,7 @@ def composition_line(facts: Composition) -> str:
         + (f", {left_out} more shorter than {facts.min_length:g} s (corpus.min_length)" if facts.min_length else "")
         + "".join(f"; not used, {kind}: {count}" for kind, count in facts.unusable.items())
         + (f"; {counted(facts.converted, 'recording')} converted to 16 kHz mono" if facts.converted else "")
-        + (f"; {counted(facts.silent, 'SILENT recording')} among them" if facts.silent else "")
-        + _incomplete(facts)
+        + (f"; release: {facts.release}" if facts.release else _incomplete(facts))
     )
 
 
@@ -290,7 +328,7 @@ def population(corpus: Corpus, settings: CorpusSettings, cut: AnyCut) -> Populat
         raise GlamError(
             f"no usable utterance in {corpus.root}: in the part {settings.part} with the labels "
             f"{', '.join(target)} there are {len(of_part)}, all too short for {cut.title}{minimum} or none at all. "
-            f"Utterances found, by label: {by_label}. Look at the corpus with handleIEMOCAP.py, or change "
+            f"Utterances found, by label: {by_label}. Look at the corpus with glam corpus, or change "
             "corpus.labels, corpus.where or cut.length."
         )
     empty = [name for name, made_of in settings.labels.items() if not any(u.label in made_of for u in used)]
@@ -309,8 +347,8 @@ def population(corpus: Corpus, settings: CorpusSettings, cut: AnyCut) -> Populat
         stored=stored,
         too_short=dict(by_class(of_part) - by_class(used)),
         left_out=dict(by_class(usable) - by_class(used)),
-        unusable=dict(Counter(problem.kind for problem in corpus.problems if problem.kind != SILENT)),
-        silent=len({problem.subject for problem in corpus.problems if problem.kind == SILENT} & {u.id for u in used}),
+        unusable=dict(Counter(problem.kind for problem in corpus.problems)),
+        release=corpus.release,
     )
 
 

@@ -6,11 +6,15 @@
 `leave-speaker-out`    a fold for each speaker, tested on what he or she says
 `leave-scenarios-out`  a fold for each scenario, tested on it
 `random-speakers`      the seed's permutation of the speakers cut in two
+`group-folds`          folds of whole groups (speakers, texts), made by a fixed rule
+`parts`                the parts that the corpus gives: train, dev, test
+`published-folds`      the folds that the corpus gives, or that were published for it
 
-The last four keep whole groups apart, and so take speakers of their own out of training for choosing the epoch: a tenth
-of the speakers that are not tested, at least one, others with every seed. With `leave-speaker-out` it is whoever speaks
-in the same session: in the same dialogues as the speaker tested, which training would otherwise hear the other side of.
-(Validation on scenarios of their own would choose the epoch that leans to the one class that these nearly consist of.)
+Those of sessions, speakers, scenarios and groups keep whole groups apart, and so take speakers of their own out of
+training for choosing the epoch: a tenth of the speakers that are not tested, at least one, others with every seed. With
+`leave-speaker-out` it is whoever speaks in the same session: in the same dialogues as the speaker tested, which
+training would otherwise hear the other side of. (Validation on scenarios of their own would choose the epoch that leans
+to the one class that these nearly consist of.)
 """
 
 from typing import Annotated, Literal
@@ -18,64 +22,20 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from glam.errors import GlamError
-from glam.settings import Settings, by_name
+from glam.settings import by_name
 from glam.splits.groups import Groups
+from glam.splits.known import GroupFolds, Parts, PublishedFolds
+from glam.splits.protocol import Protocol, count_of, fold_of, known
 from glam.splits.runs import RunKey
 from glam.splits.splits import (
-    Ints,
     Split,
     k_fold_split,
     leave_group_out_split,
     leave_speaker_out_split,
+    leave_speaker_out_within_split,
     random_speakers_split,
     random_split,
 )
-
-
-class Protocol(Settings):
-    """A way to divide utterances. The classes below are the protocols, and what can be set of each.
-
-    seed: of the split, the same for all runs, so that their seeds are the training's alone; the run's own if none.
-    """
-
-    name: str
-    seed: int | None = Field(None, ge=0, lt=2**32)
-
-    def seed_of(self, run: RunKey) -> int:
-        """The seed that divides the utterances of a run."""
-        return run.seed if self.seed is None else self.seed
-
-    @property
-    def left_out(self) -> str | None:
-        """The kind of group of which a fold leaves one out."""
-        return None
-
-    @property
-    def own_validation(self) -> bool:
-        """True where some of the held-out utterances are for choosing the epoch alone."""
-        return True
-
-    @property
-    def single_class(self) -> bool:
-        """True where what a fold is tested on is nearly of one class, so that its UA and F1 alone mean nothing."""
-        return False
-
-    @property
-    def title(self) -> str:
-        """The protocol in words."""
-        raise NotImplementedError
-
-    def folds_of(self, groups: Groups) -> tuple[str, ...]:
-        """Names of what each fold of a seed is tested on; () for protocols without folds."""
-        return ()
-
-    def split(self, groups: Groups, run: RunKey) -> Split:
-        """The split of one run. groups: of the utterances, in their order.
-
-        Raises GlamError where the utterances have too little for the protocol.
-        """
-        raise NotImplementedError
 
 
 class Random(Protocol):
@@ -96,7 +56,7 @@ class Random(Protocol):
 
     def split(self, groups: Groups, run: RunKey) -> Split:
         """See Protocol."""
-        return random_split(_count(groups), self.seed_of(run), self.train_share)
+        return random_split(count_of(groups), self.seed_of(run), self.train_share)
 
 
 class KFold(Protocol):
@@ -122,7 +82,7 @@ class KFold(Protocol):
 
     def split(self, groups: Groups, run: RunKey) -> Split:
         """See Protocol."""
-        return k_fold_split(_count(groups), self.seed_of(run), _fold(run), self.folds, self.own_validation)
+        return k_fold_split(count_of(groups), self.seed_of(run), fold_of(run), self.folds, self.own_validation)
 
 
 class LeaveSessionOut(Protocol):
@@ -146,8 +106,8 @@ class LeaveSessionOut(Protocol):
 
     def split(self, groups: Groups, run: RunKey) -> Split:
         """See Protocol."""
-        codes = _known(groups, self.left_out, self.name)
-        return leave_group_out_split(codes, _known(groups, "speaker", self.name), self.seed_of(run), _fold(run))
+        codes = known(groups, self.left_out, self.name)
+        return leave_group_out_split(codes, known(groups, "speaker", self.name), self.seed_of(run), fold_of(run))
 
 
 class LeaveScenariosOut(LeaveSessionOut):
@@ -167,9 +127,14 @@ class LeaveScenariosOut(LeaveSessionOut):
 
 
 class LeaveSpeakerOut(LeaveSessionOut):
-    """A fold for each speaker."""
+    """A fold for each speaker.
+
+    validation: what the epoch is chosen on: other `speakers`, who are not trained on; or a tenth of the `utterances` of
+    those who are, which two speakers in all leave no choice but to take.
+    """
 
     name: Literal["leave-speaker-out"]  # type: ignore[assignment]
+    validation: Literal["speakers", "utterances"] = "speakers"
 
     @property
     def left_out(self) -> str:
@@ -178,9 +143,11 @@ class LeaveSpeakerOut(LeaveSessionOut):
 
     def split(self, groups: Groups, run: RunKey) -> Split:
         """See Protocol."""
-        speakers = _known(groups, "speaker", self.name)
+        speakers = known(groups, "speaker", self.name)
+        if self.validation == "utterances":
+            return leave_speaker_out_within_split(speakers, self.seed_of(run), fold_of(run))
         sessions = groups["session"].codes if "session" in groups else speakers
-        return leave_speaker_out_split(speakers, sessions, self.seed_of(run), _fold(run))
+        return leave_speaker_out_split(speakers, sessions, self.seed_of(run), fold_of(run))
 
 
 class RandomSpeakers(Protocol):
@@ -195,6 +162,11 @@ class RandomSpeakers(Protocol):
     balanced_by: str = ""
 
     @property
+    def uses(self) -> tuple[str, ...]:
+        """See Protocol."""
+        return ("speaker", self.balanced_by)
+
+    @property
     def own_validation(self) -> bool:
         """True where some speakers are for choosing the epoch."""
         return self.validation
@@ -206,46 +178,33 @@ class RandomSpeakers(Protocol):
 
     def split(self, groups: Groups, run: RunKey) -> Split:
         """See Protocol."""
-        speakers = _known(groups, "speaker", self.name)
-        kinds = _known(groups, self.balanced_by, self.name) if self.balanced_by else np.zeros_like(speakers)
+        speakers = known(groups, "speaker", self.name)
+        kinds = known(groups, self.balanced_by, self.name) if self.balanced_by else np.zeros_like(speakers)
         return random_speakers_split(speakers, self.seed_of(run), self.train_share, kinds, self.validation)
 
 
 AnyProtocol = Annotated[
-    Random | KFold | LeaveSessionOut | LeaveSpeakerOut | LeaveScenariosOut | RandomSpeakers,
+    Random
+    | KFold
+    | LeaveSessionOut
+    | LeaveSpeakerOut
+    | LeaveScenariosOut
+    | RandomSpeakers
+    | GroupFolds
+    | Parts
+    | PublishedFolds,
     Field(discriminator="name"),
     by_name("random"),
 ]
 
-PROTOCOLS = ("random", "k-fold", "leave-session-out", "leave-speaker-out", "leave-scenarios-out", "random-speakers")
-
-
-def _count(groups: Groups) -> int:
-    return len(next(iter(groups.values())).codes)
-
-
-def _fold(run: RunKey) -> int:
-    if run.fold is None:
-        raise ValueError("the protocol has folds, and a run of it is one fold")
-    return run.fold
-
-
-def _known(groups: Groups, attribute: str, protocol: str) -> Ints:
-    """The codes of a grouping; GlamError where it is not known of every utterance, or has too few groups."""
-    if attribute not in groups:
-        raise GlamError(
-            f"split.name {protocol} needs the {attribute} of every utterance, and this corpus tells none; it tells "
-            f"{', '.join(groups)}. Use another protocol."
-        )
-    grouping = groups[attribute]
-    if unknown := sum(int((grouping.codes == i).sum()) for i, name in enumerate(grouping.names) if not name):
-        raise GlamError(
-            f"split.name {protocol} needs the {attribute} of every utterance, and this corpus does not tell it of "
-            f"{unknown} of {len(grouping.codes)}. Use another protocol."
-        )
-    if len(grouping.names) < 2:
-        raise GlamError(
-            f"split.name {protocol} needs two {attribute}s or more; the {len(grouping.codes)} utterances have one, "
-            f"{grouping.names[0]}. Use another protocol."
-        )
-    return grouping.codes
+PROTOCOLS = (
+    "random",
+    "k-fold",
+    "leave-session-out",
+    "leave-speaker-out",
+    "leave-scenarios-out",
+    "random-speakers",
+    "group-folds",
+    "parts",
+    "published-folds",
+)

@@ -90,7 +90,8 @@ def leave_group_out_split(codes: Ints, speakers: Ints, seed: int, fold: int) -> 
     if len(rest) < 2:
         raise GlamError(
             f"without what fold {fold} is tested on, {len(rest)} speaker is left, and two are needed: one for "
-            "validation and one for training. Use another protocol."
+            "validation and one for training. Use another protocol, or leave-speaker-out with "
+            "split.validation=utterances."
         )
     order = np.roll(rest[_permutation(len(rest), seed)], -fold)
     return _split(tested, np.isin(speakers, order[: _validation_speakers(len(rest))]))
@@ -107,6 +108,18 @@ def leave_speaker_out_split(speakers: Ints, sessions: Ints, seed: int, fold: int
     if (company & ~tested).any() and not company.all():
         return _split(tested, company)
     return leave_group_out_split(speakers, speakers, seed, fold)
+
+
+def leave_speaker_out_within_split(speakers: Ints, seed: int, fold: int) -> Split:
+    """Test on speaker `fold` - 1, validate on a tenth of the other utterances, drawn by the seed, train on the rest.
+
+    speakers: (n,) groups from 0. Raises GlamError where fewer than two other utterances are left.
+    """
+    rest = np.flatnonzero(speakers != fold - 1)
+    if len(rest) < 2:
+        raise GlamError(f"without what fold {fold} is tested on, {len(rest)} utterance is left, and two are needed")
+    drawn = rest[_permutation(len(rest), seed)[: max(1, len(rest) // VALIDATION)]]
+    return _split(speakers == fold - 1, np.isin(np.arange(len(speakers)), drawn))
 
 
 def random_speakers_split(

@@ -16,8 +16,9 @@ DOCS = Path(__file__).resolve().parent.parent.parent / "docs" / "protocols.md"
 def test_the_page_has_a_row_for_every_protocol_in_every_table() -> None:
     tables = re.findall(r"(?:^\|.*\n)+", DOCS.read_text(encoding="utf-8"), re.MULTILINE)
     assert len(tables) == 3
-    for table in tables:
-        assert set(re.findall(r"^\| `([a-z][\w-]+)`", table, re.MULTILINE)) == set(PROTOCOLS)
+    of_iemocap = set(PROTOCOLS) - {"group-folds", "parts", "published-folds"}  # of which it gives no parts and folds
+    for table, names in zip(tables, [set(PROTOCOLS), of_iemocap, of_iemocap], strict=True):
+        assert set(re.findall(r"^\| `([a-z][\w-]+)`", table, re.MULTILINE)) == names
 
 
 @pytest.mark.parametrize("verb", [train, audit])

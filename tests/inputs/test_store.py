@@ -329,3 +329,13 @@ def test_an_input_that_gives_another_number_of_rows_is_an_error(
     with pytest.raises(GlamError, match=r"u0: mfcc gave 2 rows, expected 1"):
         opened(root, spoken[:1], folder, cut=Whole(name="whole"))
     assert files(folder) == []
+
+
+def test_a_piece_of_a_recording_is_kept_like_a_recording(root: Path, spoken: list[Utterance], folder: Path) -> None:
+    whole = next(recording for recording in spoken if recording.samples == 40_000)
+    piece = replace(whole, id="piece", start=0.5, end=1.25, samples=12_000, sha256="of the piece")
+    write_wav(root / "alone.wav", (read_audio(root / whole.audio)[8_000:20_000] * 32_768).astype(np.int16))
+    alone = utterance(root, "alone", 12_000)
+    np.testing.assert_array_equal(opened(root, [piece], folder).array, opened(root, [alone], folder).array)
+    with pytest.raises(GlamError, match="has changed since the corpus was indexed"):
+        opened(root, [replace(piece, end=1.0, sha256="of another")], folder)

@@ -6,10 +6,17 @@ import pytest
 from pydantic import ValidationError
 
 from glam.corpora import CORPORA, load_corpus
-from glam.corpora.utterances import Corpus, Problem
+from glam.corpora.utterances import Corpus, Problem, Utterance
 from glam.errors import GlamError
 from glam.inputs.cut import Segments, Whole
-from glam.splits.population import RELEASED_LABELS, Composition, CorpusSettings, composition_line, population
+from glam.splits.population import (
+    RELEASED_LABELS,
+    Composition,
+    CorpusSettings,
+    Population,
+    composition_line,
+    population,
+)
 from glam.splits.protocols import KFold, LeaveScenariosOut, LeaveSpeakerOut, Random
 
 SHORT = Segments(name="segments", length=0.5, train_overlap=0.1, test_overlap=0.1)
@@ -222,3 +229,44 @@ def test_a_population_too_small_for_its_protocol_is_named_with_corpus_and_part(c
 def test_a_class_without_utterances_is_explained(corpus: Corpus, labels: dict[str, tuple[str, ...]]) -> None:
     with pytest.raises(GlamError, match=r"no usable utterance.*10 neu"):
         population(corpus, CorpusSettings(labels=labels), SHORT)
+
+
+def test_labels_as_a_list_are_each_a_class() -> None:
+    settings = CorpusSettings.model_validate({"name": "emodb", "labels": ["anger", "sadness"]})
+    assert settings.labels == {"anger": ("anger",), "sadness": ("sadness",)}
+
+
+def test_a_table_is_in_the_identity_by_its_content_and_its_columns(tmp_path: Path) -> None:
+    path = tmp_path / "lab.csv"
+    path.write_text("file,feeling\na.wav,joy\n")
+    settings = CorpusSettings(name=str(path), columns={"emotion": "feeling"})
+    assert settings.title == "lab.csv"
+    identity = settings.scientific()
+    assert (identity["name"], identity["columns"]) == ("lab.csv", {"emotion": "feeling"})
+    path.write_text("file,feeling\na.wav,fear\n")
+    assert CorpusSettings(name=str(path), columns={"emotion": "feeling"}).scientific() != identity
+    with pytest.raises(ValueError, match="is not the file that was recorded"):
+        CorpusSettings.model_validate(settings.model_dump())
+    assert settings.index(tmp_path) != CorpusSettings(name=str(path)).index(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["gone.csv", "gone.yaml", "emodbb"])
+def test_a_corpus_that_is_not_there(name: str) -> None:
+    with pytest.raises(ValueError, match=r"cannot be read|there is no such|there is no corpus"):
+        CorpusSettings(name=name)
+
+
+def test_groups_that_splits_depend_on_count_where_files_beside_a_corpus_tell_them() -> None:
+    def people(name: str, speaker: str) -> Population:
+        utterances = tuple(
+            Utterance(f"u{i}", "ab"[i % 2], speaker, f"u{i}.wav", samples=9, sha256="0") for i in range(4)
+        )
+        corpus = Corpus(name, Path("there"), utterances=utterances)
+        settings = CorpusSettings(name=name, labels={"a": ("a",), "b": ("b",)})
+        return population(corpus, settings, Whole(name="whole"))
+
+    first, other = people("emodb", "x"), people("emodb", "y")
+    assert first.digest == other.digest
+    assert first.digest_with(["speaker"]) != other.digest_with(["speaker"])
+    assert first.digest_with(["gender", ""]) == other.digest_with(["gender"])
+    assert people("iemocap", "x").digest_with(["speaker"]) == people("iemocap", "y").digest

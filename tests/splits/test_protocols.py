@@ -12,14 +12,15 @@ from pydantic import TypeAdapter
 from glam.errors import GlamError
 from glam.recipe import checked
 from glam.splits.groups import Grouping, Groups
-from glam.splits.protocols import PROTOCOLS, AnyProtocol, LeaveSessionOut, Protocol
+from glam.splits.protocol import Protocol
+from glam.splits.protocols import PROTOCOLS, AnyProtocol, LeaveSessionOut
 from glam.splits.runs import RunKey, runs_of
 from glam.splits.splits import Split
 
 Ints = NDArray[np.int64]
 seed_values = st.integers(0, 2**32 - 1)
 LEFT_OUT = {"leave-session-out": "session", "leave-speaker-out": "speaker", "leave-scenarios-out": "scenario"}
-OF_SPEAKERS = [name for name in PROTOCOLS if name not in ("random", "k-fold")]
+OF_SPEAKERS = [name for name in PROTOCOLS[:6] if name not in ("random", "k-fold")]  # the others: test_known.py
 
 
 def protocol(name: str, **options: Any) -> Protocol:
@@ -90,7 +91,7 @@ def test_what_a_protocol_says_of_itself(
     assert (chosen.own_validation, chosen.single_class) == (own_validation, single_class)
 
 
-@given(corpora(), seed_values, st.sampled_from(PROTOCOLS))
+@given(corpora(), seed_values, st.sampled_from(["random", "k-fold", *OF_SPEAKERS]))
 def test_every_split_has_each_utterance_in_one_part(groups: Groups, seed: int, name: str) -> None:
     n = len(groups["speaker"].codes)
     chosen = protocol(name)

@@ -1,0 +1,122 @@
+"""The verb `glam test`: saved models on other corpora."""
+
+import argparse
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from glam.cli.flags import add_flags, columns_of, place
+from glam.cli.guard import guarded, say
+from glam.cli.machine import corpus_folder, say_problems
+from glam.cli.stored import find
+from glam.errors import GlamError
+
+if TYPE_CHECKING:
+    from glam.corpora.utterances import Corpus
+    from glam.prediction.cross_corpus import CrossTest
+
+
+def cross(argv: Sequence[str] | None = None) -> int:
+    """Test the saved models of experiments on other corpora."""
+    parser = argparse.ArgumentParser(
+        prog="glam test",
+        description="Test the saved models of experiments on other corpora. Labels are tested as the class that means "
+        "the same emotion; what no class means is counted, and not tested. Recordings that a model was trained on are "
+        "left out. Of several experiments or corpora, the matrix of all is printed, too. Nothing is trained.",
+    )
+    add = parser.add_argument
+    add("folder", type=Path, nargs="+", metavar="EXPERIMENT", help="its folder, or its name in the runs folder")
+    add(
+        "--on",
+        action="append",
+        required=True,
+        metavar="CORPUS[=FOLDER]",
+        help="a corpus, or a table of utterances (my.csv); where it lies, if the environment does not say; repeatable",
+    )
+    add(
+        "--map",
+        action="append",
+        default=[],
+        metavar="LABEL=CLASS",
+        help="a label of a corpus that is to be tested as that class, or (LABEL=) as none; repeatable",
+    )
+    add(
+        "-o",
+        "--output",
+        type=place,
+        metavar="FOLDER",
+        help="write the scores, all answers and the matrix's picture there",
+    )
+    add_flags(parser, "columns", "label-set", "runs-folder", "data-folder")
+    return guarded(lambda: _test(parser.parse_args(argv)), "nothing is half-written")
+
+
+def _test(args: argparse.Namespace) -> None:
+    from glam.places import data_folder
+    from glam.prediction.cross_corpus import cross_test, cross_text, matrix_text, models_of
+    from glam.results.experiment import read_experiment
+
+    data = args.data_folder or data_folder()
+    experiments = [read_experiment(find(given, args.runs_folder)) for given in args.folder]
+    for experiment in experiments:
+        models_of(experiment)  # all that is missing is said before any long work
+    given = _pairs(args.map)
+    corpora = [_corpus(text, args, data) for text in args.on]
+    tests = [[cross_test(experiment, corpus, given, data) for corpus in corpora] for experiment in experiments]
+    print("\n\n".join(cross_text(result) for row in tests for result in row))
+    several = len(experiments) > 1 or len(corpora) > 1
+    if several:
+        print("\n" + matrix_text(tests))
+    if args.output is not None:
+        _write(tests, args.output, several)
+
+
+def _pairs(given: Sequence[str]) -> dict[str, str]:
+    pairs = {}
+    for text in given:
+        label, equals, name = text.partition("=")
+        if not equals or not label.strip():
+            raise GlamError(f"--map {text}: expected LABEL=CLASS, for example --map excited=happy")
+        pairs[label.strip()] = name.strip()
+    return pairs
+
+
+def _corpus(text: str, args: argparse.Namespace, data: Path) -> "Corpus":
+    from glam.corpora import is_table
+    from glam.recipe import load_recipe
+
+    name, _, folder = text.partition("=")
+    fields: list[tuple[str, object]] = [("corpus.name", name)]
+    if args.columns and is_table(name):
+        fields.append(("corpus.columns", columns_of(args.columns)))
+    if args.label_set is not None:
+        fields.append(("corpus.label_set", args.label_set))
+    settings = load_recipe("glam-released", fields).corpus
+    root = corpus_folder(settings.name, place(folder) if folder else None, data)
+    corpus = settings.load(root, data)
+    say(f"corpus     {corpus.root}: {len(corpus.utterances)} utterances")
+    say_problems(corpus)
+    return corpus
+
+
+def _write(tests: "Sequence[Sequence[CrossTest]]", folder: Path, several: bool) -> None:
+    """Write scores and answers as CSV and, of several, the matrix as a picture."""
+    from glam.prediction.cross_corpus import answers, scores
+    from glam.prediction.matrix import matrix
+    from glam.reports.figures.page import write
+
+    results = [result for row in tests for result in row]
+    written = [_table(folder / "scores.csv", scores(results)), _table(folder / "answers.csv", answers(results))]
+    if several:
+        written += write(matrix(tests), folder / "matrix")
+    say(f"written: {', '.join(map(str, written))}")
+
+
+def _table(path: Path, rows: Sequence[Sequence[str]]) -> Path:
+    from glam.files import replacing
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows(rows)
+    return path

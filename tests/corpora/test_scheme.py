@@ -1,0 +1,58 @@
+"""Schemes of names as data: those of the package, and what a file of the user's own can get wrong."""
+
+from pathlib import Path
+
+import pytest
+from corpora.recordings import record
+
+from glam.corpora import load_corpus
+from glam.corpora.scheme import FOLDER, read_scheme, scheme, scheme_names
+from glam.errors import GlamError
+
+
+@pytest.mark.parametrize("name", scheme_names())
+def test_what_is_known_of_a_release_adds_up(name: str) -> None:
+    of_corpus = scheme(name)
+    meant = {word for field in of_corpus.label_sets.values() for word in of_corpus.codes[field]}
+    assert of_corpus.releases
+    for release in of_corpus.releases:
+        assert not release.labels or sum(release.labels.values()) == release.utterances
+        assert not release.speakers or sum(release.speakers.values()) == release.utterances
+        assert set(release.labels) <= meant
+        if release.of_each_speaker:
+            assert release.of_each_speaker * release.number_of_speakers == release.utterances
+    for division in of_corpus.divisions.values():
+        speakers = [speaker for part in division.values() for speaker in part]
+        assert len(speakers) == len(set(speakers))
+
+
+def test_a_scheme_of_ones_own(tmp_path: Path) -> None:
+    path = tmp_path / "lab.yaml"
+    path.write_text("title: Our lab\npattern: '(?P<speaker>s\\d+)-(?P<label>\\w+)-(?P<n>\\d+)'\ngroups: [n]\n")
+    root = record(tmp_path / "lab", ["s1-glad-1.wav", "s2-cross-1.wav"])
+    corpus = load_corpus(str(path), root, tmp_path / "index")
+    assert [(u.label, u.speaker, u.groups) for u in corpus.utterances] == [
+        ("glad", "s1", {"n": "1"}),
+        ("cross", "s2", {"n": "1"}),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("title: x\n", "pattern: Field required"),
+        ("title: x\npattern: '('\n", "is no regular expression"),
+        ("title: x\npattern: '(?P<label>x)'\n", r"no field speaker: the fields are label, stem"),
+        ("title: x\npattern: '(?P<label>x)(?P<speaker>y)'\nid: '{a'\n", "is no template"),
+        ("title: x\npatern: y\n", "patern: Extra inputs"),
+    ],
+)
+def test_what_is_no_scheme(text: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text(text)
+    with pytest.raises(GlamError, match=message):
+        read_scheme(path)
+
+
+def test_schemes_come_with_the_package() -> None:
+    assert len(list(FOLDER.glob("*.yaml"))) == len(scheme_names()) >= 20
