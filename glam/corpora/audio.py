@@ -2,6 +2,7 @@
 
 import io
 from dataclasses import dataclass
+from mmap import mmap
 from pathlib import Path
 
 import numpy as np
@@ -66,10 +67,7 @@ def read_bytes(path: Path) -> bytes:
 
 def decode(content: bytes, path: Path) -> Recording:
     """Decode the content of an audio file; `path` is for the messages only. Raises as `read_audio` does."""
-    if path.suffix.lower() == ".wav" and not content.startswith(_BEGINNINGS):
-        # libsndfile would look for MPEG frames in it, and find some in noise
-        raise AudioError(path, "is not readable as audio: Format not recognised")
-    _check_wav_length(content, path)
+    check_wav(content, path)
     try:
         with soundfile.SoundFile(_Content(content)) as file:
             rate, channels, promised = file.samplerate, file.channels, file.frames
@@ -107,12 +105,16 @@ class _Content(io.BytesIO):
         return super().seek(base + offset) if base + offset >= 0 else self.tell()
 
 
-def _check_wav_length(content: bytes, path: Path) -> None:
-    """Refuse a WAV file that ends before the end of its samples: libsndfile would shorten it silently.
+def check_wav(content: bytes | mmap, path: Path) -> None:
+    """Refuse a file called .wav that is none, and a WAV file that ends before the end of its samples.
+
+    libsndfile would take noise for MPEG, and shorten the other silently.
 
     Programs that write to a pipe leave a placeholder close to 2 or 4 GiB for the size of the samples. Such a
     file says nothing about its length, so what is there counts. A size of 0 is taken at its word: no samples.
     """
+    if path.suffix.lower() == ".wav" and not content[:4].startswith(_BEGINNINGS):
+        raise AudioError(path, "is not readable as audio: Format not recognised")
     if content[:4] != b"RIFF" or content[8:12] != b"WAVE":
         return
     at, frame = 12, 1

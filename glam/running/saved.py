@@ -1,7 +1,7 @@
 """A trained model in one file that says of itself what it is: it is rebuilt without the experiment it came from."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from glam.errors import GlamError
 from glam.models import build
 from glam.recipe import Recipe, recorded
 from glam.results.upgrade import recipe as upgraded_recipe
+from glam.running.own_code import only_given
 from glam.splits.runs import RunKey
 
 if TYPE_CHECKING:
@@ -73,9 +74,11 @@ def pack_model(
     return save({name: tensor.detach().cpu().contiguous().clone() for name, tensor in kept.items()}, meta)
 
 
-def load_model(path: Path) -> SavedModel:
+def load_model(path: Path, code: Sequence[Path] | None = None) -> SavedModel:
     """The model of that file, in evaluation mode on the CPU.
 
+    code: files of one's own that may be run, as the model was made with them; None to run those that were recorded,
+    where they lie (for a run of the user's).
     Raises GlamError where the file is no such model, is damaged, or names a model of the user's own that is not there.
     """
     from safetensors import SafetensorError, safe_open
@@ -85,6 +88,7 @@ def load_model(path: Path) -> SavedModel:
             meta = dict(file.metadata() or {})
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
         recipe, shapes, weights = _described(path, meta, weights)
+        recipe = recipe if code is None else only_given(recipe, code, path)
         try:
             objective = _objective(recipe, shapes, weights)
         except GlamError as error:

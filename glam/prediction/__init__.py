@@ -1,0 +1,1 @@
+"""A trained model asked about recordings, shown, and taken away."""
