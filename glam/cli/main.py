@@ -22,7 +22,7 @@ VERBS = {
     "verify": ("glam.cli.verify:verify", "train a stored run again, and say whether it came out the same"),
     "predict": ("glam.cli.predict:predict", "ask a trained model about recordings"),
     "list": ("glam.cli.tables:list_all", "show models, recipes, corpora, tables and their runs"),
-    "export": ("glam.cli.reports:export", "write the predictions of a run as CSV"),
+    "export": ("glam.cli.reports:export", "write the predictions of a run as CSV, or a model as a folder"),
 }
 
 

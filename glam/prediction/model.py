@@ -22,7 +22,7 @@ from glam.corpora.stream import stream
 from glam.corpora.utterances import Utterance
 from glam.errors import GlamError
 from glam.evaluation.metrics import softmax
-from glam.inputs.cut import Segments
+from glam.inputs.cut import AnyCut, Segments
 from glam.inputs.inputs import Extractor
 from glam.running.saved import SavedModel, of_anybody
 
@@ -137,7 +137,7 @@ class _Answers:
         self.chosen = _chosen(model.classes, question.labels)
         self.device = torch.device(model.device)
         self.batch = evaluation_batch(self.device)
-        self.extractors = _extractors(model, self.cut)
+        self.extractors = extractors(model, self.cut)
         self.rows: deque[tuple[_Asked, dict[str, NDArray[Any]]]] = deque()  # blocks of rows that wait for a batch
         self.waiting = 0  # rows in all of them
 
@@ -278,7 +278,7 @@ class _Answers:
         )
 
 
-def _cut(model: Model, question: Question) -> Any:
+def _cut(model: Model, question: Question) -> AnyCut:
     """The cut of training's evaluation, with another hop if one is asked for."""
     cut = model.recipe.cut
     if not isinstance(cut, Segments):
@@ -301,7 +301,7 @@ def _chosen(classes: Sequence[str], labels: Sequence[str]) -> list[int]:
     return [i for i, name in enumerate(classes) if name in labels or not labels]
 
 
-def _extractors(model: Model, cut: Any) -> dict[str, Extractor]:
+def extractors(model: Model, cut: AnyCut) -> dict[str, Extractor]:
     """An extractor of every input, by its name; GlamError where one is computed of more than the sound."""
     extractors = {name: settings.make().extractor(cut, model.device) for name, settings in model.recipe.inputs.items()}
     if missing := [name for name, extractor in extractors.items() if not extractor.needs_audio]:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from glam.corpora.audio import RATE
 from glam.errors import GlamError
+from glam.prediction.hashes import check_folder
 from glam.prediction.model import Model, Prediction, Question, Refused, Samples
 from glam.results.run import MODEL
 from glam.running.saved import load_model
@@ -32,6 +33,7 @@ def load(path: str | Path, *, code: Sequence[str | Path] = (), device: str = "cp
             f"{place}: no saved model lies here. `glam train --save-model last` (or best) keeps one in the folder of "
             "each run, and the first run of an experiment has one in any case."
         )
+    check_folder(place.absolute().parent)
     return Model(load_model(place, [Path(file).expanduser() for file in code]), place, device, threads)
 
 

@@ -38,6 +38,8 @@ def only_given(recipe: Recipe, given: Sequence[Path], model: Path) -> Recipe:
             return chosen.model_copy(update={"name": f"{files[chosen.sha256].absolute()}:{function}"})
         if same_name := [file for file in given if file.name == path.name]:
             raise GlamError(f"{same_name[0]} is not the file that {model} was made with: it has been changed since")
+        beside = model.parent / path.name  # as in a folder that `glam export` wrote
+        path = beside if beside.is_file() else path
         raise GlamError(
             f"{model}: the {chosen.kind} {chosen.title} is code of a file of its own ({path}), which would be run. If "
             f"you trust it, say so by giving the file: --code {path}"

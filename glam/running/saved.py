@@ -146,5 +146,5 @@ def of_anybody(inputs: "Mapping[str, Tensor]", model: SavedModel) -> "dict[str, 
     more = {}
     for name, entrance in model.objective.entrances.items():
         if model.recipe.inputs[name].normalisation == "speaker" and isinstance(entrance, Standardise):
-            more[name + GROUP] = torch.full((len(inputs[name]),), len(entrance.mean) - 1)
+            more[name + GROUP] = torch.full((inputs[name].shape[0],), len(entrance.mean) - 1)
     return {**inputs, **more}
