@@ -21,6 +21,7 @@ VERBS = {
     "audit": ("glam.cli.audit:audit", "say what a recipe's training and test sets share, and what that alone scores"),
     "verify": ("glam.cli.verify:verify", "train a stored run again, and say whether it came out the same"),
     "predict": ("glam.cli.predict:predict", "ask a trained model about recordings"),
+    "page": ("glam.cli.page:page", "show a page on which a trained model is asked"),
     "list": ("glam.cli.tables:list_all", "show models, recipes, corpora, tables and their runs"),
     "export": ("glam.cli.reports:export", "write the predictions of a run as CSV, or a model as a folder"),
 }

@@ -5,6 +5,7 @@ import re
 from glam.errors import GlamError
 from glam.inputs.cut import Segments
 from glam.prediction.graphs import GRAPH, WAVEFORM, Check
+from glam.prediction.hashes import exported_with
 from glam.prediction.model import Model
 from glam.reports.summary import read_runs, report
 from glam.results.experiment import EXPERIMENT, StoredExperiment, experiment_of
@@ -51,9 +52,11 @@ def card(model: Model, check: Check, why: str) -> str:
 
 
 def trained_on(model: Model) -> list[str]:
-    """What the model was trained on, and by whose leave, in lines."""
+    """What the model was trained on, and by whose leave, in lines; of an exported model, as its folder says."""
     settings = model.recipe.corpus
     kept = _stored(model)
+    if kept is None and (told := exported_with(model.path.absolute().parent).get("trained_on")):
+        return [str(line) for line in told]
     corpus = settings.title + (f", {settings.part}" if settings.where else "")
     composition = composition_line(kept[0].composition) if kept else f"{corpus} (how many utterances is not known here)"
     named = LICENCES.get(

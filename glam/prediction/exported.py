@@ -27,7 +27,7 @@ from glam.corpora.audio import RATE
 from glam.errors import GlamError
 from glam.files import hashed_json, new_folder
 from glam.inputs.cut import Segments
-from glam.prediction.card import card
+from glam.prediction.card import card, trained_on
 from glam.prediction.graphs import WAVEFORM, Check, needs, write_graphs
 from glam.prediction.hashes import CONFIG
 from glam.prediction.model import Model
@@ -121,6 +121,7 @@ def _config(model: Model) -> dict[str, Any]:
         "seed": model.saved.seed,
         "epoch": model.saved.epoch,
         "recipe": recipe.scientific(),
+        "trained_on": trained_on(model),
         "glam_version": glam.__version__,
     }
 

@@ -2,6 +2,7 @@
 
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from glam.errors import GlamError
 from glam.files import read_hashed
@@ -18,12 +19,25 @@ def check_folder(folder: Path, name: str = MODEL) -> None:
     if (folder / RUN).is_file():
         read_run(folder).read(name)
         return
-    if not (folder / CONFIG).is_file():
-        return
+    written = exported_with(folder).get("files", {}).get(name)
+    if written is not None and sha256((folder / name).read_bytes()).hexdigest() != written:
+        raise GlamError(f"{folder}: is damaged ({name} is not what was written). {_AGAIN}")
+
+
+def exported_with(folder: Path) -> dict[str, Any]:
+    """What config.json of an exported model says; nothing where there is none, or one of another kind.
+
+    Raises GlamError where it is damaged.
+    """
     try:
         content, hashed = read_hashed((folder / CONFIG).read_bytes())
-        written = content["files"][name] if hashed else None
-        if written is not None and sha256((folder / name).read_bytes()).hexdigest() != written:
-            raise ValueError(f"{name} is not what was written")
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise GlamError(f"{folder}: is damaged ({error}). Get the folder again from where it is from.") from None
+        if hashed and not (isinstance(content["files"], dict) and isinstance(content["trained_on"], list)):
+            raise ValueError(f"{CONFIG} has other fields")
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, KeyError) as error:
+        raise GlamError(f"{folder}: is damaged ({error}). {_AGAIN}") from None
+    return content if hashed else {}
+
+
+_AGAIN = "Get the folder again from where it is from."

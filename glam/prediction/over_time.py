@@ -17,7 +17,7 @@ LONG = 600.0  # seconds from which time is shown in minutes
 def over_time(answer: Prediction, width: float = PAGE) -> Picture:
     """The probability of each class in the middle of each segment, and below it the class that is the most probable.
 
-    width: of the figure, in inches.
+    width: of the figure, in inches; a column of a paper is a phone's, too.
     """
     unit, name = (60.0, "minutes") if answer.end >= LONG else (1.0, "seconds")
     middle = (answer.starts + answer.length / 2) / unit
