@@ -80,7 +80,7 @@ def export(model: Model, folder: Path) -> Check:
         raise GlamError(f"{folder}: is there already, and holds something; give a new folder, or an empty one")
     needs()
     weights = model.path.read_bytes()
-    code = {path.name: path.read_bytes() for path in (chosen.source().path for chosen in own_code(model.recipe))}
+    code = _code(model)
     with new_folder(folder.absolute()) as temporary:
         check, why = write_graphs(model, temporary)
         (temporary / MODEL).write_bytes(weights)
@@ -94,6 +94,16 @@ def export(model: Model, folder: Path) -> Check:
         files = {path.name: sha256(path.read_bytes()).hexdigest() for path in sorted(temporary.iterdir())}
         (temporary / CONFIG).write_text(hashed_json(_config(model) | {"files": files}, indent=1), encoding="utf-8")
     return check
+
+
+def _code(model: Model) -> dict[str, bytes]:
+    """The files of code that the model was made with, by their names."""
+    code: dict[str, bytes] = {}
+    for path in (chosen.source().path for chosen in own_code(model.recipe)):
+        content = path.read_bytes()
+        if path.name == "use.py" or code.setdefault(path.name, content) != content:
+            raise GlamError(f"{path}: another file of that name goes into the folder; give it another name, and train")
+    return code
 
 
 def _config(model: Model) -> dict[str, Any]:
