@@ -125,6 +125,24 @@ FLAGS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
         ("--tensorboard",),
         {"type": place, "metavar": "FOLDER", "help": "write loss, WA, UA of every epoch there, to follow live"},
     ),
+    "model": (
+        ("model",),
+        {
+            "type": place,
+            "metavar": "MODEL",
+            "help": "model.safetensors, or a folder with one: of a run (<experiment>/<seed>), or exported",
+        },
+    ),
+    "code": (
+        ("--code",),
+        {
+            "type": place,
+            "action": "append",
+            "default": [],
+            "metavar": "FILE",
+            "help": "a file of code that the model was made with (mine.py), which is to be run; repeatable",
+        },
+    ),
     "runs-folder": (
         ("--runs-folder",),
         {"type": place, "metavar": "FOLDER", "help": "where results lie (GLAM_RUNS, else runs)"},

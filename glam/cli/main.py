@@ -27,8 +27,10 @@ VERBS = {
     "audit": ("glam.cli.audit:audit", "say what a recipe's training and test sets share, and what that alone scores"),
     "test": ("glam.cli.cross:cross", "test saved models on other corpora, and print the matrix"),
     "verify": ("glam.cli.verify:verify", "train a stored run again, and say whether it came out the same"),
+    "predict": ("glam.cli.predict:predict", "ask a trained model about recordings"),
+    "page": ("glam.cli.page:page", "show a page on which a trained model is asked"),
     "list": ("glam.cli.tables:list_all", "show models, recipes, corpora, tables and their runs"),
-    "export": ("glam.cli.reports:export", "write the predictions of a run as CSV"),
+    "export": ("glam.cli.reports:export", "write the predictions of a run as CSV, or a model as a folder"),
 }
 
 

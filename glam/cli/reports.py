@@ -97,13 +97,17 @@ def indexed(experiment: Path, data: Path | None) -> "tuple[Utterance, ...]":
 
 
 def export(argv: Sequence[str] | None = None) -> int:
-    """Write the predictions of a run as CSV: utterance, label, prediction, scores."""
+    """Write the predictions of a run as CSV: utterance, label, prediction, scores; or a model as a folder."""
     parser = argparse.ArgumentParser(
         prog="glam export",
-        description="Write a run's held-out utterances as CSV: utterance, label, prediction, and the "
-        "probability of each class.",
+        description="glam export RUN: write a run's held-out utterances as CSV: utterance, label, prediction, and the "
+        "probability of each class. glam export MODEL FOLDER: write a trained model as a folder that is used without "
+        "this package: weights, ONNX graphs from inputs and from samples to logits, checked with onnxruntime, and a "
+        "model card.",
     )
     parser.add_argument("run", type=Path, help="<experiment>/<seed>: its folder, or that in the runs folder")
+    parser.add_argument("folder", type=place, nargs="?", help="where to write the model of the run (or model file)")
+    add_flags(parser, "code")
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--epoch", type=int, metavar="N", help="the epoch, from 1 (the one that --select chooses)")
     add_flags(which, "select")
@@ -115,6 +119,9 @@ def export(argv: Sequence[str] | None = None) -> int:
         from glam.reports.export import export as write
 
         args = parser.parse_args(argv)
+        if args.folder is not None:
+            _export_model(args)
+            return
         run = find(args.run, args.runs_folder)
         if args.output is None:
             write(run, sys.stdout, args.epoch, args.select)
@@ -124,3 +131,17 @@ def export(argv: Sequence[str] | None = None) -> int:
         say(f"{what} of {args.run} written to {args.output}")
 
     return guarded(work)
+
+
+def _export_model(args: argparse.Namespace) -> None:
+    from glam.prediction.exported import export as write
+    from glam.prediction.notebook import load
+
+    csv = {"--epoch": args.epoch, "--select": args.select, "--output": args.output}
+    if given := [flag for flag, value in csv.items() if value is not None]:
+        raise GlamError(f"{given[0]} is of the predictions of a run as CSV; with a folder, a model is exported")
+    model = load(args.run if args.run.exists() else find(args.run, args.runs_folder), code=args.code)
+    check = write(model, args.folder)
+    for graph, difference in check.differences.items():
+        say(f"{graph}: logits of {len(check.samples)} segments within {difference:.1e} of the model's (onnxruntime)")
+    say(f"{args.run} exported to {args.folder}; README.md there says what it is")

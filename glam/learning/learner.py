@@ -73,11 +73,11 @@ class Learner:
         self.objective.eval()
         parts = []
         with torch.inference_mode():
-            batches = columns.rows(rows).split(evaluation_batch(self.device))
+            batches = evaluation_batches(columns.rows(rows), self.device)
             for number, inputs in enumerate(columns.batches(batches)):
                 self._draw_from(seed + number)
                 parts.append(self.objective.logits(inputs))
-            result: NDArray[np.float32] = torch.cat(parts).cpu().numpy()
+            result: NDArray[np.float32] = torch.cat(parts)[: len(rows)].cpu().numpy()
         return result
 
     def weights(self) -> dict[str, Tensor]:
@@ -156,6 +156,19 @@ def evaluation_batch(device: torch.device) -> int:
     What lies in a processor's cache is evaluated up to twice as fast as what does not.
     """
     return 32 if device.type == "cpu" else 256
+
+
+def evaluation_batches(rows: Tensor, device: torch.device) -> list[Tensor]:
+    """The rows (S,) that are evaluated at once, in order; what comes of rows beyond S is to be left out.
+
+    On a CPU the last batch is filled up with the first rows again. In batches of one size, what a row's logits are
+    depends on nothing beside it, to the last digit: a saved model that is asked about one recording gives what
+    training gave for it among all others.
+    """
+    size = evaluation_batch(device)
+    if device.type == "cpu" and len(rows) % size:
+        rows = rows[torch.arange(-(-len(rows) // size) * size, device=rows.device) % len(rows)]
+    return list(rows.split(size))
 
 
 def decays(name: str, settings: TrainingSettings) -> bool:

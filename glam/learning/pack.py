@@ -22,7 +22,7 @@ from glam.learning.arithmetic import settle
 from glam.learning.batch import Batch, Step
 from glam.learning.column import Columns
 from glam.learning.graphs import Graphs
-from glam.learning.learner import decays, evaluation_batch
+from glam.learning.learner import decays, evaluation_batch, evaluation_batches
 from glam.learning.norms import in_float32
 from glam.learning.objective import Objective
 from glam.learning.row_optimisers import row_optimiser
@@ -248,8 +248,8 @@ class Lane:
 
     def logits(self, columns: Columns, rows: Tensor, seed: int) -> NDArray[np.float32]:
         """See Learns."""
-        batches = columns.batches(columns.rows(rows).split(evaluation_batch(self.device)))
-        result: NDArray[np.float32] = self.pack.logits(self.slot, batches, seed).cpu().numpy()
+        batches = columns.batches(evaluation_batches(columns.rows(rows), self.device))
+        result: NDArray[np.float32] = self.pack.logits(self.slot, batches, seed)[: len(rows)].cpu().numpy()
         return result
 
     def weights(self) -> dict[str, Tensor]:

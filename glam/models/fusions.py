@@ -38,7 +38,7 @@ class GlobalAware(nn.Module):
         kept, gate = block.proj_in(layer.norm(x)).chunk(2, dim=-1)
         # The library mixes by einsum, which leaves the gate transposed in memory: what follows, forward and backward,
         # is slow on that, in bfloat16 on a CPU most of all.
-        mixing = gating.weight.expand(len(x), -1, -1)
+        mixing = gating.weight.expand(x.shape[0], -1, -1)  # len(x) would be a constant of exported graphs
         gate = torch.baddbmm(gating.bias.unsqueeze(-1), mixing, gating.norm(gate))
         y: Tensor = x + block.proj_out(gating.act(gate) * kept)
         return y

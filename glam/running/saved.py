@@ -1,7 +1,7 @@
 """A trained model in one file that says of itself what it is: it is rebuilt without the experiment it came from."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from glam.inputs.inputs import Input
 from glam.models import build
 from glam.recipe import Recipe, recorded
 from glam.results.upgrade import recipe as upgraded_recipe
+from glam.running.own_code import only_given
 from glam.splits.runs import RunKey
 
 if TYPE_CHECKING:
@@ -94,9 +95,11 @@ def pack_model(
     return save({name: tensor.detach().cpu().contiguous().clone() for name, tensor in kept.items()}, meta)
 
 
-def load_model(path: Path) -> SavedModel:
+def load_model(path: Path, code: Sequence[Path] | None = None) -> SavedModel:
     """The model of that file, in evaluation mode on the CPU.
 
+    code: files of one's own that may be run, as the model was made with them; None to run those that were recorded,
+    where they lie (for a run of the user's).
     Raises GlamError where the file is no such model, is damaged, or names a model of the user's own that is not there.
     """
     from safetensors import SafetensorError, safe_open
@@ -107,6 +110,7 @@ def load_model(path: Path) -> SavedModel:
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
         recipe, shapes, weights = _described(path, meta, weights)
         remembered: dict[str, dict[str, Any]] = json.loads(meta.get("remembered", "{}"))
+        recipe = recipe if code is None else only_given(recipe, code, path)
         try:
             objective = _objective(recipe, shapes, weights, remembered)
         except GlamError as error:
@@ -174,5 +178,5 @@ def of_anybody(inputs: "Mapping[str, Tensor]", model: SavedModel) -> "dict[str, 
     more = {}
     for name, entrance in model.objective.entrances.items():
         if model.recipe.inputs[name].normalisation == "speaker" and isinstance(entrance, Standardise):
-            more[name + GROUP] = torch.full((len(inputs[name]),), len(entrance.mean) - 1)
+            more[name + GROUP] = torch.full((inputs[name].shape[0],), len(entrance.mean) - 1)
     return {**inputs, **more}

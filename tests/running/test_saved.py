@@ -15,7 +15,7 @@ from torch import Tensor
 
 from glam.errors import GlamError
 from glam.learning.course import initial_objective, of_utterances
-from glam.learning.learner import evaluation_batch
+from glam.learning.learner import evaluation_batches
 from glam.learning.losses import activation_of, loss_of
 from glam.models import ModelSettings, build
 from glam.models.entrances import Standardise
@@ -74,8 +74,8 @@ def trained(tiny_release: Path, tmp_path: Path) -> Callable[..., Trained]:
 def evaluated(of: Trained) -> NDArray[np.float32]:
     """What the saved model makes of the held-out utterances (H, C), batch by batch as in training."""
     data = run_data(of.work, RUN, open_columns(of.work))
-    rows = data.test.rows(data.test_rows).split(evaluation_batch(torch.device("cpu")))
-    logits = np.concatenate([of.model.logits(inputs) for inputs in data.test.batches(rows)])
+    rows = evaluation_batches(data.test.rows(data.test_rows), torch.device("cpu"))
+    logits = np.concatenate([of.model.logits(inputs) for inputs in data.test.batches(rows)])[: len(data.test_rows)]
     recipe = of.model.recipe
     activation = activation_of(loss_of(recipe.training.loss, recipe.corpus.classes))
     return of_utterances(logits, data.test_counts, recipe.evaluation, activation)

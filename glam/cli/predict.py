@@ -1,0 +1,132 @@
+"""The verb `glam predict`: a trained model asked about recordings."""
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from glam.cli.flags import add_flags, place
+from glam.cli.guard import guarded, say
+from glam.cli.stored import find
+from glam.errors import GlamError
+
+if TYPE_CHECKING:
+    from glam.prediction.model import Model, Prediction
+
+
+def predict(argv: Sequence[str] | None = None) -> int:
+    """Say what a trained model hears in recordings."""
+    parser = argparse.ArgumentParser(
+        prog="glam predict",
+        description="Ask a trained model about recordings of any rate, channels and length: the class of each, and the "
+        "probability of every class. The numbers are those that training's evaluation gives for the same recording. "
+        "A recording shorter than a segment is refused, unless the model was trained on such ones repeated "
+        "(cut.padding) or --repeat-short is given. Exit status: 0, or 1 where recordings could not be used; these are "
+        "listed.",
+    )
+    add = parser.add_argument
+    add_flags(parser, "model")
+    add("recordings", type=place, nargs="+", help="audio files, folders of them, or lists (.txt: a path a line)")
+    add("-o", "--output", type=place, metavar="FILE", help="where to write (the terminal)")
+    add("--segments", action="store_true", help="a row for each segment, not one for each recording")
+    add("--json", action="store_true", help="JSON lines: an object for each recording, refused ones included")
+    add("--labels", metavar="A,B", help="the classes that are possible; they share the probability of the others (all)")
+    add("--hop", type=float, metavar="S", help="seconds from a segment's start to the next one's (the model's own)")
+    add("--repeat-short", action="store_true", help="repeat recordings shorter than a segment until they fill one")
+    add("--figures", type=place, metavar="FOLDER", help="draw the emotion over time of each recording, as PNG and PDF")
+    add_flags(parser, "code", "threads", "runs-folder")
+    add_flags(parser, "gpu", default=-1, help="number of the GPU, -1 = CPU, whose digits are training's (-1)")
+    return guarded(lambda: _predict(parser.parse_args(argv)), "what was finished by then is kept")
+
+
+def _predict(args: argparse.Namespace) -> int:
+    from glam.prediction.recordings import recordings
+
+    asked = recordings(args.recordings)  # a mistake in these is said before torch is imported
+    if args.threads < 1:
+        raise GlamError(f"--threads {args.threads}: at least one is needed")
+    model = opened(args)
+    from glam.prediction.answers import Answers, Lines, Table
+    from glam.prediction.model import Prediction, Question, Refused
+    from glam.progress import bar
+    from glam.words import counted
+
+    labels = tuple(label.strip() for label in args.labels.split(",")) if args.labels is not None else ()
+    answers = model.ask(asked.paths, Question(args.hop, labels, args.repeat_short))
+    classes = tuple(label for label in model.classes if label in labels or not labels)
+    refused: list[Refused] = []
+    if asked.others:
+        say(f"not opened: {counted(asked.others, 'file')} in the folders, no audio by their names")
+    pictures = _Pictures(args.figures)
+    with (
+        _output(args.output) as output,
+        bar(len(asked.paths), "asking", "recording") as progress,
+    ):
+        table: Answers = Lines(output, args.segments) if args.json else Table(output, classes, args.segments)
+        for answer in answers:
+            table.add(answer)
+            if isinstance(answer, Prediction):
+                pictures.draw(answer)
+            else:
+                refused.append(answer)
+            progress.update()
+    for answer in refused:
+        say(f"refused: {answer.file}: {answer.reason}")
+    if args.output is not None or refused:
+        written = f", written to {args.output}" if args.output is not None else ""
+        say(f"{len(asked.paths) - len(refused)} of {counted(len(asked.paths), 'recording')} predicted{written}")
+    return 1 if refused else 0
+
+
+def opened(args: argparse.Namespace) -> "Model":
+    """The model that the flags `model`, `code`, `threads` and `gpu` name."""
+    given = args.model
+    if not given.exists():
+        given = find(given, args.runs_folder)
+    import torch  # noqa: F401 (here at once: no process is started to look for a GPU)
+
+    from glam.cli.machine import device
+    from glam.prediction.notebook import load
+
+    return load(given, code=args.code, device=device(args.gpu), threads=args.threads)
+
+
+@contextmanager
+def _output(path: Path | None) -> Iterator[TextIO]:
+    """The terminal, or a file that is there in one piece; after an interruption, with the rows that were finished."""
+    if path is None:
+        yield sys.stdout
+        return
+    from glam.files import replacing
+
+    stopped: KeyboardInterrupt | None = None
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        try:
+            yield file
+        except KeyboardInterrupt as interrupt:
+            stopped = interrupt
+    if stopped is not None:
+        raise stopped
+
+
+class _Pictures:
+    """Pictures in a folder, one a recording, by its name; recordings of the same name are numbered."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self.folder = folder
+        self.taken: set[str] = set()
+
+    def draw(self, answer: "Prediction") -> None:
+        if self.folder is None:
+            return
+        from glam.prediction.over_time import over_time
+        from glam.reports.figures.page import write
+
+        stem, name, number = Path(answer.file).stem, Path(answer.file).stem, 1
+        while name in self.taken:
+            number += 1
+            name = f"{stem}-{number}"
+        self.taken.add(name)
+        write(over_time(answer), self.folder / name)

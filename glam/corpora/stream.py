@@ -1,0 +1,136 @@
+"""Recordings of any length and kind, a piece at a time: what `audio.read_audio` gives, without holding all of it.
+
+What libsndfile does not know (video, AAC, AMR, ...) is decoded by ffmpeg, where that is installed.
+"""
+
+import mmap
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from stat import S_ISREG
+from typing import IO
+
+import numpy as np
+import soundfile
+import soxr
+from numpy.typing import NDArray
+
+from glam.corpora.audio import (
+    HIGHEST_RATE,
+    LOUDEST,
+    LOWEST_RATE,
+    RATE,
+    AudioError,
+    check_wav,
+    decode,
+    read_bytes,
+)
+
+Samples = NDArray[np.float32]
+
+WHOLE = 32 * 2**20  # values (frames x channels) up to which a file is decoded in one piece, as corpora are
+PIECE = 2**20  # values that are decoded at a time otherwise
+UNKNOWN = "Format not recognised"
+
+
+def stream(path: Path) -> Iterator[Samples]:
+    """The samples of an audio file in pieces: float32, mono, 16 kHz; to the bit those of `read_audio` together.
+
+    (Of an MP3 file of more than one piece, to the last digit: its decoder rounds otherwise where reading stops.)
+
+    Raises AudioError as `read_audio` does; of a long file, it may do so after the first pieces.
+    """
+    try:
+        if not S_ISREG(path.stat().st_mode):  # reading a pipe would wait for ever
+            raise AudioError(path, "is no file")
+        promised = _values(path)
+    except OSError as error:
+        raise AudioError(path, f"cannot be read: {error.strerror or error}") from None
+    except soundfile.LibsndfileError as error:
+        if UNKNOWN not in error.error_string or not path.stat().st_size:
+            promised = 0
+        elif shutil.which("ffmpeg"):
+            yield from _through_ffmpeg(path)
+            return
+        else:
+            raise AudioError(path, f"is not readable as audio: {UNKNOWN} (ffmpeg, if installed, is asked)") from None
+    if promised <= WHOLE:
+        yield decode(read_bytes(path), path).samples
+    else:
+        yield from _long(path)
+
+
+def _values(path: Path) -> int:
+    with soundfile.SoundFile(path) as file:
+        return int(file.frames) * int(file.channels)
+
+
+def _long(path: Path) -> Iterator[Samples]:
+    with path.open("rb") as content, mmap.mmap(content.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+        check_wav(mapped, path)
+    try:
+        with soundfile.SoundFile(path) as file:
+            rate, promised, frames = file.samplerate, file.frames, 0
+            if not LOWEST_RATE <= rate <= HIGHEST_RATE:
+                raise AudioError(path, f"has a rate of {rate} Hz; expected {LOWEST_RATE} to {HIGHEST_RATE} Hz")
+            resampler = soxr.ResampleStream(rate, RATE, 1, dtype="float32", quality="HQ") if rate != RATE else None
+            while True:
+                piece = file.read(max(1, PIECE // file.channels), dtype="float32", always_2d=True)
+                frames += len(piece)
+                mono = _checked(piece[:, 0] if piece.shape[1] == 1 else piece.mean(axis=1, dtype=np.float32), path)
+                last = not len(piece)
+                if resampler is not None:
+                    mono = resampler.resample_chunk(mono, last=last)
+                if len(mono):
+                    yield np.ascontiguousarray(mono)
+                if last:
+                    break
+    except soundfile.LibsndfileError as error:
+        raise AudioError(path, f"is not readable as audio: {error.error_string.rstrip('.')}") from None
+    if frames < promised:
+        raise AudioError(path, f"is truncated: {promised} frames promised, {frames} there")
+
+
+def _checked(samples: Samples, path: Path) -> Samples:
+    """The samples, once it is sure that they are some."""
+    if not np.isfinite(samples).all():
+        raise AudioError(path, "has samples that are not finite (NaN or infinity)")
+    if len(samples) and (loudest := float(np.abs(samples).max())) > LOUDEST:
+        raise AudioError(path, f"has samples up to {loudest:g}; full scale is 1: save it as 16-bit PCM")
+    return samples
+
+
+def _through_ffmpeg(path: Path) -> Iterator[Samples]:
+    """What ffmpeg decodes, mixes to mono and resamples; it opens that file and no other, nor any address."""
+    command = ["ffmpeg", "-nostdin", "-v", "error", "-protocol_whitelist", "file", "-i", f"file:{path}"]
+    command += ["-map", "0:a:0", "-f", "f32le", "-ac", "1", "-ar", str(RATE), "-"]
+    count = 0
+    with tempfile.TemporaryFile() as told, _running(command, told) as process:
+        assert process.stdout is not None
+        while content := process.stdout.read(4 * PIECE):
+            samples = np.frombuffer(content[: len(content) // 4 * 4], "<f4")
+            count += len(samples)
+            yield _checked(samples, path)
+        status = process.wait()
+        told.seek(0)
+        reasons = told.read().decode(errors="replace").strip().splitlines()
+    if status:
+        raise AudioError(path, f"is not readable as audio: ffmpeg: {reasons[-1] if reasons else f'status {status}'}")
+    if not count:
+        raise AudioError(path, "has no samples")
+
+
+@contextmanager
+def _running(command: list[str], told: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
+    """The process of that command; it ends with the block."""
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=told)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        if process.stdout is not None:
+            process.stdout.close()

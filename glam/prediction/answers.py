@@ -1,0 +1,79 @@
+"""Predictions as CSV, a row a recording or a segment, and as JSON, an object a line."""
+
+import csv
+import json
+from typing import Any, Protocol, TextIO
+
+from glam.errors import GlamError
+from glam.prediction.model import Prediction, Refused
+
+DIGITS = 6  # of a probability
+
+
+class Answers(Protocol):
+    """A table of predictions that is being written."""
+
+    def add(self, answer: Prediction | Refused) -> None:
+        """Write what is said of one recording."""
+
+
+class Table:
+    """CSV: file, start, end, predicted, and the probability of each class.
+
+    With `segments` there is a row for each segment, else one for each recording. A recording that cannot be used has no
+    row.
+    """
+
+    def __init__(self, output: TextIO, classes: tuple[str, ...], segments: bool) -> None:
+        columns = ("file", "start", "end", "predicted")
+        if doubled := [name for name in classes if name in columns]:
+            raise GlamError(f"the class {doubled[0]!r} is called as a column of the table is; --json tells them apart")
+        self.rows, self.segments = csv.writer(output, lineterminator="\n"), segments
+        self.rows.writerow([*columns, *classes])
+
+    def add(self, answer: Prediction | Refused) -> None:
+        """See Answers."""
+        if isinstance(answer, Refused):
+            return
+        for row in _of_segments(answer) if self.segments else [_of_whole(answer)]:
+            start, end, predicted, probabilities = row
+            shown = [f"{chance:.{DIGITS}f}" for chance in probabilities]
+            self.rows.writerow([answer.file, f"{start:.3f}", f"{end:.3f}", predicted, *shown])
+
+
+class Lines:
+    """JSON lines: an object for each recording, with its segments if these are asked for; or why there is none."""
+
+    def __init__(self, output: TextIO, segments: bool) -> None:
+        self.output, self.segments = output, segments
+
+    def add(self, answer: Prediction | Refused) -> None:
+        """See Answers."""
+        content: dict[str, Any] = {"file": answer.file}
+        if isinstance(answer, Refused):
+            content["refused"] = answer.reason
+        else:
+            content |= _object(answer, *_of_whole(answer))
+            if self.segments:
+                content["segments"] = [_object(answer, *row) for row in _of_segments(answer)]
+        self.output.write(json.dumps(content, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+Row = tuple[float, float, str, list[float]]  # start, end, predicted, probabilities
+
+
+def _of_whole(answer: Prediction) -> Row:
+    return 0.0, answer.end, answer.predicted, answer.probabilities.tolist()
+
+
+def _of_segments(answer: Prediction) -> list[Row]:
+    guesses = answer.segments.argmax(axis=1)
+    return [
+        (start, start + answer.length, answer.classes[guess], probabilities)
+        for start, guess, probabilities in zip(answer.starts.tolist(), guesses, answer.segments.tolist(), strict=True)
+    ]
+
+
+def _object(answer: Prediction, start: float, end: float, predicted: str, probabilities: list[float]) -> dict[str, Any]:
+    chances = {name: round(chance, DIGITS) for name, chance in zip(answer.classes, probabilities, strict=True)}
+    return {"start": round(start, 3), "end": round(end, 3), "predicted": predicted, "probabilities": chances}

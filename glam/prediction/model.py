@@ -1,0 +1,347 @@
+"""A saved model that is asked about recordings: by the code of training, so with the numbers of training.
+
+    samples -> segments of the cut -> inputs -> entrances and network -> logits of segments -> mean over a recording
+
+Recordings share batches, and the last batch is filled up: what is said of one depends on no other, to the last digit
+(learner.evaluation_batches).
+"""
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glam.corpora.audio import RATE
+from glam.corpora.stream import stream
+from glam.corpora.utterances import Utterance
+from glam.errors import GlamError
+from glam.evaluation.metrics import softmax
+from glam.inputs.cut import AnyCut, Segments
+from glam.inputs.inputs import Extractor
+from glam.running.saved import SavedModel, of_anybody
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from glam.learning.losses import Activation
+
+Samples = NDArray[np.float32]
+GROUP = 256  # segments whose inputs are computed at a time; a multiple of what extractors compute at once
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """The answer of a model about one recording.
+
+    file: its name. end: its length in seconds. classes: C names. logits: (C,) float32, the mean over segments, as
+    training has it for an utterance. probabilities: (C,) float64, of `classes` alone. starts: (S,) seconds, where each
+    segment begins, and `length` how long each is. segments: (S, C) float64, the probabilities of each.
+    """
+
+    file: str
+    end: float
+    classes: tuple[str, ...]
+    logits: NDArray[np.float32]
+    probabilities: NDArray[np.float64]
+    starts: NDArray[np.float64]
+    length: float
+    segments: NDArray[np.float64]
+
+    @property
+    def predicted(self) -> str:
+        """The class with the highest probability."""
+        return self.classes[int(self.probabilities.argmax())]
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A recording about which nothing can be said, and why."""
+
+    file: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Question:
+    """The way in which recordings are asked about.
+
+    hop: seconds from the start of one segment to the next; None for the model's own in evaluation. labels: the classes
+    that are possible, () for all: the probabilities of others are shared out among these. repeat_short: a recording
+    shorter than a segment is repeated until it fills one, also where the model was not trained so.
+    """
+
+    hop: float | None = None
+    labels: tuple[str, ...] = ()
+    repeat_short: bool = False
+
+
+@dataclass(eq=False)
+class _Asked:
+    """A recording under way: the logits of its segments so far."""
+
+    file: str
+    samples: int = 0
+    waiting: int = 0  # segments whose logits are not there yet
+    whole: bool = False  # nothing more is to come
+    reason: str = ""
+    logits: list[NDArray[np.float32]] = field(default_factory=list)
+
+    @property
+    def done(self) -> bool:
+        return self.whole and not self.waiting
+
+
+class Model:
+    """A trained model to be asked. `glam.load` gives one."""
+
+    def __init__(self, saved: SavedModel, path: Path, device: str = "cpu", threads: int = 1) -> None:
+        self.saved, self.path, self.device, self.threads = saved, path, device, threads
+        self.recipe, self.classes = saved.recipe, saved.recipe.corpus.classes
+        saved.objective.to(device)
+
+    def ask(
+        self, recordings: Iterable[Path | tuple[str, Samples]], question: Question = Question()
+    ) -> Iterator[Prediction | Refused]:
+        """What the model says of recordings, one after another and in their order, while it goes on with the next.
+
+        recordings: paths of audio files, or names with samples (float32, mono, 16 kHz). Memory is bounded, whatever
+        their number and length. One that cannot be used gives `Refused`. Raises GlamError for a question that this
+        model cannot be asked.
+        """
+        return _Answers(self, question).of(recordings)
+
+    @cached_property
+    def activation(self) -> "Activation":
+        """The function that turns logits into probabilities where segments are averaged as such."""
+        if self.recipe.evaluation.average == "logits":
+            return "softmax"
+        from glam.learning.losses import activation_of, loss_of
+
+        return activation_of(loss_of(self.recipe.training.loss, self.classes))
+
+
+class _Answers:
+    def __init__(self, model: Model, question: Question) -> None:
+        import torch
+
+        from glam.learning.learner import evaluation_batch
+
+        self.model = model
+        self.cut = _cut(model, question)
+        self.chosen = _chosen(model.classes, question.labels)
+        self.device = torch.device(model.device)
+        self.batch = evaluation_batch(self.device)
+        self.extractors = extractors(model, self.cut)
+        self.rows: deque[tuple[_Asked, dict[str, NDArray[Any]]]] = deque()  # blocks of rows that wait for a batch
+        self.waiting = 0  # rows in all of them
+
+    def of(self, recordings: Iterable[Path | tuple[str, Samples]]) -> Iterator[Prediction | Refused]:
+        asked: deque[_Asked] = deque()
+        for recording in recordings:
+            path, samples = (recording, None) if isinstance(recording, Path) else (Path(recording[0]), recording[1])
+            asked.append(_Asked(str(path)))
+            try:
+                for block in self._blocks(asked[-1], path, samples):
+                    self._add(asked[-1], block)
+            except GlamError as error:
+                asked[-1].reason = str(error).removeprefix(f"{path}: ")
+            asked[-1].whole = True
+            while asked and asked[0].done:
+                yield self._answer(asked.popleft())
+        self._run(everything=True)
+        yield from map(self._answer, asked)
+
+    def _blocks(self, asked: _Asked, path: Path, samples: Samples | None) -> Iterator[dict[str, NDArray[Any]]]:
+        """The inputs of the segments of a recording, up to GROUP segments at a time."""
+        pieces = stream(path) if samples is None else iter([samples])
+        if isinstance(self.cut, Segments):
+            yield from self._segments(asked, path, pieces, self.cut)
+            return
+        longest = self.cut.samples
+        head = np.concatenate([np.empty(0, np.float32), *_measured(pieces, asked, longest)])
+        if len(head):
+            yield self._inputs(path, head[:longest])
+
+    def _segments(
+        self, asked: _Asked, path: Path, pieces: Iterator[Samples], cut: Segments
+    ) -> Iterator[dict[str, NDArray[Any]]]:
+        hop, length = cut.hop("test"), cut.samples
+        block = (GROUP - 1) * hop + length  # samples of a whole group of segments
+        held = np.empty(0, np.float32)
+        begun = False
+        for piece in pieces:
+            asked.samples += len(piece)
+            held = np.concatenate([held, piece]) if len(held) else piece
+            while len(held) >= block:
+                begun = True
+                yield self._inputs(path, held[:block])
+                held = held[GROUP * hop :]
+        if not begun:
+            if not cut.keeps(len(held)):
+                raise GlamError(
+                    f"is {len(held) / RATE:.2f} s long, shorter than a segment of {length / RATE:g} s; the model was "
+                    "trained without such recordings (--repeat-short repeats it until it fills one)"
+                )
+            held = np.tile(held, cut.padded(len(held)) // len(held))
+        if len(held) >= length:
+            yield self._inputs(path, held)
+
+    def _inputs(self, path: Path, samples: Samples) -> dict[str, NDArray[Any]]:
+        """The rows of every input, and their lengths where rows are padded."""
+        from glam.learning.column import LENGTH
+
+        utterance = Utterance(path.stem, "", "", path.name, samples=len(samples))
+        inputs: dict[str, NDArray[Any]] = {}
+        for name, extractor in self.extractors.items():
+            with _as_in_training(self.model):
+                parts = list(extractor(utterance, samples, "test"))
+            inputs[name] = np.concatenate([rows for rows, _ in parts])
+            if parts[0][1] is not None:
+                inputs[name + LENGTH] = np.concatenate([lengths for _, lengths in parts if lengths is not None])
+        return inputs
+
+    def _add(self, asked: _Asked, block: dict[str, NDArray[Any]]) -> None:
+        count = len(next(iter(block.values())))
+        asked.waiting += count
+        self.rows.append((asked, block))
+        self.waiting += count
+        self._run()
+
+    def _run(self, everything: bool = False) -> None:
+        """Let the network judge the rows that wait, as far as they make whole batches, or all of them."""
+        while self.waiting >= self.batch or (everything and self.waiting):
+            owners: list[tuple[_Asked, int]] = []
+            parts: list[dict[str, NDArray[Any]]] = []
+            room = self.batch
+            while room and self.rows:
+                asked, block = self.rows.popleft()
+                count = len(next(iter(block.values())))
+                taken = min(room, count)
+                parts.append({name: x[:taken] for name, x in block.items()})
+                if taken < count:
+                    self.rows.appendleft((asked, {name: x[taken:] for name, x in block.items()}))
+                owners.append((asked, taken))
+                room -= taken
+            self.waiting -= self.batch - room
+            logits = self._logits({name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
+            place = 0
+            for asked, taken in owners:
+                asked.logits.append(logits[place : place + taken])
+                asked.waiting -= taken
+                place += taken
+
+    def _logits(self, inputs: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
+        """The logits (rows, C) of up to a batch of rows."""
+        import torch
+
+        from glam.learning.learner import evaluation_batches
+
+        count = len(next(iter(inputs.values())))
+        (rows,) = evaluation_batches(torch.arange(count), self.device)
+        filled = {name: torch.from_numpy(x)[rows].to(self.device) for name, x in inputs.items()}
+        with _as_in_training(self.model):
+            logits = self.model.saved.logits(self._of_anybody(filled))
+        return logits[:count]
+
+    def _of_anybody(self, inputs: "dict[str, Tensor]") -> "dict[str, Tensor]":
+        return {name: x.to(self.device) for name, x in of_anybody(inputs, self.model.saved).items()}
+
+    def _answer(self, asked: _Asked) -> Prediction | Refused:
+        from glam.learning.course import of_utterances
+
+        if not asked.reason and not asked.logits:
+            asked.reason = "has no samples"
+        logits = np.concatenate(asked.logits) if asked.logits else np.empty((0, len(self.model.classes)), np.float32)
+        if not asked.reason and not np.isfinite(logits).all():
+            asked.reason = "the model's logits are not finite numbers"
+        if asked.reason:
+            return Refused(asked.file, asked.reason)
+        evaluation, activation = self.model.recipe.evaluation, self.model.activation
+        (mean,) = of_utterances(logits, np.array([len(logits)]), evaluation, activation)
+        each = of_utterances(logits, np.ones(len(logits), dtype=np.int64), evaluation, activation)
+        hop = self.cut.hop("test") if isinstance(self.cut, Segments) else 0
+        return Prediction(
+            file=asked.file,
+            end=asked.samples / RATE,
+            classes=tuple(self.model.classes[i] for i in self.chosen),
+            logits=mean,
+            probabilities=softmax(mean[self.chosen]),
+            starts=np.arange(len(logits)) * hop / RATE,
+            length=self.cut.samples / RATE if isinstance(self.cut, Segments) else asked.samples / RATE,
+            segments=softmax(each[:, self.chosen]),
+        )
+
+
+def _cut(model: Model, question: Question) -> AnyCut:
+    """The cut of training's evaluation, with another hop if one is asked for."""
+    cut = model.recipe.cut
+    if not isinstance(cut, Segments):
+        if question.hop is not None:
+            raise GlamError(f"--hop: the model {model.recipe.model.title} decides on whole recordings, not on segments")
+        return cut
+    changed: dict[str, Any] = {}
+    if question.hop is not None:
+        if not 1 / RATE <= question.hop < float("inf"):
+            raise GlamError(f"--hop {question.hop:g}: expected seconds, above 0")
+        changed["test_hop"] = round(question.hop * RATE)
+    if question.repeat_short:
+        changed["padding"] = "repeat"
+    return cut.model_copy(update=changed)
+
+
+def _chosen(classes: Sequence[str], labels: Sequence[str]) -> list[int]:
+    if unknown := [label for label in labels if label not in classes]:
+        raise GlamError(f"--labels {unknown[0]}: the model knows {', '.join(classes)}")
+    return [i for i, name in enumerate(classes) if name in labels or not labels]
+
+
+def extractors(model: Model, cut: AnyCut) -> dict[str, Extractor]:
+    """An extractor of every input, by its name; GlamError where one is computed of more than the sound."""
+    extractors = {name: settings.make().extractor(cut, model.device) for name, settings in model.recipe.inputs.items()}
+    if missing := [name for name, extractor in extractors.items() if not extractor.needs_audio]:
+        kinds = ", ".join(f"{name} ({model.recipe.inputs[name].title})" for name in missing)
+        raise GlamError(
+            f"{model.path}: the model takes {kinds} beside the sound, and a recording alone does not give that; only "
+            "models whose inputs are all computed of the sound can be asked"
+        )
+    for name, extractor in extractors.items():
+        if tuple(extractor.shape) != tuple(model.saved.shapes[name]):
+            raise GlamError(
+                f"{model.path}: was trained on {name} of shape {tuple(model.saved.shapes[name])}, and its recipe "
+                f"gives {tuple(extractor.shape)}"
+            )
+    return extractors
+
+
+def _measured(pieces: Iterator[Samples], asked: _Asked, most: int) -> Iterator[Samples]:
+    """The pieces up to `most` samples; the others are counted alone."""
+    for piece in pieces:
+        if asked.samples < most:
+            yield piece
+        asked.samples += len(piece)
+
+
+@contextmanager
+def _as_in_training(model: Model) -> Iterator[None]:
+    """Threads, arithmetic and random numbers as a run has them in evaluation; what the process had, afterwards."""
+    import torch
+
+    from glam.learning.arithmetic import settle
+    from glam.learning.learner import generators_kept
+
+    threads, products = torch.get_num_threads(), torch.get_float32_matmul_precision()
+    torch.set_num_threads(model.threads)
+    try:
+        with generators_kept(torch.device(model.device)):
+            torch.manual_seed(0)  # for what draws even then: the same for every recording
+            settle(model.recipe.training.precision, torch.device(model.device))
+            yield
+    finally:
+        torch.set_num_threads(threads)
+        torch.set_float32_matmul_precision(products)

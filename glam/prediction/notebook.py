@@ -1,0 +1,106 @@
+"""A saved model in a notebook: `glam.load` and `glam.predict`."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glam.corpora.audio import RATE
+from glam.errors import GlamError
+from glam.prediction.hashes import check_folder
+from glam.prediction.model import Model, Prediction, Question, Refused, Samples
+from glam.results.run import MODEL
+from glam.running.saved import load_model
+
+
+def load(path: str | Path, *, code: Sequence[str | Path] = (), device: str = "cpu", threads: int = 1) -> Model:
+    """A saved model, to be asked about recordings.
+
+    Args:
+        path: model.safetensors, or the folder of a run or of an exported model, which has one.
+        code: files of one's own that the model was made with (`mine.py`). They are run, so only those given here are,
+            and only where each is the very file that was recorded.
+        device: `cpu`, `cuda:0`, ... threads: of the CPU; the last digits depend on their number, and a run has 1.
+
+    Raises GlamError where there is no such model, it is damaged, or takes a file that is not given.
+    """
+    place = Path(path).expanduser()
+    place = place / MODEL if place.is_dir() else place
+    if not place.is_file():
+        raise GlamError(
+            f"{place}: no saved model lies here. `glam train --save-model last` (or best) keeps one in the folder of "
+            "each run, and the first run of an experiment has one in any case."
+        )
+    check_folder(place.absolute().parent)
+    return Model(load_model(place, [Path(file).expanduser() for file in code]), place, device, threads)
+
+
+@overload
+def predict(  # type: ignore[overload-overlap]  # a str is a Sequence[str], too
+    model: Model | str | Path,
+    recordings: str | Path | NDArray[Any],
+    *,
+    rate: int = RATE,
+    hop: float | None = None,
+    labels: Sequence[str] = (),
+    repeat_short: bool = False,
+) -> Prediction: ...
+
+
+@overload
+def predict(
+    model: Model | str | Path,
+    recordings: Sequence[str | Path],
+    *,
+    rate: int = RATE,
+    hop: float | None = None,
+    labels: Sequence[str] = (),
+    repeat_short: bool = False,
+) -> list[Prediction | Refused]: ...
+
+
+def predict(
+    model: Model | str | Path,
+    recordings: str | Path | NDArray[Any] | Sequence[str | Path],
+    *,
+    rate: int = RATE,
+    hop: float | None = None,
+    labels: Sequence[str] = (),
+    repeat_short: bool = False,
+) -> Prediction | list[Prediction | Refused]:
+    """What a model says of recordings: a Prediction of one, a list of Prediction or Refused of several.
+
+    Args:
+        model: what `glam.load` gave, or the path of it.
+        recordings: a file, several files, or samples (n,) or (n, channels) at `rate` Hz, full scale 1.
+        hop, labels, repeat_short: see Question.
+
+    Raises GlamError where a single recording cannot be used.
+    """
+    asked = model if isinstance(model, Model) else load(model)
+    question = Question(hop, tuple(labels), repeat_short)
+    if isinstance(recordings, np.ndarray):
+        several: list[Path | tuple[str, Samples]] = [("samples", _mono(recordings, rate))]
+    elif isinstance(recordings, str | Path):
+        several = [Path(recordings)]
+    else:
+        return list(asked.ask(map(Path, recordings), question))
+    (answer,) = asked.ask(several, question)
+    if isinstance(answer, Refused):
+        raise GlamError(f"{answer.file}: {answer.reason}")
+    return answer
+
+
+def _mono(samples: NDArray[Any], rate: int) -> Samples:
+    import soxr
+
+    if samples.dtype.kind != "f" or samples.ndim not in (1, 2) or not np.isfinite(samples).all():
+        raise GlamError(
+            f"samples are given as {samples.dtype} {samples.shape}; expected finite floats (n,) or (n, channels), full "
+            "scale 1"
+        )
+    mono = samples.astype(np.float32)
+    mono = mono.mean(axis=1, dtype=np.float32) if mono.ndim == 2 else mono
+    return mono if rate == RATE else np.asarray(soxr.resample(mono, rate, RATE, quality="HQ"), dtype=np.float32)

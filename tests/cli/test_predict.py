@@ -1,0 +1,151 @@
+"""`glam predict`: files, folders and lists to tables, with whatever is wrong in them."""
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from prediction.conftest import Trained
+
+from glam.cli.main import main
+
+
+@pytest.fixture
+def mixed(trained: Trained, tmp_path: Path) -> Path:
+    """A folder of recordings of several rates and kinds, and of what cannot be used."""
+    folder = tmp_path / "mixed"
+    (folder / "inner").mkdir(parents=True)
+    (folder / "a.wav").write_bytes(trained.held_out[0].read_bytes())
+    rng = np.random.default_rng(0)
+    soundfile.write(folder / "b.flac", 0.1 * rng.standard_normal((44100, 2)), 44100)
+    soundfile.write(folder / "inner" / "c.ogg", 0.1 * rng.standard_normal(8000), 8000)
+    soundfile.write(folder / "d short.mp3", 0.1 * rng.standard_normal(3000), 16000)
+    (folder / "e.wav").write_bytes(b"no sound")
+    (folder / "notes.txt").write_text("no audio by its name")
+    (folder / "._a.wav").write_bytes(b"what some systems put beside a file")
+    return folder
+
+
+def table(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_a_folder(trained: Trained, mixed: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    output = mixed.parent / "out.csv"
+    assert main(["predict", str(trained.run.folder), str(mixed), "-o", str(output)]) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "not opened: 2 files in the folders" in said.err
+    assert f"refused: {mixed / 'd short.mp3'}: is 0.19 s long, shorter than a segment" in said.err
+    assert f"refused: {mixed / 'e.wav'}: is not readable as audio" in said.err
+    assert f"3 of 5 recordings predicted, written to {output}" in said.err
+    rows = table(output.read_text())
+    assert [Path(row["file"]).name for row in rows] == ["a.wav", "b.flac", "c.ogg"]
+    assert list(rows[0]) == ["file", "start", "end", "predicted", "neutral", "sad", "angry", "happy"]
+    for row in rows:
+        chances = [float(row[name]) for name in ("neutral", "sad", "angry", "happy")]
+        assert sum(chances) == pytest.approx(1, abs=1e-5)
+        assert row["predicted"] == ("neutral", "sad", "angry", "happy")[int(np.argmax(chances))]
+    assert (rows[1]["start"], rows[1]["end"]) == ("0.000", "1.000")
+
+
+def test_segments_labels_and_hop(trained: Trained, capsys: pytest.CaptureFixture[str]) -> None:
+    path = str(trained.held_out[0])
+    more = ["--segments", "--labels", "happy, sad", "--hop", "0.25"]
+    assert main(["predict", str(trained.run.folder), path, *more]) == 0
+    rows = table(capsys.readouterr().out)
+    assert [(row["start"], row["end"]) for row in rows[:2]] == [("0.000", "0.500"), ("0.250", "0.750")]
+    assert {row["predicted"] for row in rows} <= {"happy", "sad"}
+    assert list(rows[0])[4:] == ["sad", "happy"]
+
+
+def test_json_lines(trained: Trained, mixed: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (mixed.parent / "list.txt").write_text("mixed/a.wav\n\nmixed/e.wav\nmixed/absent.wav\n")
+    model = str(trained.run.folder)
+    assert main(["predict", model, str(mixed.parent / "list.txt"), "--json", "--segments"]) == 1
+    good, bad, absent = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    assert good["file"] == str(mixed / "a.wav")
+    assert good["predicted"] == max(good["probabilities"], key=good["probabilities"].get)
+    assert good["segments"][0] | {"probabilities": {}, "predicted": ""} == {
+        "start": 0,
+        "end": 0.5,
+        "predicted": "",
+        "probabilities": {},
+    }
+    assert "not readable" in bad["refused"]
+    assert "cannot be read: No such file" in absent["refused"]
+
+
+def test_pictures(trained: Trained, mixed: Path) -> None:
+    (mixed / "inner" / "a.wav").write_bytes((mixed / "a.wav").read_bytes())
+    figures = mixed.parent / "figures"
+    model, files = str(trained.run.folder), [str(mixed / "a.wav"), str(mixed / "inner" / "a.wav")]
+    assert main(["predict", model, *files, "--figures", str(figures), "-o", str(mixed.parent / "out.csv")]) == 0
+    assert sorted(path.name for path in figures.iterdir()) == ["a-2.pdf", "a-2.png", "a.pdf", "a.png"]
+
+
+def test_what_was_finished_before_an_interruption_is_kept(
+    trained: Trained,
+    mixed: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from glam.prediction.model import Model
+
+    ask = Model.ask
+
+    def interrupted(self: Model, *arguments: object) -> object:
+        yield next(ask(self, *arguments))  # type: ignore[arg-type]
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Model, "ask", interrupted)
+    output = mixed.parent / "out.csv"
+    assert main(["predict", str(trained.run.folder), str(mixed), "-o", str(output)]) == 130
+    assert len(table(output.read_text())) == 1
+    assert not list(mixed.parent.glob(".out.csv*"))
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--labels", "glad"], "--labels glad: the model knows"),
+        (["--labels", ""], "--labels : the model knows"),
+        (["--hop", "0"], "--hop 0: expected seconds"),
+        (["--threads", "0"], "--threads 0"),
+        (["--code", "absent.py"], "--code absent.py: cannot be read"),
+    ],
+)
+def test_mistakes(
+    trained: Trained,
+    mixed: Path,
+    capsys: pytest.CaptureFixture[str],
+    more: list[str],
+    message: str,
+) -> None:
+    output = mixed.parent / "out.csv"
+    assert main(["predict", str(trained.run.folder), str(mixed / "a.wav"), "-o", str(output), *more]) == 2
+    assert message in capsys.readouterr().err
+    assert not output.exists()
+
+
+def test_where_nothing_lies(trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "empty").mkdir()
+    assert main(["predict", str(trained.run.folder), str(tmp_path / "empty")]) == 2
+    assert "no recordings are there" in capsys.readouterr().err
+    assert main(["predict", "absent/7", str(trained.held_out[0])]) == 2
+    assert "absent/7: no experiment lies here" in capsys.readouterr().err
+    assert main(["predict", str(trained.run.folder), str(tmp_path / "absent.txt")]) == 2
+    assert "absent.txt: cannot be read as a list" in capsys.readouterr().err
+
+
+def test_code_is_run_where_it_is_given(
+    own: tuple[Trained, Path, Path],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    trained, path, _ = own
+    command = ["predict", str(trained.run.folder), str(trained.held_out[0])]
+    assert main(command) == 2
+    assert f"--code {path}" in capsys.readouterr().err
+    assert main([*command, "--code", str(path)]) == 0

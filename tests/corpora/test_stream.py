@@ -1,0 +1,121 @@
+"""Recordings a piece at a time: what read_audio gives, to the bit."""
+
+import stat
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from glam.corpora import stream as module
+from glam.corpora.audio import AudioError, read_audio
+from glam.corpora.stream import stream
+
+
+def write(path: Path, seconds: float = 2.0, rate: int = 16000, channels: int = 1) -> Path:
+    sound = 0.1 * np.random.default_rng(0).standard_normal((int(seconds * rate), channels))
+    soundfile.write(path, sound, rate)
+    return path
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.ogg", "a.mp3"])
+@pytest.mark.parametrize(("rate", "channels"), [(16000, 1), (44100, 2), (8000, 1)])
+def test_in_pieces_as_in_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, rate: int, channels: int
+) -> None:
+    path = write(tmp_path / name, rate=rate, channels=channels)
+    (whole,) = stream(path)
+    np.testing.assert_array_equal(whole, read_audio(path))
+    monkeypatch.setattr(module, "WHOLE", 0)
+    monkeypatch.setattr(module, "PIECE", 7001)
+    pieces = list(stream(path))
+    assert len(pieces) > 3
+    assert all(piece.dtype == np.float32 for piece in pieces)
+    exact = 1e-6 if path.suffix == ".mp3" else 0  # whose decoder rounds otherwise where reading stops within a frame
+    np.testing.assert_allclose(np.concatenate(pieces), whole, rtol=0, atol=exact)
+
+
+@pytest.mark.parametrize("long", [False, True])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", r"is empty"),
+        (b"RIFFnothing", r"is not readable as audio"),
+        (b"\xff\xfb" * 5000, r"Format not recognised"),
+    ],
+)
+def test_what_is_no_audio(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, long: bool, content: bytes, message: str
+) -> None:
+    monkeypatch.setattr(module, "WHOLE", 0 if long else module.WHOLE)
+    monkeypatch.setenv("PATH", "")  # no ffmpeg
+    (tmp_path / "a.wav").write_bytes(content)
+    with pytest.raises(AudioError, match=message):
+        list(stream(tmp_path / "a.wav"))
+
+
+@pytest.mark.parametrize("long", [False, True])
+def test_what_is_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, long: bool) -> None:
+    monkeypatch.setattr(module, "WHOLE", 0 if long else module.WHOLE)
+    path = write(tmp_path / "a.wav")
+    path.write_bytes(path.read_bytes()[:-1000])
+    with pytest.raises(AudioError, match=r"is truncated: 32000 frames promised, 31500 there"):
+        list(stream(path))
+    for name, value in (("nan", np.nan), ("loud", 300.0)):
+        soundfile.write(tmp_path / f"{name}.wav", np.full(100, value, np.float32), 16000, subtype="FLOAT")
+    with pytest.raises(AudioError, match="not finite"):
+        list(stream(tmp_path / "nan.wav"))
+    with pytest.raises(AudioError, match="samples up to 300"):
+        list(stream(tmp_path / "loud.wav"))
+    soundfile.write(tmp_path / "slow.wav", np.zeros(100), 1000)
+    with pytest.raises(AudioError, match="a rate of 1000 Hz"):
+        list(stream(tmp_path / "slow.wav"))
+
+
+def test_what_is_no_file(tmp_path: Path) -> None:
+    for path, message in ((tmp_path / "absent.wav", "cannot be read"), (tmp_path, "is no file")):
+        with pytest.raises(AudioError, match=message):
+            list(stream(path))
+
+
+FFMPEG = """#!{python}
+import sys
+from pathlib import Path
+given = sys.argv[sys.argv.index("-i") + 1].removeprefix("file:")
+assert sys.argv[sys.argv.index("-protocol_whitelist") + 1] == "file"
+content = Path(given).read_bytes()
+if content == b"bad":
+    sys.exit("cannot decode it")
+sys.stdout.buffer.write(content[4:])
+"""
+
+
+@pytest.fixture
+def ffmpeg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program called ffmpeg that gives what stands behind the first four bytes of a file."""
+    import sys
+
+    program = tmp_path / "bin" / "ffmpeg"
+    program.parent.mkdir()
+    program.write_text(FFMPEG.format(python=sys.executable))
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", str(program.parent))
+
+
+def test_ffmpeg_is_asked_where_libsndfile_knows_nothing(tmp_path: Path, ffmpeg: None) -> None:
+    samples = np.linspace(-1, 1, 40000, dtype=np.float32)
+    (tmp_path / "a.m4a").write_bytes(b"\x00\x01\x02\x03" + samples.tobytes())
+    np.testing.assert_array_equal(np.concatenate(list(stream(tmp_path / "a.m4a"))), samples)
+    (tmp_path / "b.m4a").write_bytes(b"bad")
+    with pytest.raises(AudioError, match=r"b\.m4a: is not readable as audio: ffmpeg: cannot decode it"):
+        list(stream(tmp_path / "b.m4a"))
+    (tmp_path / "c.m4a").write_bytes(b"\x00\x01\x02\x03")
+    with pytest.raises(AudioError, match="has no samples"):
+        list(stream(tmp_path / "c.m4a"))
+
+
+def test_whoever_stops_early_leaves_no_process(tmp_path: Path, ffmpeg: None) -> None:
+    (tmp_path / "a.m4a").write_bytes(bytes(4 * (2 * module.PIECE + 1)))
+    pieces = stream(tmp_path / "a.m4a")
+    assert len(next(pieces)) == module.PIECE
+    pieces.close()  # type: ignore[attr-defined]
