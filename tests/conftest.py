@@ -51,7 +51,7 @@ def training_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Commands train in this process instead of in workers, which take seconds to start; otherwise for real."""
     from glam.results.experiment import store_experiment
     from glam.running.events import Listen
-    from glam.running.experiment import Experiment, job
+    from glam.running.experiment import Executor, Experiment, job
     from glam.running.job import Resources, SaveModel
     from glam.running.workers import run_alone
     from glam.splits.runs import RunKey
@@ -62,6 +62,7 @@ def training_here(monkeypatch: pytest.MonkeyPatch) -> None:
         resources: Resources,
         save_model: SaveModel,
         listen: Listen,
+        execute: Executor,
     ) -> None:
         store_experiment(experiment.stored)
         work = job(experiment, resources, save_model)
@@ -69,7 +70,7 @@ def training_here(monkeypatch: pytest.MonkeyPatch) -> None:
             run_alone(work, run, listen, lambda: False)
 
     monkeypatch.setattr("glam.running.experiment.run", run_here)
-    monkeypatch.setattr("glam.running.pace.run_seconds", lambda experiments, resources: [1.0] * len(experiments))
+    monkeypatch.setattr("glam.running.pace.run_seconds", lambda experiments, *_: [1.0] * len(experiments))
 
 
 @pytest.fixture(scope="session")

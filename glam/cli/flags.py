@@ -89,6 +89,41 @@ FLAGS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
         ("--tensorboard",),
         {"type": place, "metavar": "FOLDER", "help": "write loss, WA, UA of every epoch there, to follow live"},
     ),
+    "cluster": (
+        ("--cluster",),
+        {"choices": ["ray"], "help": "train on the machines of a Ray cluster (docs/many-machines.md)"},
+    ),
+    "address": (
+        ("--address",),
+        {"metavar": "HOST:PORT", "help": "head of the cluster (RAY_ADDRESS, else the cluster of this machine)"},
+    ),
+    "worker-corpus": (
+        ("--worker-corpus",),
+        {
+            "type": place,
+            "metavar": "FOLDER",
+            "help": "where the corpus lies on every machine of the cluster: each extracts its own features (else ours "
+            "are sent, once to each machine)",
+        },
+    ),
+    "worker-folder": (
+        ("--worker-folder",),
+        {
+            "metavar": "FOLDER",
+            "help": "where machines of the cluster keep features and checkpoints (glam-<user> in their TMPDIR)",
+        },
+    ),
+    "shard": (
+        ("--shard",),
+        {
+            "metavar": "I/N",
+            "help": "only the I-th of N shares of the runs; slurm: as SLURM_ARRAY_TASK_ID says (glam merge)",
+        },
+    ),
+    "wait": (
+        ("--wait",),
+        {"action": "store_true", "help": "wait for runs that another process has, and take over what it leaves"},
+    ),
     "runs-folder": (
         ("--runs-folder",),
         {"type": place, "metavar": "FOLDER", "help": "where results lie (GLAM_RUNS, else runs)"},
@@ -99,6 +134,7 @@ FLAGS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     ),
 }
 MACHINE = ("gpu", "runs-at-once", "threads", "checkpoint-every", "tensorboard", "runs-folder", "data-folder")
+MANY = ("cluster", "address", "worker-corpus", "worker-folder", "shard", "wait")
 
 
 def add_flags(parser: argparse._ActionsContainer, *names: str, **changed: Any) -> None:

@@ -30,6 +30,7 @@ from glam.files import only_one, replacing, write_text, written_from
 from glam.inputs.cut import AnyCut, Part, Segments
 from glam.inputs.inputs import Input, InputSettings
 from glam.progress import bar
+from glam.words import in_bytes
 
 FORMAT = 2
 
@@ -90,7 +91,7 @@ def open_store(
     Raises GlamError where a recording has changed since it was indexed, or where the folder cannot take the store.
     """
     wanted = _Wanted(root, tuple(utterances), settings, settings.make(), cut, part, copy, device)
-    base = folder / "features" / f"{wanted.title}-{wanted.key[:16]}"
+    base = wanted.base(folder)
     if (store := _read(base, wanted)) is not None:
         return store
     try:
@@ -110,6 +111,21 @@ def open_store(
     return store
 
 
+def bytes_to_write(
+    root: Path,
+    utterances: Sequence[Utterance],
+    settings: InputSettings,
+    cut: AnyCut,
+    part: Part,
+    folder: Path,
+    copy: int,
+) -> tuple[Path, int]:
+    """The array that open_store would give, and the bytes that it would write for it: 0 where it is there."""
+    wanted = _Wanted(root, tuple(utterances), settings, settings.make(), cut, part, copy, "cpu")
+    base = wanted.base(folder)
+    return base.with_suffix(".npy"), 0 if _read(base, wanted) is not None else wanted.size
+
+
 @dataclass(frozen=True, eq=False)
 class _Wanted:
     """The request to `open_store`, and what follows from it."""
@@ -122,6 +138,10 @@ class _Wanted:
     part: Part
     copy: int
     device: str
+
+    def base(self, folder: Path) -> Path:
+        """The store's files in the data folder, without their suffixes."""
+        return folder / "features" / f"{self.title}-{self.key[:16]}"
 
     @property
     def title(self) -> str:
@@ -236,9 +256,9 @@ def _extract(base: Path, wanted: _Wanted) -> None:
         if not about.exists():
             array.unlink(missing_ok=True)  # before what is free is counted
         raise GlamError(
-            f"{array}: the features cannot be written ({error}). They need {_gib(wanted.size)}, {_room(base.parent)} "
-            "are free; nothing half-written is left. Make room, or choose another folder with GLAM_DATA or "
-            "--data-folder."
+            f"{array}: the features cannot be written ({error}). They need {in_bytes(wanted.size)}, "
+            f"{_room(base.parent)} are free; nothing half-written is left. Make room, or choose another "
+            "folder with GLAM_DATA or --data-folder."
         ) from None
 
 
@@ -326,17 +346,13 @@ def _samples(root: Path, utterance: Utterance, cut: AnyCut) -> NDArray[np.float3
 def _check_room(folder: Path, needed: int) -> None:
     if needed > shutil.disk_usage(folder).free:
         raise GlamError(
-            f"{folder}: the features need {_gib(needed)}, {_room(folder)} are free. Make room, or choose another "
+            f"{folder}: the features need {in_bytes(needed)}, {_room(folder)} are free. Make room, or choose another "
             "folder with GLAM_DATA or --data-folder."
         )
 
 
 def _room(folder: Path) -> str:
-    return _gib(shutil.disk_usage(folder).free)
-
-
-def _gib(size: int) -> str:
-    return f"{size / 2**30:.2f} GiB" if size >= 2**27 else f"{size / 2**20:.2f} MiB"
+    return in_bytes(shutil.disk_usage(folder).free)
 
 
 def _checksum(path: Path) -> str:
