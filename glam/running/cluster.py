@@ -30,7 +30,7 @@ from glam.running.cluster_task import (
     train,
     versions,
 )
-from glam.running.events import Broken, Ended, Event, Note, Stopped, UnderWay
+from glam.running.events import Broken, Ended, Event, Note, Started, Stopped, UnderWay
 from glam.running.experiment import Experiment, job
 from glam.running.job import Resources, SaveModel
 from glam.running.one_run import checkpoint_of, claimed
@@ -185,6 +185,7 @@ class _Driver:
         self.work, self.resources = work, resources
         self.given: dict[ObjectRefGenerator, Given] = {}
         self.claims: dict[RunKey, ExitStack] = {}
+        self.begun: set[RunKey] = set()  # somewhere, and not ended
         self.losses: Counter[RunKey] = Counter()
 
     def go(self, runs: Sequence[RunKey]) -> Generator[Event, None, None]:
@@ -287,6 +288,8 @@ class _Driver:
                 self.claims.pop(item.run).close()
                 yield self._of_all(item)
             case _:
+                if isinstance(item, Started):
+                    self.begun.add(item.run)
                 yield self._of_all(item)
 
     def _of_all(self, event: Event) -> Event:
@@ -301,15 +304,17 @@ class _Driver:
         self.given.pop(task).machine.given -= 1
 
     def _lost(self, given: Given, why: str) -> Iterator[Event]:
+        """Put the runs of a lost task back; the machine is asked again who it is before it gets another."""
+        self.cluster.machines.pop(given.machine.id, None)
         for run in given.left:
-            self.losses[run] += 1
+            self.losses[run] += run in self.begun
             if self.losses[run] == LOSSES:
                 raise GlamError(
                     f"{run}: was lost {LOSSES} times, the last time on {given.machine.name} ({why}); it is not tried "
                     "again. Mostly memory runs out there: give fewer cores to Ray, or use a smaller batch."
                 )
-        names = ", ".join(map(str, given.left))
-        yield Note(f"{given.machine.name}: lost ({why}) with {names}, handed out again")
+        self.begun -= set(given.left)
+        yield Note(f"{given.machine.name}: lost ({why}) with {', '.join(map(str, given.left))}, handed out again")
         self.waiting.extendleft(reversed(given.left))
 
     def _stop(self) -> None:

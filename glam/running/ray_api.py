@@ -24,12 +24,12 @@ def connected(address: str | None) -> Iterator[None]:
     address: host:port of its head; None for RAY_ADDRESS, or the cluster that this machine is part of. Raises GlamError
     where there is none, or of another version.
     """
+    if address is not None and "://" in address:
+        raise GlamError(f"--address {address}: expected host:port of the head, as `ray start --head` prints it")
     try:
         import ray
     except ModuleNotFoundError:
         raise GlamError("--cluster ray: the package ray is not installed; pip install 'glam-ser[ray]'") from None
-    if address is not None and "://" in address:
-        raise GlamError(f"--address {address}: expected host:port of the head, as `ray start --head` prints it")
     handler = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(address=address or "auto", log_to_driver=False, logging_level=logging.CRITICAL)
