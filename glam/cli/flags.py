@@ -19,6 +19,7 @@ def place(text: str) -> Path:
 
 
 FLAGS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
+    "corpus": (("--corpus",), {"metavar": "NAME", "help": "the corpus (iemocap)"}),
     "set": (
         ("--set",),
         {

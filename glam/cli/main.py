@@ -21,6 +21,7 @@ VERBS = {
     "audit": ("glam.cli.audit:audit", "say what a recipe's training and test sets share, and what that alone scores"),
     "verify": ("glam.cli.verify:verify", "train a stored run again, and say whether it came out the same"),
     "merge": ("glam.cli.merge:merge", "bring runs that were trained in several places into one folder"),
+    "doctor": ("glam.cli.doctor:doctor", "say whether this machine can train, and how long tables would take"),
     "list": ("glam.cli.tables:list_all", "show models, recipes, corpora, tables and their runs"),
     "export": ("glam.cli.reports:export", "write the predictions of a run as CSV"),
 }

@@ -42,14 +42,13 @@ def table(argv: Sequence[str] | None = None) -> int:
     add("--runs", type=int, metavar="N", help="the first N of the 100 seeds (the paper's number: 100, of GLAM)")
     add("--report", action="store_true", help="train nothing: only read what is there")
     add("-o", "--output", type=place, metavar="FOLDER", help="write Markdown, LaTeX, CSV and JSON there as well")
-    add("--corpus", metavar="NAME", help="the corpus (iemocap)")
     add(
         "--order",
         choices=ORDERS,
         default="printed",
         help="rows are trained as printed, the cheapest first, or the paper's own model first (printed)",
     )
-    add_flags(parser, "set", "precision", "metric", "datadir", *MACHINE, *MANY)
+    add_flags(parser, "corpus", "set", "precision", "metric", "datadir", *MACHINE, *MANY)
     usually = f"that of the printed table: of GLAM's Table 4 validation, of the others {USUALLY}"
     add_flags(
         parser, "select", help=f"epoch that counts: test, halves, validation or last, as in glam report ({usually})"

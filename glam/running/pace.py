@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from glam.learning.batch import Step
     from glam.learning.objective import Objective
 
-SECONDS = 1.5  # of measuring, at least one step
+SECONDS, STEPS = 1.5, 5  # of measuring, at least; a slow model is measured for LONGEST, at least one step
+LONGEST = 6.0
 SAMPLE = 5  # stored runs that are asked
 ROWS_AN_UTTERANCE = 16  # of 2 s segments a fifth of a second apart, the mean of IEMOCAP's
 
@@ -142,10 +143,12 @@ def _noise(recipe: Recipe, device: str) -> "Step":
 def _seconds_of(step: Callable[[], object]) -> float:
     """The mean of several steps."""
     begun, steps = time.perf_counter(), 0
-    while steps == 0 or time.perf_counter() - begun < SECONDS:
+    while True:
         step()
         steps += 1
-    return (time.perf_counter() - begun) / steps
+        seconds = time.perf_counter() - begun
+        if (seconds >= SECONDS and steps >= STEPS) or seconds >= LONGEST:
+            return seconds / steps
 
 
 def _measure(recipes: Sequence[Recipe], resources: Resources) -> list[float]:

@@ -147,7 +147,7 @@ def _pack(job: Job, waiting: Any, tell: Listen, stopping: Callable[[], bool]) ->
             pack = _new_pack(job, data, slots, _worth_compiling(job, data, len(runs)))
             pack.tell = lambda text: tell(Note(text))
             together(pack, begin)
-        except torch.OutOfMemoryError as error:
+        except torch.cuda.OutOfMemoryError as error:
             if slots == 1:
                 raise GlamError(
                     f"{job.resources.device}: not enough memory for a single run ({error}). Finished runs are kept; "
