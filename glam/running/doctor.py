@@ -55,7 +55,9 @@ def software() -> Iterator[Finding]:
     version = f"Python {here['python']}, glam {glam.__version__} ({here['revision'] or 'no checkout'})"
     within = (3, 11) <= sys.version_info[:2] <= (3, 13)
     yield Finding("software", version, "ok" if within else "note", "" if within else "tested with Python 3.11 to 3.13")
-    yield Finding("", ", ".join(f"{name} {here[name]}" for name in ("torch", "torchaudio", "numpy", "librosa")))
+    yield Finding(
+        "", ", ".join(f"{name} {here[name] or 'absent'}" for name in ("torch", "torchaudio", "numpy", "librosa"))
+    )
 
 
 def driver() -> Finding:

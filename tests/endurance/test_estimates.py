@@ -39,7 +39,7 @@ def test_an_estimate_is_within_a_quarter_of_the_truth(
     )
     store_experiment(experiment.stored)
     work = job(experiment, ALONE)
-    monkeypatch.setattr(pace.time, "perf_counter", time.process_time)
+    monkeypatch.setattr("glam.running.pace.time.perf_counter", time.process_time)
     estimated = pace.work(experiment) * pace.seconds_a_step(experiment.recipe, "cpu", 1)
     begun = time.process_time()
     run_alone(work, RunKey(5), lambda _: None, lambda: False)
