@@ -51,7 +51,7 @@ def training_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Commands train in this process instead of in workers, which take seconds to start; otherwise for real."""
     from glam.results.experiment import store_experiment
     from glam.running.events import Listen
-    from glam.running.experiment import Executor, Experiment, job
+    from glam.running.experiment import Experiment, job
     from glam.running.job import Resources, SaveModel
     from glam.running.workers import run_alone
     from glam.splits.runs import RunKey
@@ -62,7 +62,7 @@ def training_here(monkeypatch: pytest.MonkeyPatch) -> None:
         resources: Resources,
         save_model: SaveModel,
         listen: Listen,
-        execute: Executor,
+        execute: object = None,
     ) -> None:
         store_experiment(experiment.stored)
         work = job(experiment, resources, save_model)

@@ -234,8 +234,10 @@ class _Driver:
             if not runs:
                 return
             training = remote(train, self.resources, machine.id, num_returns="streaming")
-            there = replace(self.resources, at_once=self.resources.at_once if self.resources.packed else machine.slots)
-            task = training.remote(self.work, runs, there, self.cluster.folder)
+            on_machine = replace(
+                self.resources, at_once=self.resources.at_once if self.resources.packed else machine.slots
+            )
+            task = training.remote(self.work, runs, on_machine, self.cluster.folder)
             machine.given += 1
             self.given[task] = Given(machine, runs)
 

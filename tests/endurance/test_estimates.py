@@ -15,6 +15,7 @@ from glam.results.experiment import store_experiment
 from glam.running import pace
 from glam.running.experiment import Places, job, prepare
 from glam.running.job import Resources
+from glam.running.memory import spare_new_pages
 from glam.running.workers import run_alone
 from glam.splits.runs import RunKey
 
@@ -39,6 +40,7 @@ def test_an_estimate_is_within_a_quarter_of_the_truth(
     )
     store_experiment(experiment.stored)
     work = job(experiment, ALONE)
+    spare_new_pages()  # as workers do, and processes that measure
     monkeypatch.setattr("glam.running.pace.time.perf_counter", time.process_time)
     estimated = pace.work(experiment) * pace.seconds_a_step(experiment.recipe, "cpu", 1)
     begun = time.process_time()

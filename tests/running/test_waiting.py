@@ -1,6 +1,7 @@
 """Runs that another process has are waited for, and taken over where it leaves them."""
 
 import threading
+from collections.abc import Generator, Sequence
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,9 @@ def experiment(tiny_release: Path, tmp_path: Path) -> Experiment:
     return made
 
 
-def here(experiment: Experiment, runs: list[RunKey], resources: Resources, save: SaveModel):  # type: ignore[no-untyped-def]
+def here(
+    experiment: Experiment, runs: Sequence[RunKey], resources: Resources, save: SaveModel
+) -> Generator[Event, None, None]:
     """An executor in this process."""
     told: list[Event] = []
     for key in runs:
