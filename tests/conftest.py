@@ -62,6 +62,7 @@ def training_here(monkeypatch: pytest.MonkeyPatch) -> None:
         resources: Resources,
         save_model: SaveModel,
         listen: Listen,
+        execute: object = None,
     ) -> None:
         store_experiment(experiment.stored)
         work = job(experiment, resources, save_model)
@@ -69,7 +70,7 @@ def training_here(monkeypatch: pytest.MonkeyPatch) -> None:
             run_alone(work, run, listen, lambda: False)
 
     monkeypatch.setattr("glam.running.experiment.run", run_here)
-    monkeypatch.setattr("glam.running.pace.run_seconds", lambda experiments, resources: [1.0] * len(experiments))
+    monkeypatch.setattr("glam.running.pace.run_seconds", lambda experiments, *_: [1.0] * len(experiments))
 
 
 @pytest.fixture(scope="session")

@@ -22,6 +22,7 @@ def place(text: str) -> Path:
 
 
 FLAGS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
+    "corpus": (("--corpus",), {"metavar": "NAME", "help": "the corpus (iemocap)"}),
     "set": (
         ("--set",),
         {
@@ -37,13 +38,6 @@ FLAGS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
             "metavar": "NAME",
             "help": "how utterances are split: random, k-fold, leave-session-out, leave-speaker-out, "
             "leave-scenarios-out, random-speakers, group-folds, parts or published-folds (the recipe's)",
-        },
-    ),
-    "corpus": (
-        ("--corpus",),
-        {
-            "metavar": "NAME|FILE",
-            "help": "the corpus: one of glam list, or a table of utterances, my.csv (the recipe's, mostly iemocap)",
         },
     ),
     "columns": (
@@ -143,6 +137,41 @@ FLAGS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
             "help": "a file of code that the model was made with (mine.py), which is to be run; repeatable",
         },
     ),
+    "cluster": (
+        ("--cluster",),
+        {"choices": ["ray"], "help": "train on the machines of a Ray cluster (docs/many-machines.md)"},
+    ),
+    "address": (
+        ("--address",),
+        {"metavar": "HOST:PORT", "help": "head of the cluster (RAY_ADDRESS, else the cluster of this machine)"},
+    ),
+    "worker-corpus": (
+        ("--worker-corpus",),
+        {
+            "type": place,
+            "metavar": "FOLDER",
+            "help": "where the corpus lies on every machine of the cluster: each extracts its own features (else ours "
+            "are sent, once to each machine)",
+        },
+    ),
+    "worker-folder": (
+        ("--worker-folder",),
+        {
+            "metavar": "FOLDER",
+            "help": "where machines of the cluster keep features and checkpoints (glam-<user> in their TMPDIR)",
+        },
+    ),
+    "shard": (
+        ("--shard",),
+        {
+            "metavar": "I/N",
+            "help": "only the I-th of N shares of the runs; slurm: as SLURM_ARRAY_TASK_ID says (glam merge)",
+        },
+    ),
+    "wait": (
+        ("--wait",),
+        {"action": "store_true", "help": "wait for runs that another process has, and take over what it leaves"},
+    ),
     "runs-folder": (
         ("--runs-folder",),
         {"type": place, "metavar": "FOLDER", "help": "where results lie (GLAM_RUNS, else runs)"},
@@ -154,6 +183,7 @@ FLAGS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
 }
 CORPUS = ("corpus", "columns", "label-set")
 MACHINE = ("gpu", "runs-at-once", "threads", "checkpoint-every", "tensorboard", "runs-folder", "data-folder")
+MANY = ("cluster", "address", "worker-corpus", "worker-folder", "shard", "wait")
 
 
 def corpus_fields(args: argparse.Namespace) -> list[tuple[str, Any]]:

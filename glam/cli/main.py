@@ -29,6 +29,8 @@ VERBS = {
     "verify": ("glam.cli.verify:verify", "train a stored run again, and say whether it came out the same"),
     "predict": ("glam.cli.predict:predict", "ask a trained model about recordings"),
     "page": ("glam.cli.page:page", "show a page on which a trained model is asked"),
+    "merge": ("glam.cli.merge:merge", "bring runs that were trained in several places into one folder"),
+    "doctor": ("glam.cli.doctor:doctor", "say whether this machine can train, and how long tables would take"),
     "list": ("glam.cli.tables:list_all", "show models, recipes, corpora, tables and their runs"),
     "export": ("glam.cli.reports:export", "write the predictions of a run as CSV, or a model as a folder"),
 }

@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from glam.cli.flags import CORPUS, MACHINE, USUALLY, add_flags, corpus_fields, place
+from glam.cli.cluster import Executing, executing
+from glam.cli.flags import CORPUS, MACHINE, MANY, USUALLY, add_flags, corpus_fields, place
 from glam.cli.guard import guarded, say, show
-from glam.cli.machine import board, computed, corpus_folder, folders, resources, say_elsewhere, say_problems, take_files
+from glam.cli.machine import board, corpus_folder, folders, say_elsewhere, say_problems, take_files
+from glam.cli.shards import say_share, shard
 from glam.errors import GlamError
 
 if TYPE_CHECKING:
@@ -15,9 +17,10 @@ if TYPE_CHECKING:
     from glam.papers.paper import Table
     from glam.papers.tables import Row
     from glam.running.experiment import Experiment
-    from glam.running.job import Resources
     from glam.splits.population import CorpusSettings
     from glam.splits.runs import RunKey
+
+ORDERS = ("printed", "cheapest", "own")
 
 
 def table(argv: Sequence[str] | None = None) -> int:
@@ -40,7 +43,13 @@ def table(argv: Sequence[str] | None = None) -> int:
     add("--runs", type=int, metavar="N", help="the first N of the 100 seeds (the paper's number: 100, of GLAM)")
     add("--report", action="store_true", help="train nothing: only read what is there")
     add("-o", "--output", type=place, metavar="FOLDER", help="write Markdown, LaTeX, CSV and JSON there as well")
-    add_flags(parser, *CORPUS, "set", "precision", "metric", "file", "datadir", *MACHINE)
+    add(
+        "--order",
+        choices=ORDERS,
+        default="own",
+        help="rows are trained as printed, the cheapest first, or the paper's own model first (own)",
+    )
+    add_flags(parser, *CORPUS, "set", "precision", "metric", "file", "datadir", *MACHINE, *MANY)
     usually = f"that of the printed table: of GLAM's Table 4 validation, of the others {USUALLY}"
     add_flags(
         parser, "select", help=f"epoch that counts: test, halves, validation or last, as in glam report ({usually})"
@@ -89,6 +98,12 @@ def _table(args: argparse.Namespace) -> None:
     runs, data = folders(args)
     more = [metric(name) for name in args.metric]
     rows = rows_of(wanted, fields, args.rows, args.add)
+    share = shard(args.shard)
+    if share.count > 1:
+        if args.report:
+            raise GlamError("--report and --shard exclude each other: a report is of all runs, a share trains some")
+        _train(args, wanted, rows, chosen)
+        return
     corpus = _indexed(rows, args.datadir, data) if args.report else _train(args, wanted, rows, chosen)
     report = table_report(wanted, rows, fields, Stored(runs, corpus, data), chosen, args.select, more)
     show(markdown(report))
@@ -147,64 +162,78 @@ def _train(args: argparse.Namespace, wanted: "Table", rows: "Sequence[Row]", see
             say(f"not run    {row.label}: no file is given for {', '.join(lacking)} (--file {lacking[0]}=PATH)")
     if not recipes:
         raise GlamError("no row can be trained: each lacks a file, as said above")
-    precision = recipes[0].training.precision
-    machine = resources(args, precision)
-    corpus = settings.load(root, data)
-    experiments = {
-        labels[id(recipe)]: experiment_on(corpus, recipe, Places(root, data, runs)) for recipe in distinct(recipes)
-    }
-    for label, experiment in experiments.items():
-        for line in set_damaged_aside(experiment, experiment.runs(seeds)):
-            say(f"set aside: {label}: {line}")
-        if any(map(experiment.finished, experiment.runs(seeds))):
-            store_experiment(experiment.stored)  # what a user was told to delete is written anew
-    missing = {
-        label: [run for run in experiment.runs(seeds) if not experiment.finished(run)]
-        for label, experiment in experiments.items()
-    }
-    setting = f", {wanted.variant} setting" if wanted.variant else ""
-    say(f"table      {wanted.title}{setting}: {len(rows)} rows, {len(experiments)} experiments")
-    say(f"corpus     {corpus.root}: {len(corpus.utterances)} utterances")
-    say_problems(corpus)
-    say(f"device     {computed(machine, precision)}")
-    left = sum(map(len, missing.values()))
-    total = sum(len(experiment.runs(seeds)) for experiment in experiments.values())
-    say(f"runs       {total}, of which {total - left} are stored already")
-    if left:
-        # The paper's own model first: what is asked for most, before hours of the others.
-        order = sorted(experiments, key=lambda label: experiments[label].recipe.model.name != wanted.paper.name)
-        todo = {label: experiments[label] for label in order if missing[label]}
-        _run_all(todo, missing, machine, args.tensorboard)
+    share, places = shard(args.shard), Places(root, data, runs)
+    with executing(args, recipes[0].training.precision) as executed:
+        corpus = settings.load(root, data)
+        experiments = {labels[id(recipe)]: experiment_on(corpus, recipe, places) for recipe in distinct(recipes)}
+        for label, experiment in experiments.items():
+            for line in set_damaged_aside(experiment, experiment.runs(seeds)):
+                say(f"set aside: {label}: {line}")
+            if any(map(experiment.finished, experiment.runs(seeds))):
+                store_experiment(experiment.stored)  # what a user was told to delete is written anew
+        asked = share.of([(label, run) for label, of in experiments.items() for run in of.runs(seeds)])
+        missing = {
+            label: [run for of, run in asked if of == label and not experiment.finished(run)]
+            for label, experiment in experiments.items()
+        }
+        setting = f", {wanted.variant} setting" if wanted.variant else ""
+        say(f"table      {wanted.title}{setting}: {len(rows)} rows, {len(experiments)} experiments")
+        say(f"corpus     {corpus.root}: {len(corpus.utterances)} utterances")
+        say_problems(corpus)
+        say(f"device     {executed.where}")
+        left = sum(map(len, missing.values()))
+        say(f"runs       {len(asked)}{share.title}, of which {len(asked) - left} are stored already")
+        if left:
+            own = [row.label for row in rows if row.recipe is not None and row.printed.recipe == wanted.paper.own_model]
+            _run_all(args, {label: experiments[label] for label in missing if missing[label]}, missing, executed, own)
+        if share.count > 1:
+            say_share(share, sum(experiments[label].finished(run) for label, run in asked), len(asked), runs)
     return corpus
 
 
 def _run_all(
+    args: argparse.Namespace,
     experiments: "dict[str, Experiment]",
     missing: "dict[str, list[RunKey]]",
-    machine: "Resources",
-    follow: Path | None,
+    executed: Executing,
+    own: Sequence[str],
 ) -> None:
     from glam.running.experiment import run
     from glam.running.log import Log
     from glam.running.pace import run_seconds
-    from glam.running.table_progress import Piece, TableProgress, estimate
+    from glam.running.room import check_room
+    from glam.running.table_progress import TableProgress, estimate, ordered, pieces_of
+    from glam.running.waiting import wait_for, without_elsewhere
 
+    todo = [(experiment, missing[label]) for label, experiment in experiments.items()]
+    check_room(todo, args.worker_corpus is None, say)
     say("           finding out how long a run takes")
-    seconds = run_seconds(list(experiments.values()), machine)
-    pieces = [Piece(label, len(missing[label]), cost) for label, cost in zip(experiments, seconds, strict=True)]
-    at_once = 1 if machine.packed else machine.at_once  # the seconds of a run in a pack are its share
-    say(estimate(pieces, at_once, machine.described()))
-    with TableProgress(pieces) as progress:
+    seconds = run_seconds(list(experiments.values()), executed.machine, *filter(None, [executed.measure]))
+    pieces = ordered(pieces_of(list(experiments), missing, seconds), args.order, own)
+    say(estimate(pieces, executed.slots, executed.machine.described()))
+
+    def go(listener: TableProgress, again: bool) -> None:
+        """Train the pieces one after another; again: those that another process had are waited for."""
         for piece in pieces:
-            progress.begin(piece)
-            experiment = experiments[piece.label]
-            where = computed(machine, experiment.recipe.training.precision)
+            experiment, runs = experiments[piece.label], missing[piece.label]
+            if again and all(map(experiment.finished, runs)):
+                continue
+            listener.begin(piece)
             epochs = experiment.recipe.training.epochs
             with (
-                board(follow, experiment.folder.name, progress) as heard,
-                Log(experiment.folder, piece.runs, epochs, where, heard) as listen,
+                board(args.tensorboard, experiment.folder.name, listener) as heard,
+                Log(experiment.folder, piece.runs, epochs, executed.where, heard) as listen,
             ):
-                run(experiment, missing[piece.label], machine, "none", listen)
+                if again:
+                    wait_for(experiment, runs, executed.machine, "none", listen, executed.execute)
+                else:
+                    hears = without_elsewhere(listen) if args.wait else listen
+                    run(experiment, runs, executed.machine, "none", hears, executed.execute)
+
+    with TableProgress(pieces) as progress:
+        go(progress, again=False)
+        if args.wait:
+            go(progress, again=True)
     say_elsewhere(
         sum(not experiment.finished(run) for label, experiment in experiments.items() for run in missing[label])
     )

@@ -4,15 +4,17 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from glam.cli.flags import CORPUS, MACHINE, add_flags, corpus_fields, place
+from glam.cli.cluster import executing
+from glam.cli.flags import CORPUS, MACHINE, MANY, add_flags, corpus_fields, place
 from glam.cli.guard import guarded, say, show
-from glam.cli.machine import board, computed, corpus_folder, folders, resources, say_elsewhere, say_problems, take_files
+from glam.cli.machine import board, corpus_folder, folders, say_elsewhere, say_problems, take_files
 from glam.cli.release_flags import add_release_flags, notes, overrides, with_config
+from glam.cli.shards import Shard, say_share, shard
 from glam.errors import GlamError
 
 if TYPE_CHECKING:
     from glam.running.experiment import Experiment
-    from glam.running.job import Resources, SaveModel
+    from glam.running.job import SaveModel
     from glam.running.live import Live
     from glam.splits.runs import RunKey
 
@@ -40,9 +42,8 @@ def train(argv: Sequence[str] | None = None, prog: str = "glam train") -> int:
         help="weights to keep: of no, the last, the best epoch (none)",
     )
     add("--verify-corpus", action="store_true", help="hash every audio file and stored feature again")
-    add_flags(
-        parser, *CORPUS, "set", "protocol", "precision", "select", "file", *(flag for flag in MACHINE if flag != "gpu")
-    )
+    machine = (flag for flag in MACHINE if flag != "gpu")
+    add_flags(parser, *CORPUS, "set", "protocol", "precision", "select", "file", *machine, *MANY)
     add_release_flags(parser)
 
     def work() -> None:
@@ -58,6 +59,7 @@ def _train(args: argparse.Namespace) -> None:
     from glam.results.experiment import store_experiment
     from glam.running.experiment import Places, prepare, run, set_damaged_aside, verify_stores
     from glam.running.log import Log
+    from glam.running.waiting import wait_for, without_elsewhere
 
     fields: list[tuple[str, Any]] = corpus_fields(args) + overrides(args)
     if args.precision is not None:
@@ -70,36 +72,41 @@ def _train(args: argparse.Namespace) -> None:
     asked = _seeds(args)
     runs, data = folders(args)
     places = Places(corpus_folder(recipe.corpus.name, args.datadir, data), data, runs)
-    machine = resources(args, recipe.training.precision)
-    for line in notes(args):
-        say(line)
-    experiment = prepare(recipe, places, verify=args.verify_corpus)
-    seeds = asked if args.next is None else _next(args.next, asked, experiment)
-    runs_asked = experiment.runs(seeds)
-    for line in set_damaged_aside(experiment, runs_asked):
-        say(f"set aside: {line}")
-    missing = [run for run in runs_asked if not experiment.finished(run)]
-    _banner(experiment, machine, runs_asked, missing)
-    if args.verify_corpus:
-        verify_stores(experiment, machine.device)
-    save: SaveModel = args.save_model or ("best" if args.SaveModel else "none")
-    if missing:
-        say("next       features are extracted where they are not stored yet; after the first steps comes an estimate")
-        with (
-            live(experiment, missing) as shown,
-            board(args.tensorboard, experiment.folder.name, shown) as heard,
-            Log(
-                experiment.folder,
-                len(missing),
-                recipe.training.epochs,
-                computed(machine, recipe.training.precision),
-                heard,
-            ) as listen,
-        ):
-            run(experiment, missing, machine, save, listen)
-        say_elsewhere(sum(not experiment.finished(run) for run in missing))
-    else:
-        store_experiment(experiment.stored)  # what a user was told to delete is written anew
+    share = shard(args.shard)
+    with executing(args, recipe.training.precision) as executed:
+        for line in notes(args):
+            say(line)
+        experiment = prepare(recipe, places, verify=args.verify_corpus)
+        seeds = asked if args.next is None else _next(args.next, asked, experiment)
+        runs_asked = share.of(experiment.runs(seeds))
+        for line in set_damaged_aside(experiment, runs_asked):
+            say(f"set aside: {line}")
+        missing = [run for run in runs_asked if not experiment.finished(run)]
+        _banner(experiment, executed.where, runs_asked, missing, share)
+        if args.verify_corpus:
+            verify_stores(experiment, executed.machine.device)
+        save: SaveModel = args.save_model or ("best" if args.SaveModel else "none")
+        if missing:
+            say(
+                "next       features are extracted where they are not stored yet; after the first steps comes an "
+                "estimate"
+            )
+            epochs = recipe.training.epochs
+            with (
+                live(experiment, missing) as shown,
+                board(args.tensorboard, experiment.folder.name, shown) as heard,
+                Log(experiment.folder, len(missing), epochs, executed.where, heard) as listen,
+            ):
+                hears = without_elsewhere(listen) if args.wait else listen
+                run(experiment, missing, executed.machine, save, hears, executed.execute)
+                if args.wait:
+                    wait_for(experiment, missing, executed.machine, save, listen, executed.execute)
+            say_elsewhere(sum(not experiment.finished(run) for run in missing))
+        else:
+            store_experiment(experiment.stored)  # what a user was told to delete is written anew
+    if share.count > 1:
+        say_share(share, sum(map(experiment.finished, runs_asked)), len(runs_asked), runs)
+        return
     show(report_on(experiment.folder, args.select, None if args.next is not None else seeds))
     failed = [run.failed is not None for run in read_runs(experiment.stored, seeds, lambda _: None)]
     refuse_if_all_failed(failed.count(False), failed.count(True))
@@ -147,7 +154,7 @@ def _next(count: int, known: "Sequence[int]", experiment: "Experiment") -> list[
 
 
 def _banner(
-    experiment: "Experiment", machine: "Resources", asked: "Sequence[RunKey]", missing: "Sequence[RunKey]"
+    experiment: "Experiment", where: str, asked: "Sequence[RunKey]", missing: "Sequence[RunKey]", share: "Shard"
 ) -> None:
     from glam.reports.summary import SYNTHETIC
     from glam.splits.crossing import warnings
@@ -169,6 +176,6 @@ def _banner(
         say(f"           {SYNTHETIC}")
     for line in experiment.stored.remarks:
         say(f"input      {line}")
-    say(f"device     {computed(machine, recipe.training.precision)}")
-    say(f"runs       {len(asked)}, of which {len(asked) - len(missing)} are stored already")
+    say(f"device     {where}")
+    say(f"runs       {len(asked)}{share.title}, of which {len(asked) - len(missing)} are stored already")
     say(f"results    {experiment.folder}")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from glam.corpora.audio import RATE
 from glam.inputs.augmentation import spread
+from glam.inputs.filters import mel_filters
 
 if TYPE_CHECKING:
     import torch
@@ -45,9 +46,8 @@ def tail_padded_frames(segments: "Tensor") -> "Tensor":
 def slaney_mels(fft: int, warp: float) -> "Tensor":
     """The mel filters (frequencies, mels), of a spectrum that is warped before it meets them."""
     import torch
-    from torchaudio.functional import melscale_fbanks
 
-    mels: Tensor = melscale_fbanks(fft // 2 + 1, 0.0, RATE / 2, MELS, RATE, norm="slaney", mel_scale="slaney")
+    mels = mel_filters(fft, MELS, RATE)
     if warp == 1:
         return mels
     with FULL_PRECISION:  # as everything else: whether another thread is within it must not make other digits
@@ -108,7 +108,25 @@ class _FullPrecision:
         import torch
 
         backends: Any = torch.backends
+        if not hasattr(backends.cuda.matmul, "fp32_precision"):  # before torch 2.9
+            return (_OlderSwitch(),)
         return backends.cuda.matmul, backends.mkldnn.matmul
+
+
+class _OlderSwitch:
+    """The one switch of all devices, in the words of today's."""
+
+    @property
+    def fp32_precision(self) -> str:
+        import torch
+
+        return torch.get_float32_matmul_precision()
+
+    @fp32_precision.setter
+    def fp32_precision(self, value: str) -> None:
+        import torch
+
+        torch.set_float32_matmul_precision("highest" if value == "ieee" else value)
 
 
 FULL_PRECISION = _FullPrecision()

@@ -24,6 +24,7 @@ from glam.corpora.utterances import Utterance
 from glam.errors import GlamError
 from glam.inputs.augmentation import warp_factor
 from glam.inputs.cut import AnyCut, Part, Segments
+from glam.inputs.filters import cosines
 from glam.inputs.frames import (
     FRAME,
     FULL_PRECISION,
@@ -166,11 +167,10 @@ class Mfcc(Spectral):
     def transform(self, device: "torch.device", warp: float = 1.0) -> Transform:
         """See Spectral."""
         import torch
-        from torchaudio.functional import create_dct
 
         window = torch.hann_window(N_FFT, device=device)
         mel = mel_bands(slaney_mels(N_FFT, warp), device)
-        dct: Tensor = create_dct(self.coefficients, MELS, "ortho").T.contiguous().to(device)
+        dct = cosines(self.coefficients, MELS).to(device)
 
         def transform(segments: "Tensor") -> "Tensor":
             frames = centred_frames(segments, N_FFT, HOP, self.pad_mode)

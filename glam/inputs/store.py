@@ -24,13 +24,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from glam.corpora.audio import decode, read_audio, read_bytes
 from glam.corpora.utterances import Utterance
 from glam.errors import GlamError
 from glam.files import hashed_json, only_one, read_hashed, replacing, set_aside, write_text, written_from
 from glam.inputs.cut import AnyCut, Part, Segments
 from glam.inputs.inputs import Input, InputSettings
+from glam.inputs.recordings import samples_of
 from glam.progress import bar
+from glam.words import in_bytes
 
 FORMAT = 2
 ARRAY = "array_sha256"  # in the description of a store
@@ -111,7 +112,9 @@ def open_store(
     Raises GlamError where a recording has changed since it was indexed, or where the folder cannot take the store.
     """
     wanted = _Wanted(root, tuple(utterances), settings, known or settings.make(), cut, part, copy, device)
-    base = folder / "features" / f"{wanted.title}-{wanted.key[:16]}"
+    base = wanted.base(folder)
+    if (store := _read(base, wanted)) is not None:
+        return store
     try:
         if (store := _read(base, wanted)) is not None and store.sound():
             return store
@@ -137,6 +140,21 @@ def open_store(
     return store
 
 
+def bytes_to_write(
+    root: Path,
+    utterances: Sequence[Utterance],
+    settings: InputSettings,
+    cut: AnyCut,
+    part: Part,
+    folder: Path,
+    copy: int,
+) -> tuple[Path, int]:
+    """The array that open_store would give, and the bytes that it would write for it: 0 where it is there."""
+    wanted = _Wanted(root, tuple(utterances), settings, settings.make(), cut, part, copy, "cpu")
+    base = wanted.base(folder)
+    return base.with_suffix(".npy"), 0 if _read(base, wanted) is not None else wanted.size
+
+
 @dataclass(frozen=True, eq=False)
 class _Wanted:
     """The request to `open_store`, and what follows from it."""
@@ -149,6 +167,10 @@ class _Wanted:
     part: Part
     copy: int
     device: str
+
+    def base(self, folder: Path) -> Path:
+        """The store's files in the data folder, without their suffixes."""
+        return folder / "features" / f"{self.title}-{self.key[:16]}"
 
     @property
     def title(self) -> str:
@@ -273,9 +295,9 @@ def _extract(base: Path, wanted: _Wanted) -> None:
         if not about.exists():
             array.unlink(missing_ok=True)  # before what is free is counted
         raise GlamError(
-            f"{array}: the features cannot be written ({error}). They need {_gib(wanted.size)}, {_room(base.parent)} "
-            "are free; nothing half-written is left. Make room, or choose another folder with GLAM_DATA or "
-            "--data-folder."
+            f"{array}: the features cannot be written ({error}). They need {in_bytes(wanted.size)}, "
+            f"{_room(base.parent)} are free; nothing half-written is left. Make room, or choose another "
+            "folder with GLAM_DATA or --data-folder."
         ) from None
 
 
@@ -307,7 +329,7 @@ def _fill(rows: _Rows, wanted: _Wanted) -> None:
 
     def work(i: int) -> int:
         utterance, row = wanted.utterances[i], int(wanted.offsets[i])
-        samples = _samples(wanted.root, utterance, wanted.cut) if extractor.needs_audio else np.empty(0, np.float32)
+        samples = samples_of(wanted.root, utterance, wanted.cut) if extractor.needs_audio else np.empty(0, np.float32)
         for values, lengths in extractor(utterance, samples, wanted.part, wanted.copy):
             rows.write(row, values, lengths)
             row += len(values)
@@ -343,45 +365,16 @@ def _fill(rows: _Rows, wanted: _Wanted) -> None:
     print(f"extracted in {time.monotonic() - begun:.0f} s, and kept for every later run", file=sys.stderr, flush=True)
 
 
-def _samples(root: Path, utterance: Utterance, cut: AnyCut) -> NDArray[np.float32]:
-    """The recording, or the piece of it, as it was indexed, padded for segments."""
-    path = root / utterance.audio
-    whole = not (utterance.start or utterance.end)
-    # Of a piece, no more than the piece is read: a long file may have thousands, and its hash is of more than the file.
-    content = read_bytes(path) if whole else b""
-    samples = decode(content, path).samples if whole else read_audio(path, utterance.start, utterance.end)
-    on_disk = path.stat()
-    measured = (on_disk.st_size, on_disk.st_mtime_ns, len(samples))
-    if measured != (utterance.size, utterance.mtime_ns, utterance.samples):
-        raise GlamError(
-            f"{path}: has changed since the corpus was indexed: {measured[0]} bytes and {measured[2]} samples, then "
-            f"{utterance.size} and {utterance.samples}. Is something writing to the corpus? Run the same command again "
-            "once it is at rest."
-        )
-    if whole and utterance.sha256 and sha256(content).hexdigest() != utterance.sha256:
-        raise GlamError(
-            f"{path}: is not the recording that was indexed, though its size and time of change are the same. Run the "
-            "same command with --verify-corpus once: the corpus is then read anew."
-        )
-    if isinstance(cut, Segments):
-        return np.tile(samples, cut.padded(len(samples)) // len(samples))
-    return samples
-
-
 def _check_room(folder: Path, needed: int) -> None:
     if needed > shutil.disk_usage(folder).free:
         raise GlamError(
-            f"{folder}: the features need {_gib(needed)}, {_room(folder)} are free. Make room, or choose another "
+            f"{folder}: the features need {in_bytes(needed)}, {_room(folder)} are free. Make room, or choose another "
             "folder with GLAM_DATA or --data-folder."
         )
 
 
 def _room(folder: Path) -> str:
-    return _gib(shutil.disk_usage(folder).free)
-
-
-def _gib(size: int) -> str:
-    return f"{size / 2**30:.2f} GiB" if size >= 2**27 else f"{size / 2**20:.2f} MiB"
+    return in_bytes(shutil.disk_usage(folder).free)
 
 
 def _checksum(path: Path) -> str:

@@ -53,6 +53,8 @@ def left_to_onednn() -> bool:
     where that is allowed to round to bfloat16 ("medium"), which it does with AMX and else does not: without AMX,
     "medium" is float32 by oneDNN. That is not taken on trust, but some products are computed and looked at.
     """
+    if not hasattr(torch.cpu, "get_capabilities"):  # an older torch, which has no word on AMX: it stays with MKL
+        return False
     processor = torch.cpu.get_capabilities()
     if "Intel" in processor.get("cpu_name", "") or processor.get("amx_tile"):
         return False

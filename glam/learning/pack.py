@@ -100,7 +100,7 @@ class Pack:
         settle(self.settings.precision, self.device, self.compiled)
         try:
             return self._taken(inputs)
-        except torch.OutOfMemoryError:
+        except torch.cuda.OutOfMemoryError:
             raise
         except Exception as error:
             if not self.compiled:

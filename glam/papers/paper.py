@@ -104,7 +104,8 @@ class Paper(Settings):
 
     name: what its tables are called by, the file's name. sources: what each source is, in words. variants: name -> what
     its settings are, in words; recipes are then called <recipe>-<variant>; without variants, <recipe>. printed_on: the
-    corpus that the printed numbers are of. seeds: how many of the 100 its numbers are over by default.
+    corpus that the printed numbers are of. seeds: how many of the 100 its numbers are over by default. own: the recipe
+    of its own model, without the variant; where it says none, the one that is called as the paper is.
     """
 
     name: str
@@ -114,6 +115,7 @@ class Paper(Settings):
     variants: dict[str, str] = Field(default_factory=dict)
     printed_on: str = "iemocap"
     seeds: int = Field(100, ge=1, le=100)
+    own: str | None = None
     metrics: tuple[str, ...] = Field(("wa", "ua"), min_length=1)
     tables: dict[str, PaperTable]
     _folder: Path = PrivateAttr(Path())
@@ -128,6 +130,11 @@ class Paper(Settings):
                 known = ", ".join(self.sources) or "none"
                 raise ValueError(f"{place}: there is no source {name!r}; sources has {known}")
         return self
+
+    @property
+    def own_model(self) -> str:
+        """The recipe of its own model, without the variant."""
+        return self.own or self.name
 
     def _metrics_named(self) -> Iterator[tuple[str, str]]:
         """The metrics that the file names, each with the field that does."""

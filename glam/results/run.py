@@ -157,37 +157,41 @@ def write_run(
                 "evaluation_seconds": round(epoch.evaluation_seconds, 4),
             }
         )
+    arrays = io.BytesIO()
+    np.savez_compressed(arrays, **vars(predictions))
+    files = {PREDICTIONS: arrays.getvalue()} | extra
+    content = {
+        "experiment": experiment,
+        "seed": run.seed,
+        "fold": run.fold,
+        "validation_only": validation_only,
+        "failed": None,
+        "environment": environment,
+        "epochs": rows,
+        "files": {name: sha256(of_file).hexdigest() for name, of_file in files.items()},
+    }
+    store_files(folder, files | {RUN: hashed_json(content).encode()})
+
+
+def store_files(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Store the files of a run, by name, in one piece: wherever it was trained, this is how it comes to its folder."""
     with new_folder(folder) as temporary:
-        np.savez_compressed(temporary / PREDICTIONS, **vars(predictions))
-        for name, more in extra.items():
-            (temporary / name).write_bytes(more)
-        files = {path.name: sha256(path.read_bytes()).hexdigest() for path in temporary.iterdir()}
-        content = {
-            "experiment": experiment,
-            "seed": run.seed,
-            "fold": run.fold,
-            "validation_only": validation_only,
-            "failed": None,
-            "environment": environment,
-            "epochs": rows,
-            "files": files,
-        }
-        (temporary / RUN).write_text(hashed_json(content))
+        for name, content in files.items():
+            (temporary / name).write_bytes(content)
 
 
 def write_failure(folder: Path, run: RunKey, experiment: str, environment: dict[str, Any], reason: str) -> None:
     """Store that a run failed, and why: it is reported as failed, not averaged, and not tried again."""
-    with new_folder(folder) as temporary:
-        content: dict[str, Any] = {
-            "experiment": experiment,
-            "seed": run.seed,
-            "fold": run.fold,
-            "failed": reason,
-            "environment": environment,
-            "epochs": [],
-            "files": {},
-        }
-        (temporary / RUN).write_text(hashed_json(content))
+    content: dict[str, Any] = {
+        "experiment": experiment,
+        "seed": run.seed,
+        "fold": run.fold,
+        "failed": reason,
+        "environment": environment,
+        "epochs": [],
+        "files": {},
+    }
+    store_files(folder, {RUN: hashed_json(content).encode()})
 
 
 def read_run(folder: Path) -> StoredRun:

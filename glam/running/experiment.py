@@ -4,7 +4,8 @@ corpus -> population -> stores -> folder       prepare(): done once, no training
 seeds (and folds) -> workers -> runs on disk   run(): trains what is missing
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -22,7 +23,7 @@ from glam.recipe import Recipe
 from glam.results.experiment import StoredExperiment, experiment_folder, run_of, store_experiment
 from glam.results.identity import identity
 from glam.results.run import RUN
-from glam.running.events import Listen, Note
+from glam.running.events import Event, Listen, Note
 from glam.running.job import Job, Kept, Resources, SaveModel
 from glam.running.processes import with_torch
 from glam.running.workers import run_jobs
@@ -228,14 +229,28 @@ def job(experiment: Experiment, resources: Resources, save_model: SaveModel = "n
     )
 
 
+Executor = Callable[[Experiment, Sequence[RunKey], Resources, SaveModel], Generator[Event, None, None]]
+"""Trains these runs and stores them; yields what happens. Closed, or left by an exception, it stops what goes on."""
+
+
+def on_this_machine(
+    experiment: Experiment, runs: Sequence[RunKey], resources: Resources, save_model: SaveModel
+) -> Generator[Event, None, None]:
+    """The executor that runs processes, or packs, here."""
+    return run_jobs(job(experiment, resources, save_model), runs)
+
+
 def run(
     experiment: Experiment,
     runs: Sequence[RunKey],
     resources: Resources,
     save_model: SaveModel,
     listen: Listen,
+    execute: Executor = on_this_machine,
 ) -> None:
     """Train those of these runs that are not stored yet; `listen` hears what happens.
+
+    execute: where and how they are trained.
 
     An exception of `listen` (Ctrl-C included) stops the workers at their next step, checkpointed.
     """
@@ -247,9 +262,9 @@ def run(
         processes = resources.at_once or GPU_PROCESSES
         listen(Note(f"{why}: {processes} processes instead of one pack"))
         resources = replace(resources, packed=False, at_once=processes)
-    work = job(experiment, resources, save_model)
-    for event in run_jobs(work, missing):
-        listen(event)
+    with closing(execute(experiment, missing, resources, save_model)) as events:
+        for event in events:
+            listen(event)
 
 
 def not_packable(recipe: Recipe, sizes: Sizes) -> str:

@@ -1,7 +1,9 @@
 """One run, from its split or checkpoint to its folder. It checkpoints as it goes, and stops when asked to."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -54,16 +56,34 @@ def run_one(
 
     lane: where it learns in a pack; by itself if there is none. Closed before its end, it checkpoints.
     """
-    folder = job.folder / run.name
-    with only_one(job.folder / ".locks" / f"{run.name}.lock") as mine:
+    with claimed(job.folder, run) as taken:
+        if taken is not None:
+            tell(taken)
+        else:
+            yield from _Run(job, run, tell, stopping, lane, columns).go()
+
+
+@contextmanager
+def claimed(experiment: Path, run: RunKey) -> Iterator[Elsewhere | FinishedElsewhere | None]:
+    """Claim a run that is to be trained, for the block: yields None, or what happened to it meanwhile.
+
+    Raises GlamError where something lies in its place that is no run.
+    """
+    folder = experiment / run.name
+    with only_one(experiment / ".locks" / f"{run.name}.lock") as mine:
         if not mine:
-            tell(Elsewhere(run))
+            yield Elsewhere(run)
         elif (folder / RUN).is_file():
-            tell(FinishedElsewhere(run))
+            yield FinishedElsewhere(run)
         elif folder.exists():
             raise GlamError(f"{folder}: is there, but holds no finished run ({RUN} is missing). Move it away.")
         else:
-            yield from _Run(job, run, tell, stopping, lane, columns).go()
+            yield None
+
+
+def checkpoint_of(experiment: Path, run: RunKey) -> Path:
+    """The file in which a run that is under way is kept."""
+    return experiment / ".checkpoints" / f"{run.name}.safetensors"
 
 
 class _Stopped(Exception):
@@ -114,7 +134,7 @@ class _Run:
         self.save_model: SaveModel = "best" if kept else job.save_model
         self.best: dict[str, Tensor] = {}
         self.notes: dict[str, Any] = {"resumed": 0, "elapsed": 0.0, "environments": []}
-        self.checkpoint = job.folder / ".checkpoints" / f"{run.name}.safetensors"
+        self.checkpoint = checkpoint_of(job.folder, run)
         self.checkpoint_identity = f"{job.digest}/{run.name}"
         self.steps = 0  # by this process
         self.begun = self.saved = self.told = self.warm = time.monotonic()

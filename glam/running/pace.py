@@ -29,23 +29,29 @@ if TYPE_CHECKING:
     from glam.learning.batch import Step
     from glam.learning.objective import Objective
 
-SECONDS = 1.5  # of measuring, at least one step
+SECONDS, STEPS = 1.5, 5  # of measuring, at least; a slow model is measured for LONGEST, at least one step
+LONGEST = 6.0
 SAMPLE = 5  # stored runs that are asked
 ROWS_AN_UTTERANCE = 16  # of 2 s segments a fifth of a second apart, the mean of IEMOCAP's
 
 
-def run_seconds(experiments: Sequence[Experiment], resources: Resources) -> list[float]:
+Measure = Callable[[Sequence[tuple[Recipe, Sizes]], Resources], list[float]]
+"""Seconds of a training step of each recipe, with as many runs side by side as there will be."""
+
+
+def run_seconds(experiments: Sequence[Experiment], resources: Resources, measure: Measure | None = None) -> list[float]:
     """Seconds that one run of each of these experiments takes, `resources.at_once` of them side by side.
 
-    Of runs that are one pack, the seconds of each are its share of the pack's.
+    Of runs that are one pack, the seconds of each are its share of the pack's. measure: on a cluster; None for this
+    machine, on which what stored runs took counts first.
     """
-    seconds = [recorded(experiment.stored, resources) for experiment in experiments]
+    seconds = [recorded(experiment.stored, resources) if measure is None else None for experiment in experiments]
     unknown = {
         _cost(experiment.recipe): (experiment.recipe, experiment.sizes)
         for experiment, known in zip(experiments, seconds, strict=True)
         if known is None
     }
-    paces = dict(zip(unknown, _measure(list(unknown.values()), resources), strict=True))
+    paces = dict(zip(unknown, (measure or _measure)(list(unknown.values()), resources), strict=True))
     return [
         known if known is not None else work(experiment) * paces[_cost(experiment.recipe)]
         for experiment, known in zip(experiments, seconds, strict=True)
@@ -137,10 +143,12 @@ def _noise(recipe: Recipe, sizes: Sizes, device: str) -> "Step":
 def _seconds_of(step: Callable[[], object]) -> float:
     """The mean of several steps."""
     begun, steps = time.perf_counter(), 0
-    while steps == 0 or time.perf_counter() - begun < SECONDS:
+    while True:
         step()
         steps += 1
-    return (time.perf_counter() - begun) / steps
+        seconds = time.perf_counter() - begun
+        if (seconds >= SECONDS and steps >= STEPS) or seconds >= LONGEST:
+            return seconds / steps
 
 
 def _measure(recipes: Sequence[tuple[Recipe, Sizes]], resources: Resources) -> list[float]:
@@ -148,7 +156,7 @@ def _measure(recipes: Sequence[tuple[Recipe, Sizes]], resources: Resources) -> l
     if not recipes:
         return []
     try:
-        paces = answers(_paces, recipes, resources, processes=1 if resources.packed else resources.at_once)
+        paces = answers(paces_of, recipes, resources, processes=1 if resources.packed else resources.at_once)
     except EOFError:
         raise GlamError(
             "a process that measured how long runs take ended unexpectedly, which usually means that memory ran out. "
@@ -157,7 +165,8 @@ def _measure(recipes: Sequence[tuple[Recipe, Sizes]], resources: Resources) -> l
     return [mean(same) for same in zip(*paces, strict=True)]
 
 
-def _paces(recipes: Sequence[tuple[Recipe, Sizes]], resources: Resources) -> list[float]:
+def paces_of(recipes: Sequence[tuple[Recipe, Sizes]], resources: Resources) -> list[float]:
+    """Seconds of a step of each recipe, measured in this process."""
     spare_new_pages()  # as a worker does
     return [
         share_of_a_step(recipe, sizes, resources)

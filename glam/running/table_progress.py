@@ -1,5 +1,6 @@
 """The view of a table's runs under way for a person: one bar over all of them, weighed by what they cost."""
 
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from glam.progress import bar
@@ -20,6 +21,18 @@ class Piece:
     def total(self, at_once: int) -> float:
         """Seconds until its runs are done, so many side by side."""
         return self.seconds * -(-self.runs // at_once)
+
+
+def pieces_of(labels: Sequence[str], missing: Mapping[str, Sequence[RunKey]], seconds: Sequence[float]) -> list[Piece]:
+    """The experiments of these labels, with what is missing of each and the seconds of one of its runs."""
+    return [Piece(label, len(missing[label]), cost) for label, cost in zip(labels, seconds, strict=True)]
+
+
+def ordered(pieces: Sequence[Piece], order: str, own: Collection[str]) -> list[Piece]:
+    """The pieces in the order in which they are trained: as given, `cheapest` first, or those of `own` first."""
+    if order == "cheapest":
+        return sorted(pieces, key=lambda piece: piece.runs * piece.seconds)
+    return sorted(pieces, key=lambda piece: piece.label not in own) if order == "own" else list(pieces)
 
 
 def estimate(pieces: list[Piece], at_once: int, side_by_side: str) -> str:

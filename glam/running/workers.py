@@ -9,7 +9,7 @@ import multiprocessing.connection
 import os
 import queue
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from multiprocessing.synchronize import Event as Flag
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 WORTH_COMPILING = 100_000  # steps of single runs; compiled, each takes some 0.6 ms less of a GPU
 
 
-def run_jobs(job: Job, runs: Sequence[RunKey]) -> Iterator[Event]:
+def run_jobs(job: Job, runs: Sequence[RunKey]) -> Generator[Event, None, None]:
     """Train these runs of an experiment, as many at once as the job's resources say; yields what happens.
 
     Closing the iterator, or an exception in its consumer (Ctrl-C), asks the workers to checkpoint and stop.
@@ -85,18 +85,23 @@ def _check(workers: Sequence[Any]) -> None:
 
 def _work(job: Job, waiting: Any, events: Any, stop: Flag) -> None:
     threading.Thread(target=_die_with_parent, daemon=True).start()
+    work_through(job, waiting, events.put, stop.is_set)
+
+
+def work_through(job: Job, waiting: Any, tell: Listen, stopping: Callable[[], bool]) -> None:
+    """Train and store the runs of a queue, up to a None in it, in this process; why it cannot is told, never raised."""
     try:
         if job.resources.packed:
-            _pack(job, waiting, events.put, stop.is_set)
+            _pack(job, waiting, tell, stopping)
             return
         spare_new_pages()
-        while not stop.is_set() and (run := waiting.get()) is not None:
-            run_alone(job, run, events.put, stop.is_set)
+        while not stopping() and (run := waiting.get()) is not None:
+            run_alone(job, run, tell, stopping)
     except GlamError as error:
-        events.put(Broken(str(error)))
+        tell(Broken(str(error)))
     except Exception as error:  # whatever it is, the person at the terminal gets it in one line
         text = " ".join(f"{type(error).__name__}: {error}".split())
-        events.put(Broken(f"{job.folder}: a run stopped ({text}). Finished runs are kept."))
+        tell(Broken(f"{job.folder}: a run stopped ({text}). Finished runs are kept."))
 
 
 def _die_with_parent() -> None:
@@ -142,7 +147,7 @@ def _pack(job: Job, waiting: Any, tell: Listen, stopping: Callable[[], bool]) ->
             pack = _new_pack(job, data, slots, _worth_compiling(job, data, len(runs)))
             pack.tell = lambda text: tell(Note(text))
             together(pack, begin)
-        except torch.OutOfMemoryError as error:
+        except torch.cuda.OutOfMemoryError as error:
             if slots == 1:
                 raise GlamError(
                     f"{job.resources.device}: not enough memory for a single run ({error}). Finished runs are kept; "

@@ -47,7 +47,7 @@ def test_a_file_is_given_by_flag_and_every_report_says_which(here: Path, capsys:
 def test_without_one_every_head_says_random(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(text_cnn(here)) == 0
     (folder,) = (here / "runs").iterdir()
-    for command in (["report", folder.name], ["diagnose", folder.name], ["compare", folder.name, folder.name]):
+    for command in (["report", folder.name], ["diagnose", folder.name]):
         capsys.readouterr()
         main(command)
         assert "RANDOM EMBEDDINGS: nothing here compares with printed numbers." in capsys.readouterr().out

@@ -32,6 +32,7 @@ class FakeTraining:
         resources: Resources,
         save_model: str,
         listen: Listen,
+        execute: object = None,
     ) -> None:
         store_experiment(experiment.stored)
         for run in wanted:
@@ -72,6 +73,7 @@ class FailingTraining(FakeTraining):
         resources: Resources,
         save_model: str,
         listen: Listen,
+        execute: object = None,
     ) -> None:
         if experiment.recipe.model.name == self.but:
             return super().__call__(experiment, wanted, resources, save_model, listen)

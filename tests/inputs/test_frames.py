@@ -20,6 +20,7 @@ from glam.inputs.frames import (
     MELS,
     STEP,
     PadMode,
+    _OlderSwitch,
     centred_frames,
     mel_bands,
     mel_power,
@@ -97,6 +98,8 @@ def test_the_power_by_bands_is_that_of_all_filters_at_once(fft: int, warp: float
 def switches() -> Iterator[tuple[Any, Any]]:
     """Torch's switches for the precision of products, put back afterwards."""
     backends: Any = torch.backends
+    if not hasattr(backends.cuda.matmul, "fp32_precision"):
+        pytest.skip("torch has had a switch for each device since 2.9")
     both = (backends.cuda.matmul, backends.mkldnn.matmul)
     before = [switch.fp32_precision for switch in both]
     yield both
@@ -138,3 +141,15 @@ def test_the_last_thread_to_leave_puts_back_what_the_first_met(switches: tuple[A
     leave.set()
     other.join()
     assert precision(switches) == ["tf32", "tf32"]
+
+
+def test_the_one_switch_of_an_older_torch_is_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = torch.get_float32_matmul_precision()
+    monkeypatch.setattr(FULL_PRECISION, "_switches", lambda: (_OlderSwitch(),))
+    try:
+        torch.set_float32_matmul_precision("medium")
+        with FULL_PRECISION:
+            assert torch.get_float32_matmul_precision() == "highest"
+        assert torch.get_float32_matmul_precision() == "medium"
+    finally:
+        torch.set_float32_matmul_precision(before)

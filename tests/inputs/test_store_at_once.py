@@ -17,7 +17,7 @@ from inputs.stores import HOP, files, opened, segments
 from glam.corpora.audio import read_bytes
 from glam.corpora.utterances import Utterance
 from glam.errors import GlamError
-from glam.inputs import spectral
+from glam.inputs import recordings, spectral
 from glam.inputs import store as store_module
 
 
@@ -51,7 +51,7 @@ def test_of_two_at_once_one_extracts_and_the_other_waits(
         time.sleep(0.05)
         return read_bytes(path)
 
-    monkeypatch.setattr(store_module, "read_bytes", slowly)
+    monkeypatch.setattr(recordings, "read_bytes", slowly)
     with ThreadPoolExecutor(3) as pool:
         stores = list(pool.map(lambda _: opened(root, spoken, folder), range(3)))
     assert sorted(read) == [recording.audio for recording in spoken]
@@ -65,10 +65,10 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 sys.path.insert(0, sys.argv[2])
 from inputs import stores
-from glam.inputs import spectral, store
+from glam.inputs import recordings, spectral
 spectral.GROUP = 1
-read = store.read_bytes
-store.read_bytes = lambda path: (time.sleep(0.2), read(path))[1]
+read = recordings.read_bytes
+recordings.read_bytes = lambda path: (time.sleep(0.2), read(path))[1]
 root = Path(sys.argv[3])
 spoken = [stores.utterance(root, f"u{i}", n) for i, n in enumerate(stores.SAMPLES)]
 stores.opened(root, spoken, Path(sys.argv[4]), cut=stores.segments(hop=int(sys.argv[5])))
@@ -108,7 +108,7 @@ def test_an_interruption_leaves_nothing_half_written(
         return read_bytes(path)
 
     monkeypatch.setattr(spectral, "GROUP", 1)
-    monkeypatch.setattr(store_module, "read_bytes", interrupted)
+    monkeypatch.setattr(recordings, "read_bytes", interrupted)
     with pytest.raises(type(stop)):
         opened(root, spoken, folder)
     assert files(folder) == []
@@ -134,7 +134,7 @@ def test_a_disk_too_small_is_noticed_beforehand(
     def nothing_read(path: Path) -> bytes:
         raise AssertionError(path)
 
-    monkeypatch.setattr(store_module, "read_bytes", nothing_read)
+    monkeypatch.setattr(recordings, "read_bytes", nothing_read)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10, 9, 1))
     with pytest.raises(GlamError, match=r"the features need 0\.03 MiB, 0\.00 MiB are free"):
         opened(root, spoken, folder)

@@ -21,7 +21,8 @@ def as_before() -> Iterator[None]:
 
 
 def is_a(monkeypatch: pytest.MonkeyPatch, name: str, capability: str = "AVX512", amx: bool = False) -> None:
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: MappingProxyType({"cpu_name": name, "amx_tile": amx}))
+    about = MappingProxyType({"cpu_name": name, "amx_tile": amx})
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: about, raising=False)  # torch 2.4 has none
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
 
 

@@ -170,6 +170,7 @@ def test_with_everyone_deciding_it_is_the_mean_binary_cross_entropy(
         assert value.item() == pytest.approx(of_utterances.mean().item(), rel=1e-9)
 
 
+@pytest.mark.filterwarnings("ignore:There is a performance drop")  # of an older torch, which runs it as processes
 def test_losses_of_many_runs_at_once_are_those_of_each() -> None:
     """Mapped, with other utterances of another number in each, which the shapes do not show."""
     torch.manual_seed(0)

@@ -1,0 +1,61 @@
+"""The executor of runs that the flags ask for: this machine, or a cluster."""
+
+import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from glam.cli.machine import computed, resources
+from glam.errors import GlamError
+
+if TYPE_CHECKING:
+    from glam.running.experiment import Executor
+    from glam.running.job import Resources
+    from glam.running.pace import Measure
+
+
+@dataclass(frozen=True)
+class Executing:
+    """Where runs are trained: with what, by which executor, in words; tasks at once, and how a step is timed there."""
+
+    machine: "Resources"
+    execute: "Executor"
+    where: str
+    slots: int
+    measure: "Measure | None"
+
+
+@contextmanager
+def executing(args: argparse.Namespace, precision: str) -> Iterator[Executing]:
+    """What the flags say about where to train; a connection to a cluster lasts as long as the block."""
+    from glam.running.experiment import on_this_machine
+    from glam.words import counted
+
+    if args.cluster is None:
+        for flag in ("address", "worker_corpus", "worker_folder"):
+            if getattr(args, flag) is not None:
+                raise GlamError(f"--{flag.replace('_', '-')}: is of a cluster; give --cluster ray as well")
+        machine = resources(args, precision)
+        slots = 1 if machine.packed else machine.at_once  # the seconds of a run in a pack are its share
+        yield Executing(machine, on_this_machine, computed(machine, precision), slots, None)
+        return
+    from glam.running.cluster import Cluster
+    from glam.running.ray_api import connected
+
+    here = resources(argparse.Namespace(**vars(args) | {"gpu": -1}), "fp32")
+    with connected(args.address):
+        cluster = Cluster(args.worker_corpus, args.worker_folder)
+        on_gpu = cluster.has_gpu() and (args.gpu is None or args.gpu >= 0)
+        if args.gpu is not None and args.gpu >= 0 and not on_gpu:
+            raise GlamError(f"--gpu {args.gpu}: no machine of the cluster has a GPU that Ray knows of; -1 is the CPU")
+        if precision == "tf32" and not on_gpu:
+            raise GlamError("precision tf32 exists on NVIDIA GPUs only, and the cluster has none. Use fp32 or bf16.")
+        at_once = 0 if args.runs_at_once == "auto" else here.at_once
+        machine = replace(here, device="cuda:0" if on_gpu else "cpu", at_once=at_once, packed=on_gpu)
+        slots = cluster.slots(machine)
+        threads = counted(machine.threads, "CPU thread")
+        where = (
+            f"Ray cluster, {'a GPU' if on_gpu else 'CPU'} a task, {precision}, {threads} a run, {slots} tasks at once"
+        )
+        yield Executing(machine, cluster, where, slots, cluster.measure)

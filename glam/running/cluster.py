@@ -1,0 +1,330 @@
+"""Runs on the machines of a Ray cluster, driven from here.
+
+The driver lists what is missing and hands it out in tasks: on CPUs a run each, on GPUs a pack for each. It claims a run
+when it hands it out and stores what comes back with the code that stores its own, so that no disk is shared and no lock
+reaches across machines. A few tasks wait at each machine beside those under way. A task that is lost with its machine
+is handed out again; what goes wrong in the code is not.
+"""
+
+import time
+from collections import Counter, deque
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from math import ceil
+from pathlib import Path
+from statistics import mean
+from typing import TYPE_CHECKING, Any
+
+from glam.errors import GlamError
+from glam.recipe import Recipe
+from glam.results.transfer import receive
+from glam.running.cluster_task import (
+    Carried,
+    Introduction,
+    OwnCorpus,
+    Returned,
+    Work,
+    code_digest,
+    introduce,
+    train,
+    versions,
+)
+from glam.running.events import Broken, Ended, Event, Note, Started, Stopped, UnderWay
+from glam.running.experiment import Experiment, Sizes, job
+from glam.running.job import Resources, SaveModel
+from glam.running.one_run import checkpoint_of, claimed
+from glam.running.pace import paces_of
+from glam.running.ray_api import alive, remote, sent, slots_of
+from glam.splits.runs import RunKey
+from glam.words import counted
+
+if TYPE_CHECKING:
+    from ray import ObjectRef, ObjectRefGenerator
+
+PENDING = 2  # tasks of each slot of a machine, the one under way among them
+LARGEST_TASK = 50  # runs of a pack, where the user does not say: so much is lost with a machine
+LOSSES = 3  # of a run, until it is taken to be the reason
+REFRESH = 3.0  # seconds between looks at who has joined
+PATIENCE = 30.0  # seconds without a machine until that is said
+STOPPING = 20.0  # seconds that interrupted tasks get to checkpoint
+
+
+@dataclass(eq=False)
+class Machine:
+    """A machine of the cluster: its name, how many tasks it takes at once, and how many it has been given."""
+
+    id: str
+    name: str
+    slots: int
+    given: int = 0
+
+
+@dataclass(eq=False)
+class Given:
+    """A task that was handed out: to whom, and which of its runs have not ended."""
+
+    machine: Machine
+    left: list[RunKey]
+
+
+class Cluster:
+    """The machines of a connected Ray cluster, as an executor of runs.
+
+    corpus: where the corpus lies on every machine; None to send the features there. folder: where machines keep
+    theirs; None for a folder of temporary files.
+    """
+
+    def __init__(self, corpus: Path | None = None, folder: str | None = None) -> None:
+        self.corpus, self.folder = corpus, folder
+        self.machines: dict[str, Machine] = {}  # that are accepted
+        self.refused: dict[str, str] = {}
+        self._asked: dict[str, tuple[str, ObjectRef[Introduction]]] = {}
+        self._noted: set[tuple[str, str]] = set()
+
+    def __call__(
+        self, experiment: Experiment, runs: Sequence[RunKey], resources: Resources, save_model: SaveModel
+    ) -> Generator[Event, None, None]:
+        """Train these runs and store them here: see Executor."""
+        import ray
+
+        work = ray.put(self._work(experiment, resources, save_model))
+        for known in (self.machines, self.refused, self._asked):
+            known.clear()  # they are asked again: by what this experiment needs
+        yield from _Driver(self, experiment, work, resources).go(runs)
+
+    def has_gpu(self) -> bool:
+        """True where a machine of the cluster has a GPU."""
+        return any(of["GPU"] >= 1 for of in alive().values())
+
+    def slots(self, resources: Resources) -> int:
+        """Number of tasks that all machines take at once."""
+        return sum(slots_of(of, resources) for of in alive().values())
+
+    def measure(self, recipes: Sequence[tuple[Recipe, Sizes]], resources: Resources) -> list[float]:
+        """Seconds of a step of each recipe on the machine with the most slots, all of which measure side by side."""
+        import ray
+
+        machines = alive()
+        node = max(machines, key=lambda node: slots_of(machines[node], resources))
+        measuring = remote(paces_of, resources, node)
+        refs: list[Any] = [measuring.remote(recipes, resources) for _ in range(slots_of(machines[node], resources))]
+        try:
+            return [mean(same) for same in zip(*ray.get(refs), strict=True)]
+        except ray.exceptions.RayError as error:
+            text = str(error).strip().splitlines()[-1]
+            raise GlamError(f"{machines[node]['name']}: the time of a step cannot be measured there ({text})") from None
+
+    def _work(self, experiment: Experiment, resources: Resources, save_model: SaveModel) -> Work:
+        if self.corpus is not None:
+            return OwnCorpus(experiment.recipe, experiment.stored.digest, self.corpus, save_model)
+        here = job(experiment, replace(resources, device="cpu"), save_model)
+        paths = {path for kept in here.inputs.values() for path in (*kept.train, kept.test)}
+        return Carried(here, {path: sent(path) for path in sorted(paths)})
+
+    def admit(self, work: "ObjectRef[Work]", resources: Resources) -> Iterator[Note]:
+        """Ask machines that are new who they are, accept or refuse those that have answered, forget those that left."""
+        import ray
+
+        here = {node: of for node, of in alive().items() if slots_of(of, resources)}
+        for node in self.machines.keys() - here.keys():
+            yield Note(f"{self.machines.pop(node).name} has left the cluster")
+        for node in self._asked.keys() - here.keys():
+            del self._asked[node]
+        for node in here.keys() - self.machines.keys() - self.refused.keys() - self._asked.keys():
+            ask = remote(introduce, resources, node, num_cpus=0, num_gpus=0)
+            self._asked[node] = here[node]["name"], ask.remote(code_digest(), work, self.folder)
+        answered, _ = (
+            ray.wait([ref for _, ref in self._asked.values()], num_returns=1, timeout=0) if self._asked else ([], [])
+        )
+        for node, (name, ref) in list(self._asked.items()):
+            if ref not in answered:
+                continue
+            del self._asked[node]
+            yield from self._answer(node, name, ref, slots_of(here[node], resources))
+
+    def _answer(self, node: str, name: str, ref: "ObjectRef[Introduction]", slots: int) -> Iterator[Note]:
+        import ray
+
+        try:
+            introduction: Introduction = ray.get(ref)
+            host, refused = f"{introduction.host} ({name})", introduction.refused
+        except ray.exceptions.RayError as error:  # of glam, it has none, or another that does not know the question
+            host, refused = name, f"it cannot answer: {str(error).strip().splitlines()[-1]}"
+        if refused:
+            self.refused[node] = f"{host}: {refused}"
+            yield from self._once(node, f"refused: {self.refused[node]}")
+            return
+        self.machines[node] = Machine(node, host, slots)
+        differing = [
+            f"{of} {theirs} (here {versions()[of]})"
+            for of, theirs in introduction.versions.items()
+            if theirs != versions()[of]
+        ]
+        yield from self._once(
+            node, f"{host}: {counted(slots, 'task')} at once" + "".join(f"; {text}" for text in differing)
+        )
+
+    def _once(self, node: str, text: str) -> Iterator[Note]:
+        """A note, unless an experiment before this one had it already."""
+        if (node, text) not in self._noted:
+            self._noted.add((node, text))
+            yield Note(text)
+
+    @property
+    def hopeless(self) -> str:
+        """The reasons why no machine can be had, once all that there are were refused; else empty."""
+        return "" if self.machines or self._asked else "\n".join(self.refused.values())
+
+
+class _Driver:
+    """The runs of one experiment on their way through a cluster."""
+
+    def __init__(self, cluster: Cluster, experiment: Experiment, work: Any, resources: Resources) -> None:
+        self.cluster, self.folder, self.digest = cluster, experiment.folder, experiment.stored.digest
+        self.work, self.resources = work, resources
+        self.given: dict[ObjectRefGenerator, Given] = {}
+        self.claims: dict[RunKey, ExitStack] = {}
+        self.begun: set[RunKey] = set()  # somewhere, and not ended
+        self.losses: Counter[RunKey] = Counter()
+
+    def go(self, runs: Sequence[RunKey]) -> Generator[Event, None, None]:
+        self.waiting = deque(runs)
+        looked, alone_since = -REFRESH, time.monotonic()
+        try:
+            while self.waiting or self.given:
+                now = time.monotonic()
+                if now - looked >= (REFRESH if self.cluster.machines else 0.2):
+                    looked = now
+                    yield from self.cluster.admit(self.work, self.resources)
+                    if reasons := self.cluster.hopeless:
+                        raise GlamError(f"every machine of the cluster is refused:\n{reasons}")
+                if self.cluster.machines:
+                    alone_since = now
+                elif now - alone_since > PATIENCE:
+                    yield Note("no machine of the cluster can take a task; waiting for one (Ctrl-C ends this)")
+                    alone_since = float("inf")
+                yield from self._hand_out()
+                yield from self._hear()
+        finally:
+            self._stop()
+            for claim in self.claims.values():
+                claim.close()
+
+    def _hand_out(self) -> Iterator[Event]:
+        """Give tasks to the machines that have the fewest for their slots, as long as any has less than PENDING."""
+
+        size = self._size_of_task()
+        while self.waiting and self.cluster.machines:
+            machine = min(self.cluster.machines.values(), key=lambda machine: machine.given / machine.slots)
+            if machine.given >= PENDING * machine.slots:
+                return
+            runs: list[RunKey] = []
+            while self.waiting and len(runs) < size:
+                run = self.waiting.popleft()
+                if run not in self.claims:
+                    claim = ExitStack()
+                    taken = claim.enter_context(claimed(self.folder, run))
+                    if taken is not None:
+                        claim.close()
+                        yield taken
+                        continue
+                    self.claims[run] = claim
+                runs.append(run)
+            if not runs:
+                return
+            training = remote(train, self.resources, machine.id, num_returns="streaming")
+            on_machine = replace(
+                self.resources, at_once=self.resources.at_once if self.resources.packed else machine.slots
+            )
+            task = training.remote(self.work, runs, on_machine, self.cluster.folder)
+            machine.given += 1
+            self.given[task] = Given(machine, runs)
+
+    def _size_of_task(self) -> int:
+        if not self.resources.packed:
+            return 1
+        slots = sum(machine.slots for machine in self.cluster.machines.values())
+        left = len(self.waiting) + sum(len(given.left) for given in self.given.values())
+        return self.resources.at_once or max(1, min(LARGEST_TASK, ceil(left / max(1, slots))))
+
+    def _hear(self) -> Iterator[Event]:
+        """Pass on what the tasks have to say by now; waits for it a moment."""
+        import ray
+
+        if not self.given:
+            time.sleep(0.1)
+            return
+        tasks: list[Any] = list(self.given)  # Ray's annotations know of no streams
+        if not ray.wait(tasks, num_returns=1, timeout=0.5, fetch_local=False)[0]:
+            return
+        ready: list[Any] = ray.wait(tasks, num_returns=len(tasks), timeout=0, fetch_local=False)[0]
+        for task in ready:
+            given = self.given[task]
+            try:
+                item: Any = ray.get(next(task))
+            except StopIteration:
+                self._done(task)
+                if given.left:
+                    yield from self._lost(given, "its task ended early")
+            except ray.exceptions.RayTaskError as error:
+                text = str(error).strip().splitlines()[-1]
+                raise GlamError(f"{given.machine.name}: {text}. Finished runs are kept.") from None
+            except ray.exceptions.RayError as error:
+                self._done(task)
+                yield from self._lost(given, type(error).__name__)
+            else:
+                yield from self._heard(item, given)
+
+    def _heard(self, item: Event | Returned, given: Given) -> Iterator[Event]:
+        match item:
+            case Returned(run, files):
+                receive(self.folder, self.digest, run, files)
+                checkpoint_of(self.folder, run).unlink(missing_ok=True)  # of a command without a cluster
+            case Broken(text):
+                raise GlamError(f"{given.machine.name}: {text}")
+            case Stopped():
+                pass  # it is handed out again
+            case _ if isinstance(item, Ended):
+                given.left.remove(item.run)
+                self.claims.pop(item.run).close()
+                yield self._of_all(item)
+            case _:
+                if isinstance(item, Started):
+                    self.begun.add(item.run)
+                yield self._of_all(item)
+
+    def _of_all(self, event: Event) -> Event:
+        """The event, its progress beside as many runs as the whole cluster has under way."""
+        if not isinstance(event, UnderWay):
+            return event
+        slots = sum(machine.slots for machine in self.cluster.machines.values())
+        at_once = slots * (event.progress.at_once if self.resources.packed else 1)
+        return replace(event, progress=replace(event.progress, at_once=max(1, at_once)))
+
+    def _done(self, task: "ObjectRefGenerator") -> None:
+        self.given.pop(task).machine.given -= 1
+
+    def _lost(self, given: Given, why: str) -> Iterator[Event]:
+        """Put the runs of a lost task back; the machine is asked again who it is before it gets another."""
+        self.cluster.machines.pop(given.machine.id, None)
+        for run in given.left:
+            self.losses[run] += run in self.begun
+            if self.losses[run] == LOSSES:
+                raise GlamError(
+                    f"{run}: was lost {LOSSES} times, the last time on {given.machine.name} ({why}); it is not tried "
+                    "again. Mostly memory runs out there: give fewer cores to Ray, or use a smaller batch."
+                )
+        self.begun -= set(given.left)
+        yield Note(f"{given.machine.name}: lost ({why}) with {', '.join(map(str, given.left))}, handed out again")
+        self.waiting.extendleft(reversed(given.left))
+
+    def _stop(self) -> None:
+        """Interrupt what is under way, and wait until it has checkpointed."""
+        import ray
+
+        for task in self.given:
+            ray.cancel(task)
+        deadline = time.monotonic() + STOPPING
+        for task in self.given:
+            ray.wait([task.completed()], timeout=max(0.0, deadline - time.monotonic()))

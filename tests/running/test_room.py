@@ -1,0 +1,58 @@
+"""The disk that runs and features need, beside what they take."""
+
+from pathlib import Path
+
+import pytest
+
+from glam.errors import GlamError
+from glam.recipe import load_recipe
+from glam.results.experiment import store_experiment
+from glam.results.transfer import files_of
+from glam.running import room
+from glam.running.experiment import Experiment, Places, job, prepare
+from glam.running.job import Resources
+from glam.running.room import check_room, features_needed, runs_needed
+from glam.running.table_progress import Piece, ordered
+from glam.running.workers import run_alone
+from glam.splits.runs import RunKey
+
+ONE = Resources("cpu", 1, 1, 60)
+
+
+@pytest.fixture
+def experiment(tiny_release: Path, tmp_path: Path) -> Experiment:
+    small = [("cut.length", 0.5), ("cut.train_overlap", 0.4), ("cut.test_overlap", 0.4), ("training.epochs", 5)]
+    return prepare(load_recipe("mhcnn-released", small), Places(tiny_release, tmp_path / "data", tmp_path / "runs"))
+
+
+def test_the_bytes_told_are_those_written(experiment: Experiment) -> None:
+    store_experiment(experiment.stored)
+    needed = features_needed([experiment, experiment])
+    work = job(experiment, ONE)
+    assert {path: path.stat().st_size for path in needed} == needed, "arrays that are shared count once"
+    assert set(features_needed([experiment]).values()) == {0}
+    key = RunKey(5)  # not the first seed, whose model is kept
+    told = runs_needed(experiment, [key])
+    run_alone(work, key, lambda _: None, lambda: False)
+    written = sum(map(len, files_of(experiment.folder / "5").values()))
+    assert 0.5 * told < written < 1.5 * told + 2000
+    assert runs_needed(experiment, [key, RunKey(6)]) == pytest.approx(2 * told, abs=2)
+    assert runs_needed(experiment, []) == 0
+
+
+def test_too_little_room_is_said_before_anything_is_spent(
+    experiment: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    check_room([(experiment, [RunKey(5)])], True, said.append)
+    assert said[0].startswith("disk ")
+    monkeypatch.setattr(room, "free", lambda folder: 10)
+    with pytest.raises(GlamError, match=r"are needed there, 0\.00 MiB are free"):
+        check_room([(experiment, [RunKey(5)])], True, said.append)
+
+
+def test_pieces_are_trained_in_the_order_asked_for() -> None:
+    pieces = [Piece("a", 10, 5.0), Piece("b", 1, 20.0), Piece("own", 2, 100.0)]
+    assert [piece.label for piece in ordered(pieces, "printed", ["own"])] == ["a", "b", "own"]
+    assert [piece.label for piece in ordered(pieces, "cheapest", ["own"])] == ["b", "a", "own"]
+    assert [piece.label for piece in ordered(pieces, "own", ["own"])] == ["own", "a", "b"]
