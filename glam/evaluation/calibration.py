@@ -161,7 +161,7 @@ def fit_temperature(logits: ArrayLike, truth: ArrayLike) -> Temperature | Unknow
         below = (values - values.max(axis=1, keepdims=True)) * inverse
         return float((np.log(np.exp(below).sum(axis=1)) - below[np.arange(true.size), true]).mean())
 
-    if slope(0.0) >= 0:
+    if slope(0.0) >= -1e-12 * float(np.abs(values).max()):  # what is less is rounding
         return Unknown("true classes have no higher logits than others, so that no temperature is too high")
     from scipy.optimize import brentq
 

@@ -113,8 +113,6 @@ def open_store(
     """
     wanted = _Wanted(root, tuple(utterances), settings, known or settings.make(), cut, part, copy, device)
     base = wanted.base(folder)
-    if (store := _read(base, wanted)) is not None:
-        return store
     try:
         if (store := _read(base, wanted)) is not None and store.sound():
             return store

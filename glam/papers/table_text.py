@@ -243,7 +243,7 @@ def _sets(report: TableReport) -> Grid:
                 str(sum(composition.too_short.values())) if composition else "",
             ]
         )
-    return ["", "failed", "test utt.", "in the set", "drawn from", "too short"], rows
+    return ["", "failed", "test utt.", "in set", "drawn from", "too short"], rows
 
 
 def sizes_of(row: RowReport) -> str:

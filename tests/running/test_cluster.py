@@ -88,7 +88,7 @@ def test_every_run_comes_back_once_and_few_tasks_wait(
     trained_by(experiment, heard)
     assert sorted(event.run.seed for event in heard if isinstance(event, Finished)) == [key.seed for key in RUNS]
     assert all(files_of(experiment.folder / key.name) == files_of(trained.folder / key.name) for key in RUNS)
-    assert ray.most_given == cluster.PENDING
+    assert 1 <= ray.most_given <= cluster.PENDING
     assert {event.progress.at_once for event in heard if isinstance(event, Started)} == {2}
 
 
