@@ -58,8 +58,8 @@ def corpus_root(name: str) -> Path:
     if constant := _written_in_path_py(variable):
         return _absolute(constant, f"{_project() / 'path.py'}: {variable}")
     raise GlamError(
-        f"where {variable} lies is not known: the environment variable {variable} is not set and path.py "
-        f"names no folder. Set {variable}=/path/to/the/release or write the path into path.py."
+        f"where {variable} lies is not known: say -d /path/to/it, set the environment variable {variable}, or write a "
+        f"line {variable} = '/path/to/it' into path.py."
     )
 
 

@@ -64,5 +64,5 @@ def test_a_path_py_that_cannot_be_meant(project: Path, content: str, part: str) 
 def test_neither_is_explained(project: Path, content: str | None) -> None:
     if content is not None:
         (project / "path.py").write_text(content)
-    with pytest.raises(GlamError, match=r"IEMOCAP is not set and path\.py names no folder\. Set IEMOCAP="):
+    with pytest.raises(GlamError, match=r"where IEMOCAP lies is not known: say -d .*variable IEMOCAP"):
         corpus_root("iemocap")

@@ -9,9 +9,11 @@ from glam.cli.flags import add_flags, place
 from glam.cli.guard import guarded, show
 from glam.cli.machine import corpus_folder, take_files
 from glam.cli.stored import find
+from glam.errors import GlamError
 
 if TYPE_CHECKING:
     from glam.reports.figures.page import Picture
+    from glam.reports.views import View
     from glam.results.experiment import StoredExperiment
 
 
@@ -64,14 +66,14 @@ def figure(argv: Sequence[str] | None = None) -> int:
 
 
 def _draw(args: argparse.Namespace, experiments: "Sequence[StoredExperiment]") -> "Picture":
-    from glam.reports.views import default_view
+    if args.kind == "curves":
+        from glam.reports.figures.curves import curves
 
-    view = getattr(args, "select", None) or default_view(experiments[0])
+        return curves(experiments)
+    if args.kind == "tsne":
+        return _tsne(args, experiments)
+    view = args.select or _view_of_all(experiments)
     match args.kind:
-        case "curves":
-            from glam.reports.figures.curves import curves
-
-            return curves(experiments)
         case "bars":
             from glam.evaluation.metric import metric
             from glam.reports.figures.bars import bars
@@ -81,12 +83,24 @@ def _draw(args: argparse.Namespace, experiments: "Sequence[StoredExperiment]") -
             from glam.reports.figures.confusion import confusion
 
             return confusion(experiments, view)
-        case "reliability":
+        case _:
             from glam.reports.figures.reliability import reliability
 
             return reliability(experiments, view)
-        case _:
-            return _tsne(args, experiments)
+
+
+def _view_of_all(experiments: "Sequence[StoredExperiment]") -> "View":
+    """The view that all of them are read at by themselves; GlamError where they are not read at the same."""
+    from glam.reports.views import default_view
+
+    views = {default_view(experiment): experiment.folder.name for experiment in experiments}
+    if len(views) > 1:
+        by_view = "; ".join(f"{name}: {view}" for view, name in views.items())
+        raise GlamError(
+            f"the experiments choose their epoch in different ways ({by_view}): side by side they would mislead. Say "
+            "one for all of them with --select test, halves, validation or last."
+        )
+    return next(iter(views))
 
 
 def _tsne(args: argparse.Namespace, experiments: "Sequence[StoredExperiment]") -> "Picture":
