@@ -11,7 +11,8 @@ from glam.corpora.utterances import Corpus
 from glam.errors import GlamError
 from glam.places import corpus_root, data_folder, runs_folder
 from glam.recipe import Recipe, load_recipe
-from glam.running.experiment import Experiment, Places, experiment_on, prepare, run, set_damaged_aside
+from glam.running import experiment as experiments
+from glam.running.experiment import Experiment, Places, experiment_on, prepare, set_damaged_aside
 from glam.running.job import Resources, SaveModel
 from glam.running.live import live_of
 from glam.running.log import Log
@@ -85,9 +86,9 @@ def train(
     epochs = experiment.recipe.training.epochs
     if show and missing:
         with live_of(experiment, missing) as live, Log(experiment.folder, len(missing), epochs, device, live) as log:
-            run(experiment, missing, machine, save_model, log)
+            experiments.run(experiment, missing, machine, save_model, log)
     else:
-        run(experiment, missing, machine, save_model, lambda event: None)
+        experiments.run(experiment, missing, machine, save_model, lambda event: None)
     return experiment
 
 
