@@ -89,7 +89,7 @@ def test_one_recording_from_python(everything: Everything, model: Model) -> None
     assert isinstance(first, Prediction)
     assert isinstance(second, Refused)
     with pytest.raises(GlamError, match="words and vectors are of one recording"):
-        glam.predict(model, [given], words="all of them")
+        glam.predict(model, [given], words="all of them")  # type: ignore[call-overload]
 
 
 def test_what_is_missing_is_named(everything: Everything, model: Model) -> None:
@@ -139,7 +139,7 @@ def test_a_list_with_a_file_of_words_and_one_of_vectors(
     paths = [str(experiment.corpus.root / utterance.audio) for utterance in (first, second, third)]
     lines = [f'"{first.words}",{paths[0]}', f'"{second.words}",{second.id}', "nobody's,absent.wav"]
     (tmp_path / "words.csv").write_text("\n".join(["text,file", *lines]) + "\n")
-    np.savez(tmp_path / "x.npz", **vectors)
+    np.savez(tmp_path / "x.npz", ids=np.array(list(vectors)), vectors=np.stack(list(vectors.values())))
     beside = ["--words-file", str(tmp_path / "words.csv"), "--vector", f"speaker={tmp_path / 'x.npz'}"]
     assert main(["predict", str(experiment.folder / RUN.name), *paths, *beside]) == 1
     shown = capsys.readouterr()

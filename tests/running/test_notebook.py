@@ -10,6 +10,7 @@ import glam
 from glam.cli.main import main
 from glam.errors import GlamError
 from glam.prediction.model import Prediction
+from glam.running.notebook import prepared
 
 SMALL = {"cut": {"length": 0.5, "train_overlap": 0.25, "test_overlap": 0.25}, "training.epochs": 1}
 
@@ -51,7 +52,7 @@ def test_a_table_is_a_corpus(tiny_release: Path, tmp_path: Path) -> None:
     (tmp_path / "my.csv").write_text("\n".join(rows) + "\n")
     corpus = glam.load_corpus(tmp_path / "my.csv", columns={"emotion": "feeling"})
     assert {utterance.label for utterance in corpus.utterances} == set("01234567")
-    experiment = glam.running.notebook.prepared("mhcnn-released", corpus, SMALL)  # type: ignore[attr-defined]
+    experiment = prepared("mhcnn-released", corpus, SMALL)
     assert experiment.recipe.corpus.columns == {"emotion": "feeling"}
 
 
