@@ -56,12 +56,10 @@ RECIPES = (
     "mscnn-spu-att",
 )
 COLUMNS = ("model", "recipe", "WA, speakers", "UA, speakers", "WA, utterances", "UA, utterances", "UA, difference")
-HEAD = (
-    "# The models side by side",
-    "",
-    "Written by `python benchmarks/board.py`; nothing here is typed by hand. WA and UA in percent.",
-    "",
-)
+HEAD = """# The models side by side
+
+Written by `{command}`, which goes on where its time was up. Nothing here is typed by hand. WA and UA in percent.
+"""
 
 
 @dataclass(frozen=True)
@@ -106,7 +104,8 @@ def _work() -> None:
         (prepared(name, corpus, speakers).stored, prepared(name, corpus, utterances).stored)
         for name, (speakers, utterances) in fields.items()
     ]
-    text = page(stored, lacking, f"{args.hop:g} s apart")
+    command = f"python benchmarks/board.py {args.corpus} --epochs {args.epochs} --hop {args.hop:g}"
+    text = page(stored, lacking, HEAD.format(command=command), f"{args.hop:g} s apart")
     if args.output is None:
         print(text, end="")
     else:
@@ -116,9 +115,9 @@ def _work() -> None:
 def _lacks(recipe: Recipe, corpus: Corpus) -> str:
     """The reason why a recipe cannot be trained on the corpus alone; empty where it can."""
     needs = {settings.make().needs for settings in recipe.inputs.values()}
-    if "words" in needs and not any(utterance.words for utterance in corpus.utterances):
-        return "not run: needs words"
-    return "not run: needs x-vectors" if "vector" in needs else ""
+    without_words = "words" in needs and not any(utterance.words for utterance in corpus.utterances)
+    lacking = ["words"] * without_words + ["x-vectors"] * ("vector" in needs)
+    return f"not run: needs {' and '.join(lacking)}" if lacking else ""
 
 
 def _fields(name: str, corpus: Corpus, epochs: int, hop: float) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -171,7 +170,9 @@ def cells(experiment: StoredExperiment) -> Cells | str:
     )
 
 
-def page(stored: Sequence[tuple[StoredExperiment, StoredExperiment]], lacking: Mapping[str, str], how: str) -> str:
+def page(
+    stored: Sequence[tuple[StoredExperiment, StoredExperiment]], lacking: Mapping[str, str], head: str, how: str
+) -> str:
     """The page as Markdown. stored: of each recipe, both protocols. lacking: recipe -> why it cannot be trained."""
     rows = []
     for pair in stored:
@@ -183,7 +184,7 @@ def page(stored: Sequence[tuple[StoredExperiment, StoredExperiment]], lacking: M
     rows += [[load_recipe(name).model.title, name, why, *"----"] for name, why in lacking.items()]
     one_class = [count for labels in stored[0][0].composition.classes.values() for count in labels.values()]
     majority, chance = 100 * max(one_class) / sum(one_class), 100 / len(one_class)
-    return "\n".join([*HEAD, *_about(stored[0], how, majority, chance), "", grid(COLUMNS, rows)]) + "\n"
+    return "\n".join([head, *_about(stored[0], how, majority, chance), "", grid(COLUMNS, rows)]) + "\n"
 
 
 def _about(pair: tuple[StoredExperiment, StoredExperiment], how: str, majority: float, chance: float) -> list[str]:
@@ -195,7 +196,8 @@ def _about(pair: tuple[StoredExperiment, StoredExperiment], how: str, majority: 
         "learning rate of Deep-CNN is 1e-5) stands lower than it could. All else is as the recipe says.",
         f"* Speakers: {counted(len(speakers.folds), 'fold')}, each of a speaker who is not trained on; another one "
         "chooses the epoch. In brackets the 95 % interval for other speakers: Student's t over the speakers' own "
-        "scores, each counting the same, so that its middle is not the score.",
+        "scores, each counting the same, so that its middle is not the score; a dash where too few speakers have every "
+        "class.",
         f"* Utterances: {counted(len(utterances.folds), 'fold')} drawn at random, of which the next one chooses the "
         "epoch. There is as much to train on, but the speakers of the test are those of the training. In brackets the "
         "95 % interval for other utterances of these speakers. The last column is what that adds to UA.",

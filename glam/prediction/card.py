@@ -58,7 +58,7 @@ def trained_on(model: Model) -> list[str]:
     licence = licence_of(settings.name) or "not known here; ask whoever gave you the corpus"
     lines = [
         f"corpus: {composition}",
-        f"licence of the corpus: {licence}. A model of recordings is theirs as far as the law of a country says so",
+        f"licence of the corpus: {licence} (whether that covers a model made of the recordings is for the law to say)",
     ]
     if model.recipe.training.shuffle_labels:
         lines.append("LABELS WERE SHUFFLED in training: this model is a control, and knows nothing")

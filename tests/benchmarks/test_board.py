@@ -53,7 +53,7 @@ def test_a_model_is_trained_both_ways_and_the_rest_is_marked(make: Callable[...,
         assert 0 <= low <= high <= 100
         assert 0 <= score <= 100
     assert float(gap) == pytest.approx(float(random_ua.split()[0]) - float(ua.split()[0]), abs=0.11)
-    assert row_of(page, "mscnn-spu")[2] == "not run: needs x-vectors"
+    assert row_of(page, "mscnn-spu")[2] == "not run: needs x-vectors"  # IEMOCAP has words
     assert "**Few epochs: 1**" in page
     assert "10 folds, each of a speaker who is not trained on" in page
     assert page == make(*recipes, "--minutes", 0), "from what is stored"
