@@ -8,7 +8,10 @@ __version__ = "0.1.0"
 # What a notebook wants, imported when it is asked for: `import glam` alone imports nothing. Types: __init__.pyi.
 API = {
     "load": "glam.prediction.notebook:load",
+    "load_corpus": "glam.running.notebook:load_corpus",
     "predict": "glam.prediction.notebook:predict",
+    "report": "glam.reports.notebook:report",
+    "train": "glam.running.notebook:train",
 }
 
 

@@ -15,6 +15,8 @@ from glam.errors import GlamError
 if TYPE_CHECKING:
     from glam.prediction.model import Model, Prediction
 
+SHOWN = 5  # unknown words that a message names
+
 
 def predict(argv: Sequence[str] | None = None) -> int:
     """Say what a trained model hears in recordings."""
@@ -23,12 +25,22 @@ def predict(argv: Sequence[str] | None = None) -> int:
         description="Ask a trained model about recordings of any rate, channels and length: the class of each, and the "
         "probability of every class. The numbers are those that training's evaluation gives for the same recording. "
         "A recording shorter than a segment is refused, unless the model was trained on such ones repeated "
-        "(cut.padding) or --repeat-short is given. Exit status: 0, or 1 where recordings could not be used; these are "
-        "listed.",
+        "(cut.padding) or --repeat-short is given. Models of words or vectors are given them beside the "
+        "recording; a file of words may name the recordings, too. Exit status: 0, or 1 where recordings "
+        "could not be used; these are listed.",
     )
     add = parser.add_argument
     add_flags(parser, "model")
-    add("recordings", type=place, nargs="+", help="audio files, folders of them, or lists (.txt: a path a line)")
+    add("recordings", type=place, nargs="*", help="audio files, folders of them, or lists (.txt: a path a line)")
+    add("--words", metavar="TEXT", help="what is said in the recording, for models that take words")
+    add("--words-file", type=place, metavar="FILE", help="what is said in each: a CSV file with the columns file,text")
+    add(
+        "--vector",
+        action="append",
+        default=[],
+        metavar="INPUT=FILE",
+        help="the vector that an input of that name takes: .npy or .npz, or a file of embeddings by recording",
+    )
     add("-o", "--output", type=place, metavar="FILE", help="where to write (the terminal)")
     add("--segments", action="store_true", help="a row for each segment, not one for each recording")
     add("--json", action="store_true", help="JSON lines: an object for each recording, refused ones included")
@@ -42,41 +54,58 @@ def predict(argv: Sequence[str] | None = None) -> int:
 
 
 def _predict(args: argparse.Namespace) -> int:
-    from glam.prediction.recordings import recordings
+    from glam.prediction.beside import given_with, vector_files
+    from glam.prediction.given import unusable
+    from glam.prediction.recordings import Recordings, recordings
 
-    asked = recordings(args.recordings)  # a mistake in these is said before torch is imported
+    # A mistake in these is said before torch is imported.
+    asked = recordings(args.recordings) if args.recordings else Recordings((), 0)
+    vectors = vector_files(args.vector)
     if args.threads < 1:
         raise GlamError(f"--threads {args.threads}: at least one is needed")
     model = opened(args)
+    given, unasked = given_with(asked.paths, args.words, args.words_file, vectors, model.hears)
+    reasons = [unusable(model.saved, utterance) for utterance in given]
+    if all(reasons):
+        raise GlamError(f"{reasons[0]}: --words TEXT, --words-file FILE and --vector INPUT=FILE give what is no sound")
+    if args.figures is not None and not model.hears:
+        raise GlamError("--figures: draws the emotion over time, and this model is asked without a recording")
     from glam.prediction.answers import Answers, Lines, Table
     from glam.prediction.model import Prediction, Question, Refused
     from glam.progress import bar
     from glam.words import counted
 
     labels = tuple(label.strip() for label in args.labels.split(",")) if args.labels is not None else ()
-    answers = model.ask(asked.paths, Question(args.hop, labels, args.repeat_short))
+    answers = model.ask(given, Question(args.hop, labels, args.repeat_short))
     classes = tuple(label for label in model.classes if label in labels or not labels)
     refused: list[Refused] = []
     if asked.others:
         say(f"not opened: {counted(asked.others, 'file')} in the folders, no audio by their names")
+    if unasked:
+        say(f"not used: {counted(unasked, 'row')} of {args.words_file}, which name no recording that is asked about")
     pictures = _Pictures(args.figures)
+    unknown: dict[str, None] = {}
     with (
         _output(args.output) as output,
-        bar(len(asked.paths), "asking", "recording") as progress,
+        bar(len(given), "asking", "recording") as progress,
     ):
         table: Answers = Lines(output, args.segments) if args.json else Table(output, classes, args.segments)
         for answer in answers:
             table.add(answer)
             if isinstance(answer, Prediction):
                 pictures.draw(answer)
+                unknown |= dict.fromkeys(answer.unknown)
             else:
                 refused.append(answer)
             progress.update()
+    if unknown:
+        shown = ", ".join(list(unknown)[:SHOWN]) + (", ..." if len(unknown) > SHOWN else "")
+        say(f"not known to the model: {counted(len(unknown), 'word')} ({shown})")
     for answer in refused:
         say(f"refused: {answer.file}: {answer.reason}")
     if args.output is not None or refused:
         written = f", written to {args.output}" if args.output is not None else ""
-        say(f"{len(asked.paths) - len(refused)} of {counted(len(asked.paths), 'recording')} predicted{written}")
+        say(f"{len(given) - len(refused)} of {counted(len(given), 'recording')} predicted{written}")
     return 1 if refused else 0
 
 

@@ -15,7 +15,6 @@ from glam.errors import GlamError
 if TYPE_CHECKING:
     from glam.running.experiment import Experiment
     from glam.running.job import SaveModel
-    from glam.running.live import Live
     from glam.splits.runs import RunKey
 
 
@@ -58,6 +57,7 @@ def _train(args: argparse.Namespace) -> None:
     from glam.reports.summary import report as report_on
     from glam.results.experiment import store_experiment
     from glam.running.experiment import Places, prepare, run, set_damaged_aside, verify_stores
+    from glam.running.live import live_of
     from glam.running.log import Log
     from glam.running.waiting import wait_for, without_elsewhere
 
@@ -93,7 +93,7 @@ def _train(args: argparse.Namespace) -> None:
             )
             epochs = recipe.training.epochs
             with (
-                live(experiment, missing) as shown,
+                live_of(experiment, missing) as shown,
                 board(args.tensorboard, experiment.folder.name, shown) as heard,
                 Log(experiment.folder, len(missing), epochs, executed.where, heard) as listen,
             ):
@@ -110,20 +110,6 @@ def _train(args: argparse.Namespace) -> None:
     show(report_on(experiment.folder, args.select, None if args.next is not None else seeds))
     failed = [run.failed is not None for run in read_runs(experiment.stored, seeds, lambda _: None)]
     refuse_if_all_failed(failed.count(False), failed.count(True))
-
-
-def live(experiment: "Experiment", runs: "Sequence[RunKey]") -> "Live":
-    """The listener that shows the progress of these runs of an experiment."""
-    from glam.inputs.cut import PARTS
-    from glam.running.live import Live
-
-    recipe = experiment.recipe
-    divided = recipe.split.split(experiment.population.groups, runs[0])
-    share = len(divided.held_out) / len(divided.train)
-    share /= max(settings.make().copies for settings in recipe.inputs.values()) + 1
-    rows = {part: sum(recipe.cut.rows(u.samples, part) for u in experiment.population.utterances) for part in PARTS}
-    share *= rows["test"] / rows["train"] / 3  # a forward pass is a third of a step
-    return Live(len(runs), recipe.training.epochs, share)
 
 
 def _seeds(args: argparse.Namespace) -> list[int]:

@@ -103,11 +103,11 @@ def _experiment(original: "StoredExperiment", places: "Places", epochs: int | No
 
 
 def _train(experiment: "Experiment", stored: "StoredRun", gpu: int | None) -> "StoredRun":
-    from glam.cli.train import live
     from glam.reports.summary import computed_on
     from glam.results.run import read_run
     from glam.running.experiment import run, verify_stores
     from glam.running.job import Resources
+    from glam.running.live import live_of
     from glam.words import counted
 
     recorded = stored.environment
@@ -118,6 +118,6 @@ def _train(experiment: "Experiment", stored: "StoredRun", gpu: int | None) -> "S
     say(f"corpus     {experiment.corpus.root}, as recorded")
     say(f"recorded   {computed_on([stored])}")
     verify_stores(experiment, where)  # whatever is remembered of them: what is read is what is certified
-    with live(experiment, [stored.key]) as listen:
+    with live_of(experiment, [stored.key]) as listen:
         run(experiment, [stored.key], machine, "none", listen)
     return read_run(experiment.folder / stored.folder.absolute().name)

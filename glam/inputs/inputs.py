@@ -161,6 +161,11 @@ class Extractor:
     def __init__(self, of: Input, cut: AnyCut) -> None:
         self.of, self.cut, self.shape = of, cut, of.shape(cut)
 
+    @property
+    def reads_on(self) -> bool:
+        """True where a row may depend on samples behind the cut: of any extractor with a `__call__` of its own."""
+        return self.needs_audio and type(self).__call__ is not Extractor.__call__
+
     def __call__(self, utterance: Utterance, samples: NDArray[np.float32], part: Part, copy: int = 0) -> Iterator[Rows]:
         """The rows of an utterance, some at a time.
 

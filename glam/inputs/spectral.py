@@ -92,6 +92,10 @@ class Spectral(Input):
                 "a greater cut.length, or pad_mode constant"
             )
 
+    def padded(self, cut: AnyCut) -> bool:
+        """True of whole utterances, behind which there are zeros."""
+        return not isinstance(cut, Segments)
+
     def extractor(self, cut: AnyCut, device: str = "cpu") -> Extractor:
         """See Input."""
         return SpectralExtractor(self, cut, device)
@@ -107,6 +111,11 @@ class SpectralExtractor(Extractor):
         self.spectral, self.device = of, torch.device(device)
         self._chunk = CPU_CHUNK if self.device.type == "cpu" else GPU_CHUNK
         self._plain = of.transform(self.device)
+
+    @property
+    def reads_on(self) -> bool:
+        """False: a row is of the samples within the cut alone."""
+        return False
 
     def __call__(self, utterance: Utterance, samples: NDArray[np.float32], part: Part, copy: int = 0) -> Iterator[Rows]:
         """See Extractor."""

@@ -54,6 +54,7 @@ class Lines:
             content["refused"] = answer.reason
         else:
             content |= _object(answer, *_of_whole(answer))
+            content |= {"unknown words": answer.unknown} if answer.unknown else {}
             if self.segments:
                 content["segments"] = [_object(answer, *row) for row in _of_segments(answer)]
         self.output.write(json.dumps(content, ensure_ascii=False, allow_nan=False) + "\n")

@@ -2,6 +2,7 @@
 
 import re
 
+from glam.corpora.licences import licence_of
 from glam.errors import GlamError
 from glam.inputs.cut import Segments
 from glam.prediction.graphs import GRAPH, WAVEFORM, Check
@@ -13,12 +14,6 @@ from glam.results.experiment import EXPERIMENT, StoredExperiment, experiment_of
 from glam.results.run import RUN, StoredRun, read_run
 from glam.splits.population import composition_line
 
-# Who says what may be done with recordings; a model made of them is theirs as far as the law of a country says so.
-LICENCES = {
-    "iemocap": "IEMOCAP is licensed by the University of Southern California (SAIL) for research alone, under a signed "
-    "agreement, which is also about what is derived from it",
-    "synthetic": "the synthetic corpus is made by this project, and as free as its code (MIT)",
-}
 LIMITS = (
     "The classes are those of the corpus's raters: what people heard in these recordings, not what anybody felt.",
     "Speakers, language, microphones and kind of speech other than the corpus's cost accuracy, mostly much of it; the "
@@ -60,10 +55,11 @@ def trained_on(model: Model) -> list[str]:
         return [str(line) for line in told]
     corpus = settings.title + (f", {settings.part}" if settings.where else "")
     composition = composition_line(kept[0].composition) if kept else f"{corpus} (how many utterances is not known here)"
-    named = LICENCES.get(
-        settings.name, f"what may be done with {settings.title} is not known here; ask whoever gave you the corpus"
-    )
-    lines = [f"corpus: {composition}", f"licence of the corpus: {named}"]
+    licence = licence_of(settings.name) or "not known here; ask whoever gave you the corpus"
+    lines = [
+        f"corpus: {composition}",
+        f"licence of the corpus: {licence} (whether that covers a model made of the recordings is for the law to say)",
+    ]
     if model.recipe.training.shuffle_labels:
         lines.append("LABELS WERE SHUFFLED in training: this model is a control, and knows nothing")
     return lines

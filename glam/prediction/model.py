@@ -6,6 +6,7 @@ Recordings share batches, and the last batch is filled up: what is said of one d
 (learner.evaluation_batches).
 """
 
+import sys
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,7 +24,8 @@ from glam.corpora.utterances import Utterance
 from glam.errors import GlamError
 from glam.evaluation.metrics import softmax
 from glam.inputs.cut import AnyCut, Segments
-from glam.inputs.inputs import Extractor
+from glam.inputs.inputs import Extractor, Input
+from glam.prediction.given import Given, hears, take_vector, unknown_words, unusable
 from glam.running.saved import SavedModel, of_anybody
 
 if TYPE_CHECKING:
@@ -41,7 +43,8 @@ class Prediction:
 
     file: its name. end: its length in seconds. classes: C names. logits: (C,) float32, the mean over segments, as
     training has it for an utterance. probabilities: (C,) float64, of `classes` alone. starts: (S,) seconds, where each
-    segment begins, and `length` how long each is. segments: (S, C) float64, the probabilities of each.
+    segment begins, and `length` how long each is. segments: (S, C) float64, the probabilities of each. unknown: tokens
+    of the words that the model has no vector for, each once; () where it takes no words.
     """
 
     file: str
@@ -52,6 +55,7 @@ class Prediction:
     starts: NDArray[np.float64]
     length: float
     segments: NDArray[np.float64]
+    unknown: tuple[str, ...] = ()
 
     @property
     def predicted(self) -> str:
@@ -85,7 +89,7 @@ class Question:
 class _Asked:
     """A recording under way: the logits of its segments so far."""
 
-    file: str
+    given: Given
     samples: int = 0
     waiting: int = 0  # segments whose logits are not there yet
     whole: bool = False  # nothing more is to come
@@ -106,15 +110,30 @@ class Model:
         saved.objective.to(device)
 
     def ask(
-        self, recordings: Iterable[Path | tuple[str, Samples]], question: Question = Question()
+        self, recordings: Iterable[Path | tuple[str, Samples] | Given], question: Question = Question()
     ) -> Iterator[Prediction | Refused]:
         """What the model says of recordings, one after another and in their order, while it goes on with the next.
 
-        recordings: paths of audio files, or names with samples (float32, mono, 16 kHz). Memory is bounded, whatever
-        their number and length. One that cannot be used gives `Refused`. Raises GlamError for a question that this
-        model cannot be asked.
+        recordings: paths of audio files, names with samples (float32, mono, 16 kHz), or utterances with whatever else
+        the model takes of them. Memory is bounded, whatever their number and length. One that cannot be used gives
+        `Refused`. Raises GlamError for a question that this model cannot be asked.
         """
-        return _Answers(self, question).of(recordings)
+        return _Answers(self, question).of(map(_given, recordings))
+
+    @cached_property
+    def hears(self) -> bool:
+        """True where the model cannot be asked without a recording."""
+        return hears(self.saved)
+
+    def check_sound_alone(self) -> None:
+        """GlamError where some input is computed of more than the sound."""
+        inputs = {name: settings.make() for name, settings in self.recipe.inputs.items()}
+        if beside := [name for name, made in inputs.items() if made.needs != "recording"]:
+            kinds = ", ".join(f"{name} ({self.recipe.inputs[name].title})" for name in beside)
+            raise GlamError(
+                f"{self.path}: the model takes {kinds} beside the sound or in its place; this is only for models whose "
+                "inputs are all computed of the sound (glam predict asks all of them)"
+            )
 
     @cached_property
     def activation(self) -> "Activation":
@@ -137,40 +156,41 @@ class _Answers:
         self.chosen = _chosen(model.classes, question.labels)
         self.device = torch.device(model.device)
         self.batch = evaluation_batch(self.device)
-        self.extractors = extractors(model, self.cut)
+        self.inputs = {name: model.saved.input(name) for name in model.recipe.inputs}
+        self.extractors = extractors(model, self.cut, self.inputs)
         self.rows: deque[tuple[_Asked, dict[str, NDArray[Any]]]] = deque()  # blocks of rows that wait for a batch
         self.waiting = 0  # rows in all of them
 
-    def of(self, recordings: Iterable[Path | tuple[str, Samples]]) -> Iterator[Prediction | Refused]:
+    def of(self, recordings: Iterable[Given]) -> Iterator[Prediction | Refused]:
         asked: deque[_Asked] = deque()
-        for recording in recordings:
-            path, samples = (recording, None) if isinstance(recording, Path) else (Path(recording[0]), recording[1])
-            asked.append(_Asked(str(path)))
+        for given in recordings:
+            asked.append(_Asked(given, reason=unusable(self.model.saved, given)))
             try:
-                for block in self._blocks(asked[-1], path, samples):
-                    self._add(asked[-1], block)
+                if not asked[-1].reason:
+                    for block in self._blocks(asked[-1]):
+                        self._add(asked[-1], block)
             except GlamError as error:
-                asked[-1].reason = str(error).removeprefix(f"{path}: ")
+                asked[-1].reason = str(error).removeprefix(f"{given.file}: ")
             asked[-1].whole = True
             while asked and asked[0].done:
                 yield self._answer(asked.popleft())
         self._run(everything=True)
         yield from map(self._answer, asked)
 
-    def _blocks(self, asked: _Asked, path: Path, samples: Samples | None) -> Iterator[dict[str, NDArray[Any]]]:
+    def _blocks(self, asked: _Asked) -> Iterator[dict[str, NDArray[Any]]]:
         """The inputs of the segments of a recording, up to GROUP segments at a time."""
-        pieces = stream(path) if samples is None else iter([samples])
+        recording = asked.given.recording
+        pieces = stream(recording) if isinstance(recording, Path) else iter([] if recording is None else [recording])
         if isinstance(self.cut, Segments):
-            yield from self._segments(asked, path, pieces, self.cut)
+            yield from self._segments(asked, pieces, self.cut)
             return
-        longest = self.cut.samples
-        head = np.concatenate([np.empty(0, np.float32), *_measured(pieces, asked, longest)])
-        if len(head):
-            yield self._inputs(path, head[:longest])
+        reads_on = any(extractor.reads_on for extractor in self.extractors.values())
+        most = sys.maxsize if reads_on else self.cut.samples
+        head = np.concatenate([np.empty(0, np.float32), *_measured(pieces, asked, most)])
+        if len(head) or not self.model.hears:
+            yield self._inputs(asked.given, head[:most])
 
-    def _segments(
-        self, asked: _Asked, path: Path, pieces: Iterator[Samples], cut: Segments
-    ) -> Iterator[dict[str, NDArray[Any]]]:
+    def _segments(self, asked: _Asked, pieces: Iterator[Samples], cut: Segments) -> Iterator[dict[str, NDArray[Any]]]:
         hop, length = cut.hop("test"), cut.samples
         block = (GROUP - 1) * hop + length  # samples of a whole group of segments
         held = np.empty(0, np.float32)
@@ -180,7 +200,7 @@ class _Answers:
             held = np.concatenate([held, piece]) if len(held) else piece
             while len(held) >= block:
                 begun = True
-                yield self._inputs(path, held[:block])
+                yield self._inputs(asked.given, held[:block])
                 held = held[GROUP * hop :]
         if not begun:
             if not cut.keeps(len(held)):
@@ -190,15 +210,17 @@ class _Answers:
                 )
             held = np.tile(held, cut.padded(len(held)) // len(held))
         if len(held) >= length:
-            yield self._inputs(path, held)
+            yield self._inputs(asked.given, held)
 
-    def _inputs(self, path: Path, samples: Samples) -> dict[str, NDArray[Any]]:
+    def _inputs(self, given: Given, samples: Samples) -> dict[str, NDArray[Any]]:
         """The rows of every input, and their lengths where rows are padded."""
         from glam.learning.column import LENGTH
 
-        utterance = Utterance(path.stem, "", "", path.name, samples=len(samples))
+        path = Path(given.file)
+        utterance = Utterance(path.stem, "", "", path.name, words=given.words or "", samples=len(samples))
         inputs: dict[str, NDArray[Any]] = {}
         for name, extractor in self.extractors.items():
+            take_vector(name, self.inputs[name], given, utterance.id)
             with _as_in_training(self.model):
                 parts = list(extractor(utterance, samples, "test"))
             inputs[name] = np.concatenate([rows for rows, _ in parts])
@@ -261,13 +283,13 @@ class _Answers:
         if not asked.reason and not np.isfinite(logits).all():
             asked.reason = "the model's logits are not finite numbers"
         if asked.reason:
-            return Refused(asked.file, asked.reason)
+            return Refused(asked.given.file, asked.reason)
         evaluation, activation = self.model.recipe.evaluation, self.model.activation
         (mean,) = of_utterances(logits, np.array([len(logits)]), evaluation, activation)
         each = of_utterances(logits, np.ones(len(logits), dtype=np.int64), evaluation, activation)
         hop = self.cut.hop("test") if isinstance(self.cut, Segments) else 0
         return Prediction(
-            file=asked.file,
+            file=asked.given.file,
             end=asked.samples / RATE,
             classes=tuple(self.model.classes[i] for i in self.chosen),
             logits=mean,
@@ -275,6 +297,7 @@ class _Answers:
             starts=np.arange(len(logits)) * hop / RATE,
             length=self.cut.samples / RATE if isinstance(self.cut, Segments) else asked.samples / RATE,
             segments=softmax(each[:, self.chosen]),
+            unknown=unknown_words(self.model.saved, self.inputs, asked.given),
         )
 
 
@@ -295,20 +318,31 @@ def _cut(model: Model, question: Question) -> AnyCut:
     return cut.model_copy(update=changed)
 
 
+def _given(recording: Path | tuple[str, Samples] | Given) -> Given:
+    if isinstance(recording, Given):
+        return recording
+    return Given(str(recording), recording) if isinstance(recording, Path) else Given(*recording)
+
+
 def _chosen(classes: Sequence[str], labels: Sequence[str]) -> list[int]:
     if unknown := [label for label in labels if label not in classes]:
         raise GlamError(f"--labels {unknown[0]}: the model knows {', '.join(classes)}")
     return [i for i, name in enumerate(classes) if name in labels or not labels]
 
 
-def extractors(model: Model, cut: AnyCut) -> dict[str, Extractor]:
-    """An extractor of every input, by its name; GlamError where one is computed of more than the sound."""
-    extractors = {name: settings.make().extractor(cut, model.device) for name, settings in model.recipe.inputs.items()}
-    if missing := [name for name, extractor in extractors.items() if not extractor.needs_audio]:
-        kinds = ", ".join(f"{name} ({model.recipe.inputs[name].title})" for name in missing)
+def extractors(model: Model, cut: AnyCut, inputs: Mapping[str, Input] | None = None) -> dict[str, Extractor]:
+    """An extractor of every input, by its name; GlamError where the recipe gives rows of another shape.
+
+    inputs: those that rows are made with, if they are not made anew.
+    """
+    made = inputs or {name: model.saved.input(name) for name in model.recipe.inputs}
+    extractors = {name: of.extractor(cut, model.device) for name, of in made.items()}
+    silent = [name for name, extractor in extractors.items() if not extractor.needs_audio]
+    if unsaid := [name for name in silent if made[name].needs == "recording"]:
+        kinds = ", ".join(f"{name} ({model.recipe.inputs[name].title})" for name in unsaid)
         raise GlamError(
-            f"{model.path}: the model takes {kinds} beside the sound, and a recording alone does not give that; only "
-            "models whose inputs are all computed of the sound can be asked"
+            f"{model.path}: the model takes {kinds} beside the sound, and nothing says of what it is computed (its "
+            "`needs`): only sound, words and vectors can be given"
         )
     for name, extractor in extractors.items():
         if tuple(extractor.shape) != tuple(model.saved.shapes[name]):

@@ -1,6 +1,6 @@
 """A saved model in a notebook: `glam.load` and `glam.predict`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, overload
 
@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 
 from glam.corpora.audio import RATE
 from glam.errors import GlamError
+from glam.prediction.given import Given
 from glam.prediction.hashes import check_folder
 from glam.prediction.model import Model, Prediction, Question, Refused, Samples
+from glam.results.experiment import EXPERIMENT, read_experiment
 from glam.results.run import MODEL
 from glam.running.saved import load_model
 
@@ -19,7 +21,8 @@ def load(path: str | Path, *, code: Sequence[str | Path] = (), device: str = "cp
     """A saved model, to be asked about recordings.
 
     Args:
-        path: model.safetensors, or the folder of a run or of an exported model, which has one.
+        path: model.safetensors, or the folder of a run or of an exported model, which has one; or that of an
+            experiment, for the first of its runs that has one.
         code: files of one's own that the model was made with (`mine.py`). They are run, so only those given here are,
             and only where each is the very file that was recorded.
         device: `cpu`, `cuda:0`, ... threads: of the CPU; the last digits depend on their number, and a run has 1.
@@ -27,6 +30,9 @@ def load(path: str | Path, *, code: Sequence[str | Path] = (), device: str = "cp
     Raises GlamError where there is no such model, it is damaged, or takes a file that is not given.
     """
     place = Path(path).expanduser()
+    if (place / EXPERIMENT).is_file():
+        models = [place / run / MODEL for run in read_experiment(place).seeds()]
+        place = next((model for model in models if model.is_file()), place / MODEL)
     place = place / MODEL if place.is_dir() else place
     if not place.is_file():
         raise GlamError(
@@ -40,19 +46,21 @@ def load(path: str | Path, *, code: Sequence[str | Path] = (), device: str = "cp
 @overload
 def predict(  # type: ignore[overload-overlap]  # a str is a Sequence[str], too
     model: Model | str | Path,
-    recordings: str | Path | NDArray[Any],
+    recordings: str | Path | NDArray[Any] | Given | None = None,
     *,
     rate: int = RATE,
     hop: float | None = None,
     labels: Sequence[str] = (),
     repeat_short: bool = False,
+    words: str | None = None,
+    vectors: Mapping[str, NDArray[Any]] | None = None,
 ) -> Prediction: ...
 
 
 @overload
 def predict(
     model: Model | str | Path,
-    recordings: Sequence[str | Path],
+    recordings: Sequence[str | Path | Given],
     *,
     rate: int = RATE,
     hop: float | None = None,
@@ -63,31 +71,42 @@ def predict(
 
 def predict(
     model: Model | str | Path,
-    recordings: str | Path | NDArray[Any] | Sequence[str | Path],
+    recordings: str | Path | NDArray[Any] | Given | Sequence[str | Path | Given] | None = None,
     *,
     rate: int = RATE,
     hop: float | None = None,
     labels: Sequence[str] = (),
     repeat_short: bool = False,
+    words: str | None = None,
+    vectors: Mapping[str, NDArray[Any]] | None = None,
 ) -> Prediction | list[Prediction | Refused]:
     """What a model says of recordings: a Prediction of one, a list of Prediction or Refused of several.
 
     Args:
         model: what `glam.load` gave, or the path of it.
-        recordings: a file, several files, or samples (n,) or (n, channels) at `rate` Hz, full scale 1.
+        recordings: a file, several files, or samples (n,) or (n, channels) at `rate` Hz, full scale 1; None for a model
+            of words alone. Several that have words or vectors, too, are each a `glam.prediction.given.Given`.
         hop, labels, repeat_short: see Question.
+        words, vectors: of a single recording, for models with such inputs: what is said in it; by the name of the
+            input, (d,) or frames (T, d).
 
     Raises GlamError where a single recording cannot be used.
     """
     asked = model if isinstance(model, Model) else load(model)
     question = Question(hop, tuple(labels), repeat_short)
-    if isinstance(recordings, np.ndarray):
-        several: list[Path | tuple[str, Samples]] = [("samples", _mono(recordings, rate))]
-    elif isinstance(recordings, str | Path):
-        several = [Path(recordings)]
+    if isinstance(recordings, Sequence) and not isinstance(recordings, str):
+        if words is not None or vectors:
+            raise GlamError("words and vectors are of one recording: give several as glam.prediction.given.Given")
+        return list(asked.ask([item if isinstance(item, Given) else Path(item) for item in recordings], question))
+    if isinstance(recordings, Given):
+        given = recordings
+    elif isinstance(recordings, np.ndarray):
+        given = Given("samples", _mono(recordings, rate), words, vectors or {})
+    elif recordings is None:
+        given = Given("-", None, words, vectors or {})
     else:
-        return list(asked.ask(map(Path, recordings), question))
-    (answer,) = asked.ask(several, question)
+        given = Given(str(recordings), Path(recordings), words, vectors or {})
+    (answer,) = asked.ask([given], question)
     if isinstance(answer, Refused):
         raise GlamError(f"{answer.file}: {answer.reason}")
     return answer

@@ -55,8 +55,12 @@ def about(model: Model) -> str:
 
 
 def serve(model: Model, host: str, port: int | None) -> None:
-    """Show the page until the process is interrupted. Raises GlamError where the address or port is not to be had."""
+    """Show the page until the process is interrupted. Raises GlamError where the address or port is not to be had.
+
+    So it does for a model that takes more than the sound.
+    """
     needs()
+    model.check_sound_alone()
     with TemporaryDirectory(prefix="glam-page-") as recordings:  # which nobody keeps
         os.environ["GRADIO_TEMP_DIR"] = recordings
         os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"

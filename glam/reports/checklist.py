@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from glam.corpora.licences import licence_of
 from glam.errors import GlamError
 from glam.evaluation.metric import METRICS
 from glam.evaluation.scored import Scored
@@ -28,10 +29,6 @@ from glam.words import counted, duration
 
 Row = tuple[str, str]  # question, answer
 RUNNING = ("running_mean", "running_var", "num_batches_tracked")  # in a model, but not trained
-LICENCES = {
-    "iemocap": "of the University of Southern California, for research, on request; recordings may not be passed on",
-    "synthetic": "made by this project (MIT)",
-}
 DEFINITIONS = (
     "WA: share of utterances classified correctly. UA: mean recall over the classes that are tested. Macro F1: mean F1 "
     "over these classes; micro F1 equals WA; weighted F1: mean weighted by true utterances"
@@ -80,7 +77,7 @@ def _data(experiment: StoredExperiment, results: Sequence[Result]) -> list[Row]:
     average = experiment.recipe.evaluation.average
     rows.append(("unit of decision", f"the utterance: the mean {average} of {cut_line(experiment.recipe)}"))
     corpus = experiment.recipe.corpus.name
-    rows.append(("licence of the corpus", LICENCES.get(corpus, "not known to glam: state it here")))
+    rows.append(("licence of the corpus", licence_of(corpus) or "not known to glam: state it here"))
     return rows
 
 

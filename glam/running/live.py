@@ -5,11 +5,13 @@ of a whole table's (glam/running/table_progress.py).
 """
 
 import sys
+from collections.abc import Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from tqdm import tqdm
 
+from glam.inputs.cut import PARTS
 from glam.progress import bar
 from glam.running.events import (
     Elsewhere,
@@ -27,6 +29,9 @@ from glam.running.events import (
 )
 from glam.splits.runs import RunKey
 from glam.words import counted, duration
+
+if TYPE_CHECKING:
+    from glam.running.experiment import Experiment
 
 
 class Listener:
@@ -173,3 +178,14 @@ class Live(Listener):
             f"{self.name(event.run)}: WA {event.wa:.2f}, UA {event.ua:.2f} at epoch {event.epoch} "
             f"(best on the {event.chosen_on} set), run {self.ended} of {self.runs}"
         )
+
+
+def live_of(experiment: "Experiment", runs: Sequence[RunKey]) -> Live:
+    """The listener that shows the progress of these runs of an experiment."""
+    recipe = experiment.recipe
+    divided = recipe.split.split(experiment.population.groups, runs[0])
+    share = len(divided.held_out) / len(divided.train)
+    share /= max(settings.make().copies for settings in recipe.inputs.values()) + 1
+    rows = {part: sum(recipe.cut.rows(u.samples, part) for u in experiment.population.utterances) for part in PARTS}
+    share *= rows["test"] / rows["train"] / 3  # a forward pass is a third of a step
+    return Live(len(runs), recipe.training.epochs, share)

@@ -16,6 +16,7 @@ from glam.corpora.audio import read_audio
 from glam.errors import GlamError
 from glam.evaluation.metrics import softmax
 from glam.prediction import model as module
+from glam.prediction.given import Given
 from glam.prediction.model import Prediction, Question, Refused
 from glam.prediction.notebook import load, predict
 
@@ -93,10 +94,10 @@ def test_a_long_file_is_never_held_as_a_whole(
     most = 0
     inputs = module._Answers._inputs
 
-    def watched(self: module._Answers, path: Path, samples: np.ndarray) -> object:
+    def watched(self: module._Answers, utterance: Given, samples: np.ndarray) -> object:
         nonlocal most
         most = max(most, len(samples))
-        return inputs(self, path, samples)
+        return inputs(self, utterance, samples)
 
     monkeypatch.setattr(module._Answers, "_inputs", watched)
     (pieces,) = answers(trained, tmp_path / "long.wav", hop=0.25)

@@ -1,6 +1,5 @@
 """Sound, words and vectors at once, from the corpus to a saved model that is asked."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,6 @@ import torch
 from numpy.typing import NDArray
 from running.spoken import CPU, RUN, prepared, release_with, trained, words_of
 
-from glam.corpora.audio import read_audio
 from glam.errors import GlamError
 from glam.evaluation.metrics import best_epoch, confusion_matrix, scores_of
 from glam.inputs.words import Words
@@ -19,7 +17,6 @@ from glam.models.entrances import UNKNOWN, Embedded, Standardise
 from glam.reports.summary import report
 from glam.results.run import MODEL, read_run
 from glam.running.experiment import Experiment, job
-from glam.running.given import Given, ask
 from glam.running.job import Job, objective_of, open_columns, run_data
 from glam.running.one_run import _Run
 from glam.running.saved import SavedModel, load_model
@@ -34,16 +31,6 @@ def no_files(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def model_of(experiment: Experiment, run: RunKey = RUN) -> SavedModel:
     return load_model(experiment.folder / run.name / MODEL)
-
-
-def vectors_file(experiment_ids: list[str], path: Path) -> NDArray[np.float32]:
-    vectors = np.random.RandomState(0).randn(len(experiment_ids), 6).astype(np.float32) * 3 + 1
-    np.savez(path, ids=np.array(experiment_ids), vectors=vectors)
-    return vectors
-
-
-def ids_of(release: Path) -> list[str]:
-    return sorted(path.stem for path in release.glob("Session*/sentences/wav/*/*.wav"))
 
 
 def test_words_and_statistics_of_held_out_utterances_reach_nothing_that_is_trained(
@@ -114,59 +101,6 @@ def predicted(work: Job, model: SavedModel) -> NDArray[np.float32]:
     data = run_data(work, RUN, open_columns(work))
     rows = data.test.rows(data.test_rows).split(evaluation_batch(torch.device("cpu")))
     return np.concatenate([model.logits(inputs) for inputs in data.test.batches(rows)])
-
-
-@pytest.fixture
-def everything(tiny_release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Experiment]:
-    """An experiment with sound, words and vectors, one run of which is trained."""
-
-    def make() -> Experiment:
-        release = release_with(tiny_release, tmp_path)
-        vectors_file(ids_of(release), tmp_path / "x.npz")
-        monkeypatch.setenv("XVECTORS", str(tmp_path / "x.npz"))
-        experiment = prepared(release, tmp_path, recipe="mscnn-spu")
-        trained(experiment)
-        return experiment
-
-    return make
-
-
-def test_a_model_is_asked_of_a_recording_its_words_and_its_vector(
-    everything: Callable[[], Experiment], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    experiment = everything()
-    monkeypatch.setenv("XVECTORS", "")  # the file need not be there any more
-    model, run = model_of(experiment), read_run(experiment.folder / RUN.name).predictions()
-    utterance = experiment.population.utterances[run.held_out[-1]]
-    vectors = np.load(experiment.places.data.parent / "x.npz")
-    given = Given(
-        samples=read_audio(experiment.corpus.root / utterance.audio),
-        words=utterance.words,
-        vectors={"speaker": vectors["vectors"][vectors["ids"].tolist().index(utterance.id)]},
-    )
-    answer = ask(model, given)
-    expected = np.exp(run.logits[-1, -1].astype(np.float64))
-    np.testing.assert_allclose(answer.probabilities, expected / expected.sum(), rtol=1e-5)
-    assert answer.classes == experiment.stored.classes
-    assert answer.predicted == answer.classes[int(expected.argmax())]
-    assert answer.unknown == (utterance.id.lower().replace("_", "x"),), "nobody says it in training"
-    for name, missing in {"samples": "a recording", "words": "the words that are said", "vectors": "a vector"}.items():
-        with pytest.raises(GlamError, match=rf"the model mscnn-spu needs {missing}.*which was not given"):
-            ask(model, Given(**(vars(given) | {name: None})))
-    with pytest.raises(GlamError, match=r"needs a recording.*and the words.*and a vector"):
-        ask(model, Given())
-    with pytest.raises(GlamError, match=r"shape \(5,\), expected finite numbers of shape \(6,\)"):
-        ask(model, Given(given.samples, given.words, {"speaker": np.zeros(5)}))
-    with pytest.raises(GlamError, match="has no input other"):
-        ask(model, Given(given.samples, given.words, {**(given.vectors or {}), "other": np.zeros(5)}))
-    assert ask(model, Given(given.samples, "", given.vectors)).probabilities.sum() == pytest.approx(1)
-
-
-def test_a_model_of_words_alone_needs_no_recording(tiny_release: Path, tmp_path: Path) -> None:
-    experiment = prepared(release_with(tiny_release, tmp_path), tmp_path, recipe="text-cnn")
-    trained(experiment)
-    answer = ask(model_of(experiment), Given(words="Fine, and nothing else!"))
-    assert answer.unknown == ("and", "nothing", "else")
 
 
 def test_random_embeddings_and_other_files_make_other_experiments(
