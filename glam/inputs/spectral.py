@@ -80,10 +80,6 @@ class Spectral(Input):
         self.check(cut.samples)
         return self.of_samples(cut.samples)
 
-    def padded(self, cut: AnyCut) -> bool:
-        """True of whole utterances."""
-        return not isinstance(cut, Segments)
-
     def check(self, samples: int) -> None:
         """ValueError where so many samples are too few."""
         if self.centred and self.pad_mode == "reflect" and samples <= self.centred // 2:
