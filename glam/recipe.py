@@ -22,7 +22,7 @@ from glam.learning.settings import ByUtterances, EvaluationSettings, TrainingSet
 from glam.models import ModelSettings
 from glam.named import STORED
 from glam.settings import Settings, by_name
-from glam.splits.population import AS_RELEASED, CorpusSettings
+from glam.splits.population import AS_RELEASED, RATERS, CorpusSettings
 from glam.splits.protocols import AnyProtocol, Random
 from glam.yaml_file import Loader, read_mapping
 
@@ -111,9 +111,10 @@ class Recipe(Settings):
         return dict(_flat(self.model_dump(mode="json", exclude={"name"}, exclude_none=True)))
 
     def groups_used(self) -> tuple[str, ...]:
-        """The kinds of group that runs of the recipe depend on."""
+        """The kinds of group that runs of the recipe depend on, and RATERS where they do on the raters' votes."""
         by_speaker = any(settings.normalisation == "speaker" for settings in self.inputs.values())
-        return (*self.split.uses, *(["speaker"] if by_speaker else []))
+        by_votes = self.training.labels == "votes"
+        return (*self.split.uses, *(["speaker"] if by_speaker else []), *([RATERS] if by_votes else []))
 
     def replaced(self, **sections: Any) -> "Recipe":
         """The recipe with other sections, checked anew."""
