@@ -106,9 +106,14 @@ class Recipe(Settings):
             "evaluation": self.evaluation.model_dump(mode="json", exclude_defaults=True),
         }
 
-    def fields(self) -> dict[str, Any]:
-        """Every setting but the name as plain data, by its whole name: training.lr, model.name, ..."""
-        return dict(_flat(self.model_dump(mode="json", exclude={"name"}, exclude_none=True)))
+    def fields(self, defaults: bool = True) -> dict[str, Any]:
+        """Every setting but the name as plain data, by its whole name: training.lr, model.name, ...
+
+        defaults: whether those at their default are among them.
+        """
+        return dict(
+            _flat(self.model_dump(mode="json", exclude={"name"}, exclude_none=True, exclude_defaults=not defaults))
+        )
 
     def groups_used(self) -> tuple[str, ...]:
         """The kinds of group that runs of the recipe depend on, and RATERS where they do on the raters' votes."""
