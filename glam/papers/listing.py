@@ -121,11 +121,11 @@ def _experiments(stored: Stored) -> str:
     for folder in _folders(stored):
         experiment = stored.read(folder)
         if experiment is None:
-            rows.append([folder.name, "cannot be read, see below", ""])
+            rows.append([folder.name, "cannot be read, see below", "", ""])
         else:
-            recipe = "; ".join([experiment.name, *changed_settings(experiment)])
-            rows.append([folder.name, recipe, str(len(experiment.seeds()))])
+            changes = ", ".join(changed_settings(experiment))
+            rows.append([folder.name, experiment.name, str(len(experiment.seeds())), changes])
     damaged = "\n".join(f"- {why}" for why in stored.damaged.values())
-    return _section(f"Experiments in {stored.runs}", ["experiment", "recipe", "runs"], rows) + (
-        damaged and f"\n\n{damaged}"
-    )
+    return _section(
+        f"Experiments in {stored.runs}", ["experiment", "recipe", "runs", "changed from the recipe"], rows
+    ) + (damaged and f"\n\n{damaged}")
