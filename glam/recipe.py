@@ -22,7 +22,7 @@ from glam.learning.settings import ByUtterances, EvaluationSettings, TrainingSet
 from glam.models import ModelSettings
 from glam.named import STORED
 from glam.settings import Settings, by_name
-from glam.splits.population import AS_RELEASED, CorpusSettings
+from glam.splits.population import AS_RELEASED, RATERS, CorpusSettings
 from glam.splits.protocols import AnyProtocol, Random
 from glam.yaml_file import Loader, read_mapping
 
@@ -106,14 +106,20 @@ class Recipe(Settings):
             "evaluation": self.evaluation.model_dump(mode="json", exclude_defaults=True),
         }
 
-    def fields(self) -> dict[str, Any]:
-        """Every setting but the name as plain data, by its whole name: training.lr, model.name, ..."""
-        return dict(_flat(self.model_dump(mode="json", exclude={"name"}, exclude_none=True)))
+    def fields(self, defaults: bool = True) -> dict[str, Any]:
+        """Every setting but the name as plain data, by its whole name: training.lr, model.name, ...
+
+        defaults: whether those at their default are among them.
+        """
+        return dict(
+            _flat(self.model_dump(mode="json", exclude={"name"}, exclude_none=True, exclude_defaults=not defaults))
+        )
 
     def groups_used(self) -> tuple[str, ...]:
-        """The kinds of group that runs of the recipe depend on."""
+        """The kinds of group that runs of the recipe depend on, and RATERS where they do on the raters' votes."""
         by_speaker = any(settings.normalisation == "speaker" for settings in self.inputs.values())
-        return (*self.split.uses, *(["speaker"] if by_speaker else []))
+        by_votes = self.training.labels == "votes"
+        return (*self.split.uses, *(["speaker"] if by_speaker else []), *([RATERS] if by_votes else []))
 
     def replaced(self, **sections: Any) -> "Recipe":
         """The recipe with other sections, checked anew."""

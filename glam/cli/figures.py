@@ -46,20 +46,27 @@ def figure(argv: Sequence[str] | None = None) -> int:
             "-o",
             "--output",
             type=place,
-            metavar="FILE",
-            help="name without ending, or with .png or .pdf; both are written (<kind>-<models>)",
+            metavar="FILE|FOLDER",
+            help="name without ending, or with .png or .pdf, both are written; or a folder that is there "
+            "(figures/<kind>-<models> in the first experiment's folder)",
+        )
+        kind.add_argument(
+            "--font",
+            default="sans-serif",
+            metavar="NAME",
+            help="serif (like Times), sans-serif, monospace, or the name of an installed font (sans-serif)",
         )
 
     def work() -> None:
         args = parser.parse_args(argv)
 
-        from glam.reports.figures.page import default_stem, write
+        from glam.reports.figures.page import lettering, stem_of, write
         from glam.results.experiment import read_experiment
 
         experiments = [read_experiment(find(given, args.runs_folder)) for given in args.folder]
-        picture = _draw(args, experiments)
-        stem = args.output or default_stem(args.kind, experiments)
-        written = write(picture, stem.with_suffix("") if stem.suffix in (".png", ".pdf") else stem)
+        with lettering(args.font):
+            picture = _draw(args, experiments)
+            written = write(picture, stem_of(args.kind, experiments, args.output))
         show(f"{picture.caption}\n\nwritten: {', '.join(str(path) for path in written)}")
 
     return guarded(work)

@@ -17,7 +17,7 @@ from textwrap import wrap
 from types import FrameType
 from typing import Any
 
-from glam.errors import GlamError
+from glam.errors import GlamError, in_the_way
 from glam.foreign import plain
 
 GOES_ON = "finished runs are kept, and the same command goes on where it stopped"
@@ -25,8 +25,6 @@ GOES_ON = "finished runs are kept, and the same command goes on where it stopped
 
 def start(entry: str, **options: Any) -> int:
     """A process from its first import to its exit status: calls the function `entry` (module:function)."""
-
-    _open_closed_streams()
     _name_user()
 
     def work() -> int:
@@ -68,6 +66,7 @@ def guarded(work: Callable[[], int | None], interrupted: str = GOES_ON) -> int:
     """
     if sys.version_info < (3, 11):  # noqa: UP036 (the message is for those)
         return _failed(f"this is Python {sys.version.split()[0]}; 3.11 to 3.13 is needed. {_ENVIRONMENT}")
+    _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # a terminal that cannot show ± must not cost a report
             stream.reconfigure(errors="backslashreplace")
@@ -90,7 +89,7 @@ def guarded(work: Callable[[], int | None], interrupted: str = GOES_ON) -> int:
         return 141
     except OSError as error:
         _close_stdout()
-        return _failed(f"{error}. Nothing is half-written; mend it and run the same command again.")
+        return _failed(in_the_way(error, "Nothing is half-written; mend it and run the same command again."))
     except MemoryError as error:
         return _failed(f"memory ran out ({error}). Finished runs are kept; --runs-at-once 1 needs least.")
 

@@ -74,6 +74,9 @@ def folders(args: argparse.Namespace) -> tuple[Path, Path]:
 def corpus_folder(name: str, datadir: Path | None, data: Path) -> Path:
     """The folder of the corpus of that name; makes a synthetic one if it is not there yet."""
     if datadir is not None:
+        if not datadir.exists():  # said before anything that takes long begins
+            what = "release, with Session1 ... Session5 in it" if name == "iemocap" else f"corpus {name}"
+            raise GlamError(f"{datadir} does not exist; expected the folder of the {what}.")
         return datadir
     from glam.corpora.made import MADE, make
     from glam.corpora.synthetic_asr import make_transcripts

@@ -101,11 +101,14 @@ def export(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="glam export",
         description="glam export RUN: write a run's held-out utterances as CSV: utterance, label, prediction, and the "
-        "probability of each class. glam export MODEL FOLDER: write a trained model as a folder that is used without "
+        "probability of each class. glam export EXPERIMENT: the same of all its runs, the run in the first column. "
+        "glam export MODEL FOLDER: write a trained model as a folder that is used without "
         "this package: weights, ONNX graphs from inputs and from samples to logits, checked with onnxruntime, and a "
         "model card.",
     )
-    parser.add_argument("run", type=Path, help="<experiment>/<seed>: its folder, or that in the runs folder")
+    parser.add_argument(
+        "run", type=Path, help="<experiment>/<seed> or <experiment>: its folder, or that in the runs folder"
+    )
     parser.add_argument("folder", type=place, nargs="?", help="where to write the model of the run (or model file)")
     add_flags(parser, "code")
     which = parser.add_mutually_exclusive_group()
@@ -116,15 +119,20 @@ def export(argv: Sequence[str] | None = None) -> int:
 
     def work() -> None:
         from glam.files import replacing
-        from glam.reports.export import export as write
+        from glam.reports.export import export as of_run
+        from glam.reports.export import export_all
+        from glam.results.experiment import EXPERIMENT
 
         args = parser.parse_args(argv)
         if args.folder is not None:
             _export_model(args)
             return
         run = find(args.run, args.runs_folder)
+        write = export_all if (run / EXPERIMENT).is_file() else of_run
         if args.output is None:
-            write(run, sys.stdout, args.epoch, args.select)
+            what = write(run, sys.stdout, args.epoch, args.select)
+            if write is export_all:
+                say(f"{what} of {args.run}")
             return
         with replacing(args.output) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
             what = write(run, file, args.epoch, args.select)

@@ -103,9 +103,7 @@ def _recording(file: soundfile.SoundFile, path: Path, start: float, end: float) 
     rate, channels, promised = file.samplerate, file.channels, file.frames
     if start or end:
         promised = _seek(file, path, start, end)
-        frames = file.read(promised, dtype="float32", always_2d=True)
-    else:
-        frames = file.read(dtype="float32", always_2d=True)
+    frames = file.read(promised, dtype="float32", always_2d=True)  # "all" is nothing that GSM 6.10 could be asked for
     if len(frames) < promised:
         raise AudioError(path, f"is truncated: {promised} frames promised, {len(frames)} there")
     if not len(frames):

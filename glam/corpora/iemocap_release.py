@@ -30,6 +30,7 @@ def find_release(root: Path) -> Path:
         if not root.is_dir():
             raise GlamError(f"{root} is a file; {expected}. If this is the archive, unpack it first.")
         if has_session(root):
+            _refuse_unpacked_twice(root, expected)
             return root
         if (root / "sentences").is_dir() and (root / "dialog").is_dir():
             raise GlamError(f"{root} is a single session; {expected}: {root.parent}.")
@@ -45,6 +46,16 @@ def find_release(root: Path) -> Path:
     seen = [path.name for path in below if not path.name.startswith(".")]
     more = f" and {len(seen) - 8} more" if len(seen) > 8 else ""
     raise GlamError(f"{root} has no session in it; {expected}, found: {', '.join(seen[:8]) or 'no folder'}{more}.")
+
+
+def _refuse_unpacked_twice(root: Path, expected: str) -> None:
+    for session in SESSIONS:
+        inner = root / session / session
+        if inner.is_dir() and not (root / session / "dialog").is_dir():
+            raise GlamError(
+                f"{root} has its sessions one folder too deep, as an archive that was unpacked twice leaves them: "
+                f"{session}/{session}. Move what is in {inner} to {root / session}; {expected}."
+            )
 
 
 def restore_id(stem: str) -> tuple[str, str | None] | None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
-from glam.errors import GlamError
+from glam.errors import GlamError, in_the_way
 from glam.files import hashed_json, read_hashed, write_bytes, write_text
 
 FORMAT = 3  # of the index; another number on disk means: read the corpus again
@@ -134,8 +134,8 @@ def write_index(corpus: Corpus, folder: Path) -> Path:
         write_text(folder / "index.json", hashed_json(rest, indent=1))
     except OSError as error:
         raise GlamError(
-            f"the index of {corpus.name} cannot be written to {folder}: {error.strerror or error}. "
-            "Set the environment variable GLAM_DATA to a folder that can be written."
+            f"the index of {corpus.name} cannot be written to {folder}: "
+            + in_the_way(error, "Set the environment variable GLAM_DATA to a folder that can be written.")
         ) from None
     return folder / "index.csv"
 

@@ -293,9 +293,12 @@ class Interspeech2018(Spectral):
         return transform
 
 
+MOST_COPIES = 1000  # each is as large as the recordings
+
+
 def _check_copies(copies: int) -> None:
-    if copies < 0:
-        raise ValueError(f"vtlp_copies: given {copies}, expected 0 or more")
+    if not 0 <= copies <= MOST_COPIES:
+        raise ValueError(f"vtlp_copies: given {copies}, expected 0 to {MOST_COPIES}")
 
 
 def librosa_mfcc(segment: NDArray[np.float32], settings: "Mfcc") -> NDArray[np.float32]:

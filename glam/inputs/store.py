@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glam.corpora.utterances import Utterance
-from glam.errors import GlamError
+from glam.errors import GlamError, in_the_way
 from glam.files import hashed_json, only_one, read_hashed, replacing, set_aside, write_text, written_from
 from glam.inputs.cut import AnyCut, Part, Segments
 from glam.inputs.inputs import Input, InputSettings
@@ -293,9 +293,9 @@ def _extract(base: Path, wanted: _Wanted) -> None:
         if not about.exists():
             array.unlink(missing_ok=True)  # before what is free is counted
         raise GlamError(
-            f"{array}: the features cannot be written ({error}). They need {in_bytes(wanted.size)}, "
-            f"{_room(base.parent)} are free; nothing half-written is left. Make room, or choose another "
-            "folder with GLAM_DATA or --data-folder."
+            f"{array}: the features cannot be written; nothing half-written is left. They need "
+            f"{in_bytes(wanted.size)}, {_room(base.parent)} are free: "
+            + in_the_way(error, "Make room, or choose another folder with GLAM_DATA or --data-folder.")
         ) from None
 
 

@@ -16,9 +16,9 @@ from glam.learning.draws import EpochDraws, shares
 class Batch(NamedTuple):
     """The batch of a step: tensors alone, which can be stacked, mapped over and captured as they are.
 
-    inputs: by name, (rows, ...) each. target, group: (rows,) int64, the class of each row's utterance and the number
-    of that utterance within the batch, from 0. mix: with mixup, (rows,) int64 positions within the batch to mix with,
-    and (2,) lambda and 1 - lambda; without, ().
+    inputs: by name, (rows, ...) each. target: (rows,) int64, the class of each row's utterance, or (rows, C) float32, a
+    distribution over the classes. group: (rows,) int64, the number of that utterance within the batch, from 0.
+    mix: with mixup, (rows,) int64 positions within the batch to mix with, and (2,) lambda and 1 - lambda; without, ().
     """
 
     inputs: dict[str, Tensor]
@@ -41,6 +41,7 @@ class Data:
 
     train: inputs to train on; train_rows: (n,) int64, rows of them, utterance by utterance; train_targets: (n,) their
     classes; train_counts: (U,) int64, rows of each utterance.
+    train_shares: (n, C) float32, distributions over the classes that are taught in their place; None: the classes are.
     test: inputs to evaluate on; test_rows: (S,) rows of the held-out utterances, utterance by utterance; test_counts:
     (H,) int64, how many each has.
     """
@@ -52,13 +53,15 @@ class Data:
     test: Columns
     test_rows: Tensor
     test_counts: NDArray[np.int64]
+    train_shares: Tensor | None = None
 
     def batches(self, draws: EpochDraws, device: torch.device, first: int = 0) -> Iterator[Batch]:
         """The batches of an epoch from the step `first` on, on that device."""
         order = torch.from_numpy(draws.order)
         sizes = list(draws.sizes)
         rows = self.train.rows(self.train_rows[order]).split(sizes)
-        targets = self.train_targets[order].to(device).split(sizes)
+        taught = self.train_targets if self.train_shares is None else self.train_shares
+        targets = taught[order].to(device).split(sizes)
         utterance = np.repeat(np.arange(len(self.train_counts)), self.train_counts)[draws.order]
         groups = torch.from_numpy(numbered(utterance, sizes)).to(device).split(sizes)
         mixes: list[tuple[Tensor, ...]] = [()] * len(sizes)
@@ -83,8 +86,18 @@ def numbered(utterance: NDArray[np.int64], sizes: list[int]) -> NDArray[np.int64
     return np.asarray(number - lowest[batch])
 
 
-def noise(rows: int, like: Mapping[str, Tensor], classes: int, mixed: bool, device: torch.device | str) -> Batch:
-    """A batch of so many rows of noise, to try a step with. like: inputs, of which shapes and types are taken."""
+def noise(
+    rows: int,
+    like: Mapping[str, Tensor],
+    classes: int,
+    mixed: bool,
+    device: torch.device | str,
+    distributions: bool = False,
+) -> Batch:
+    """A batch of so many rows of noise, to try a step with. like: inputs, of which shapes and types are taken.
+
+    distributions: whether the target is one for each row, all of it in one class, rather than the class.
+    """
     place = torch.arange(rows, device=device)
     mixing = (place.flip(0), torch.tensor([0.5, 0.5], device=device)) if mixed else ()
     inputs = {
@@ -93,7 +106,8 @@ def noise(rows: int, like: Mapping[str, Tensor], classes: int, mixed: bool, devi
         else torch.ones(rows, *x.shape[1:], device=device, dtype=x.dtype)
         for name, x in like.items()
     }
-    return Batch(inputs, place % classes, place, mixing)
+    target = place % classes
+    return Batch(inputs, torch.eye(classes, device=device)[target] if distributions else target, place, mixing)
 
 
 def rows_like(shapes: Mapping[str, tuple[int, ...]], lengths: Collection[str] = ()) -> dict[str, Tensor]:

@@ -42,7 +42,12 @@ def check(
             f"training.loss and training.batches disagree: {settings.title} looks at all segments of an utterance, and "
             "batches are of segments; set training.batches to utterances"
         )
-    _check_loss(settings.title, loss, len(classes), settings.own_file)
+    if training.labels == "votes" and not getattr(loss, "distributions", False):
+        raise GlamError(
+            f"training.labels and training.loss disagree: {settings.title} takes the class of each row, not how votes "
+            "are distributed over the classes; set training.labels to hard, or training.loss to cross-entropy"
+        )
+    _check_loss(settings.title, loss, len(classes), settings.own_file, training.labels == "votes")
 
 
 def not_packable(
@@ -60,7 +65,8 @@ def not_packable(
     for module in objective.network.modules():
         if isinstance(module, torch.nn.RNNBase):  # whatever the device of this check makes of it
             return f"the model {model.title} cannot be mapped over runs (it has a layer {type(module).__name__})"
-    batch = noise(2, rows_like(shapes, lengths), len(classes), training.alpha > 0, "cpu")
+    votes = training.labels == "votes"
+    batch = noise(2, rows_like(shapes, lengths), len(classes), training.alpha > 0, "cpu", votes)
     try:
         with warnings.catch_warnings():
             # What has no rule for several runs, torch computes for one after another, with a warning.
@@ -71,15 +77,17 @@ def not_packable(
     return ""
 
 
-def _check_loss(title: str, loss: torch.nn.Module, classes: int, path: Path | None) -> None:
+def _check_loss(title: str, loss: torch.nn.Module, classes: int, path: Path | None, votes: bool) -> None:
     logits = torch.zeros(ROWS, classes, requires_grad=True)
     group = torch.arange(ROWS) // 2
+    target = torch.eye(classes)[group % classes] if votes else group % classes
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            value = loss(logits, group % classes, group)
+            value = loss(logits, target, group)
     except Exception as error:
-        raise GlamError(f"training.loss {title}: {in_file(error, path)}") from None
+        given = f", given distributions ({ROWS}, {classes}) for training.labels votes" if votes else ""
+        raise GlamError(f"training.loss {title}{given}: {in_file(error, path)}") from None
     if not isinstance(value, torch.Tensor) or value.shape != () or not value.requires_grad:
         what = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, torch.Tensor) else type(value).__name__
         raise GlamError(

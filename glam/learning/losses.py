@@ -3,8 +3,10 @@
 logits: (rows, C). target: (rows,) int64, the class of each row's utterance. group: (rows,) int64, the number of each
 row's utterance within the batch, from 0; a loss over whole utterances needs it, cross-entropy does not.
 
-A loss says how its logits become probabilities (`activation`), and whether a batch must hold whole utterances. One of
-the user's own is such a class, or a plain function of the three with keyword-only options.
+A loss says how its logits become probabilities (`activation`), whether a batch must hold whole utterances, and with
+`distributions` that it also takes the target as (rows, C) float32, a distribution over the classes for each row (which
+training.labels votes wants). One of the user's own is such a class, or a plain function of the three with keyword-only
+options.
 """
 
 from typing import Any, Literal, Protocol
@@ -29,10 +31,15 @@ class Loss(Protocol):
 
 
 class CrossEntropy(nn.Module):
-    """Mean cross-entropy (section 4.1), each class weighted by its entry of weight (C,) if given."""
+    """Mean cross-entropy (section 4.1), each class weighted by its entry of weight (C,) if given.
+
+    Of distributions y: the sum over rows and classes of weight * y * -ln p, divided by that of weight * y, so that
+    distributions that are certain give what their classes do.
+    """
 
     activation: Activation = "softmax"
     whole_utterances = False
+    distributions = True
     weight: Tensor | None
 
     def __init__(self, weight: Tensor | None = None) -> None:
@@ -40,7 +47,10 @@ class CrossEntropy(nn.Module):
         self.register_buffer("weight", weight, persistent=False)
 
     def forward(self, logits: Tensor, target: Tensor, group: Tensor) -> Tensor:
-        """See Loss."""
+        """See Loss; target may be (rows, C) float32, too."""
+        if target.is_floating_point():
+            share = target if self.weight is None else target * self.weight
+            return -(share * logits.log_softmax(dim=1)).sum() / share.sum()
         return F.cross_entropy(logits, target, weight=self.weight)
 
 
@@ -49,6 +59,7 @@ class OwnFunction(nn.Module):
 
     activation: Activation = "softmax"
     whole_utterances = False
+    distributions = True  # found out by trying it
 
     def __init__(self, function: Any, options: dict[str, Any]) -> None:
         super().__init__()

@@ -99,6 +99,8 @@ class TrainingSettings(Settings):
     patience: epochs without a better (WA+UA)/2 on the validation utterances after which a run stops; 0: it never does.
     clip_norm: the norm to which the gradient of a step is cut; 0 leaves it as it is.
     alpha: of mixup's Beta(alpha, alpha); 0 switches mixup off (section 3.3).
+    labels: what is learned of a training utterance, its label (`hard`), or how the raters' votes are distributed over
+        the classes (`votes`), where the corpus has votes and the loss takes a distribution. Scores are by the label.
     class_weights: `share` weighs a class's loss by 1 - its share of the training utterances' segments.
     upsampling: repeat training utterances until every class has as many as the largest.
     precision: of the arithmetic; tf32 needs an NVIDIA GPU.
@@ -117,6 +119,7 @@ class TrainingSettings(Settings):
     loss: AnyLoss = Field(default_factory=lambda: LossSettings(name="cross-entropy"))
     clip_norm: float = Field(0.0, ge=0, le=LARGEST)
     alpha: float = Field(0.5, ge=0, allow_inf_nan=False)
+    labels: Literal["hard", "votes"] = "hard"
     class_weights: Literal["none", "share"] = "none"
     upsampling: bool = False
     precision: Precision = "fp32"

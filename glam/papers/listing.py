@@ -1,6 +1,7 @@
 """A list of all there is: models, recipes, corpora, tables and how many of their runs exist."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from glam.corpora import CORPORA
@@ -16,7 +17,9 @@ from glam.papers.tables import distinct, rows_of
 from glam.places import index_folder
 from glam.recipe import Recipe, load_recipe, recipe_names
 from glam.reports.grid import grid
+from glam.reports.summary import changed_settings
 from glam.results.experiment import EXPERIMENT
+from glam.results.identity import canonical_json
 from glam.splits.runs import seeds
 from glam.words import counted
 
@@ -88,22 +91,41 @@ def _tables(stored: Stored) -> str:
 def _counted(table: Table, stored: Stored) -> tuple[str, str]:
     names = {str(seed) for seed in seeds()[: table.paper.seeds]}
     asked = distinct(row.recipe for row in rows_of(table) if row.recipe is not None)
-    runs = 0
+    runs, changed = 0, _with_other_settings(asked, stored)
     for recipe in asked:
         experiment = stored.find(recipe).experiment
         runs += sum(name.partition("-")[0] in names for name in experiment.seeds()) if experiment is not None else 0
-    return str(runs), f"{len(asked)} x {len(names)}"
+    return str(runs) + (f", and {changed} with --set" if changed else ""), f"{len(asked)} x {len(names)}"
+
+
+def _with_other_settings(asked: Sequence[Recipe], stored: Stored) -> int:
+    """Number of stored runs of recipes of these names with other settings, which no table of the paper counts."""
+    named = {recipe.name for recipe in asked}
+    settings = {canonical_json(recipe.scientific()) for recipe in asked}
+    others = [
+        experiment for experiment in map(stored.read, _folders(stored)) if experiment and experiment.name in named
+    ]
+    return sum(
+        len(experiment.seeds())
+        for experiment in others
+        if canonical_json(experiment.recipe.scientific()) not in settings
+    )
+
+
+def _folders(stored: Stored) -> list[Path]:
+    return [path.parent for path in sorted(stored.runs.glob(f"*/{EXPERIMENT}"))]
 
 
 def _experiments(stored: Stored) -> str:
     rows = []
-    for path in sorted(stored.runs.glob(f"*/{EXPERIMENT}")):
-        experiment = stored.read(path.parent)
+    for folder in _folders(stored):
+        experiment = stored.read(folder)
         if experiment is None:
-            rows.append([path.parent.name, "cannot be read, see below", ""])
+            rows.append([folder.name, "cannot be read, see below", "", ""])
         else:
-            rows.append([path.parent.name, experiment.name, str(len(experiment.seeds()))])
+            changes = ", ".join(changed_settings(experiment))
+            rows.append([folder.name, experiment.name, str(len(experiment.seeds())), changes])
     damaged = "\n".join(f"- {why}" for why in stored.damaged.values())
-    return _section(f"Experiments in {stored.runs}", ["experiment", "recipe", "runs"], rows) + (
-        damaged and f"\n\n{damaged}"
-    )
+    return _section(
+        f"Experiments in {stored.runs}", ["experiment", "recipe", "runs", "changed from the recipe"], rows
+    ) + (damaged and f"\n\n{damaged}")

@@ -118,7 +118,7 @@ class Paper(Settings):
     own: str | None = None
     metrics: tuple[str, ...] = Field(("wa", "ua"), min_length=1)
     tables: dict[str, PaperTable]
-    _folder: Path = PrivateAttr(Path())
+    _path: Path = PrivateAttr(Path())
 
     @model_validator(mode="after")
     def _every_name_is_known(self) -> Self:
@@ -158,7 +158,12 @@ class Paper(Settings):
     @property
     def folder(self) -> Path:
         """The folder of its file: recipes and metrics of the user's own are named from there."""
-        return self._folder
+        return self._path.resolve().parent
+
+    @property
+    def path(self) -> Path:
+        """Its file."""
+        return self._path
 
 
 class Table(NamedTuple):
@@ -236,18 +241,26 @@ def read_paper(name: str) -> Paper:
         field = ".".join(str(part) for part in first["loc"])
         where = f"{path}: {field}" if field else str(path)
         raise GlamError(f"{where}: {first['msg'].removeprefix('Value error, ')}") from None
-    paper._folder = path.resolve().parent
+    paper._path = path
     return paper
 
 
 def recipe_of(table: Table, row: PaperRow, overrides: Sequence[tuple[str, Any]] = ()) -> Recipe:
-    """The recipe of a row, with `(field, value)` overrides below what the row fixes."""
+    """The recipe of a row, with `(field, value)` overrides below what the row fixes.
+
+    Raises GlamError, which names the paper's file and the row unless the overrides alone are wrong.
+    """
     name = str(row.recipe)
     if name.endswith((".yaml", ".yml")):
         name = str(table.paper.folder / name)
     elif table.variant:
         name = f"{name}-{table.variant}"
-    return load_recipe(name, [*overrides, *row.set.items()])
+    try:
+        by_itself = load_recipe(name, list(row.set.items()))
+    except GlamError as error:
+        label = next((label for label, of in table.printed.rows.items() if of is row), "")
+        raise GlamError(f"{table.paper.path}: tables.{table.number}.rows.{label}: {error}") from None
+    return load_recipe(name, [*overrides, *row.set.items()]) if overrides else by_itself
 
 
 def metrics_of(table: Table) -> tuple[Metric, ...]:

@@ -1,5 +1,6 @@
 """A table of a paper as text: Markdown for people, LaTeX for papers."""
 
+import re
 from collections.abc import Sequence
 
 from glam.evaluation.metric import METRICS, Metric
@@ -21,6 +22,8 @@ NO_RUNS = "no runs yet"
 DAMAGED = "damaged"
 INCOMPLETE = "no seed has all folds"
 PRINTED_ONLY = "printed only"
+BOLD, PLAIN = "\x02", "\x03"  # around what LaTeX sets in bold: no cell has them, and nothing escapes them
+_MEAN = re.compile(r"\d+\.\d+")
 Grid = tuple[list[str], list[list[str]]]  # headings, rows
 
 
@@ -33,7 +36,8 @@ def markdown(report: TableReport) -> str:
 
 def latex(report: TableReport) -> str:
     """The scores as a LaTeX table for the package booktabs, the remarks as comments above it."""
-    tabulars = [latex_grid(*table) for table in _score_grids(report)]
+    grids, scores = _score_grids(report), len(_groups(report))
+    tabulars = [latex_grid(*table) for table in (*map(_best_marked, grids[:scores]), *grids[scores:])]
     needed = r"the preamble needs \usepackage{booktabs}"
     remarks = "\n".join(f"% {' '.join(line.split())}" for line in (needed, *head_lines(report), *note_lines(report)))
     setting = f", {report.table.variant} setting" if report.table.variant else ""
@@ -45,6 +49,7 @@ def latex(report: TableReport) -> str:
         f"{remarks}\n\\begin{{table*}}\n\\centering\n\\footnotesize\n\\setlength{{\\tabcolsep}}{{4pt}}\n"
         f"\\caption{{{caption}}}\n\\label{{tab:{report.table.stem}}}\n{body}\n\\end{{table*}}\n"
     )
+    text = text.replace(BOLD, r"\textbf{").replace(PLAIN, "}")
     for sign, command in (("±", r"$\pm$"), (MARK, r"$^\dagger$"), ("¹", "$^1$"), ("²", "$^2$"), ("α", r"$\alpha$")):
         text = text.replace(sign, command)
     return text
@@ -98,9 +103,7 @@ def _corpus(report: TableReport) -> str:
 
 def _score_grids(report: TableReport) -> list[Grid]:
     """The scores, a few metrics beside each other; what choosing on the test set adds; what is only printed."""
-    groups = [report.metrics[i : i + TOGETHER] for i in range(0, len(report.metrics), TOGETHER)]
-    if len(groups) > 1 and not any(_is_printed(report, metric) for metric in groups[-1]):
-        groups[-2:] = [groups[-2] + groups[-1]]  # a metric without printed columns takes little room
+    groups = _groups(report)
     grids = [_scores(report, group, first=i == 0) for i, group in enumerate(groups)]
     grids += [_against_print(report)] if report.tests else []
     grids += [beside] if (beside := _against_first(report))[1] else []
@@ -108,6 +111,27 @@ def _score_grids(report: TableReport) -> list[Grid]:
     over_folds = _over_folds(report)
     grids += [over_folds] if over_folds[1] else []
     return grids + ([_elsewhere(report)] if report.table.printed.elsewhere else [])
+
+
+def _groups(report: TableReport) -> list[Sequence[Metric]]:
+    """The metrics of each grid of scores."""
+    groups = [report.metrics[i : i + TOGETHER] for i in range(0, len(report.metrics), TOGETHER)]
+    if len(groups) > 1 and not any(_is_printed(report, metric) for metric in groups[-1]):
+        groups[-2:] = [groups[-2] + groups[-1]]  # a metric without printed columns takes little room
+    return [tuple(group) for group in groups]
+
+
+def _best_marked(table: Grid) -> Grid:
+    """Scores with the highest of each column between BOLD and PLAIN, where a column has several."""
+    headings, rows = table
+    marked = [list(row) for row in rows]
+    for column, heading in enumerate(headings):
+        if column and heading not in ("runs", "seeds", "diff."):
+            means = {i: float(mean_of[0]) for i, row in enumerate(rows) if (mean_of := _MEAN.match(row[column]))}
+            best = [i for i, mean in means.items() if mean == max(means.values())] if len(means) > 1 else []
+            for i in best:
+                marked[i][column] = f"{BOLD}{rows[i][column]}{PLAIN}"
+    return headings, marked
 
 
 def _is_printed(report: TableReport, metric: Metric) -> bool:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glam.corpora.utterances import Utterance
+from glam.corpora.votes import votes_on
 from glam.errors import GlamError
 from glam.evaluation.baselines import majority_of_group
 from glam.evaluation.groups import ByGroup, Gap, by_group
@@ -206,22 +207,7 @@ def _votes_of(
         return None, "no index of the corpus, or none with rater votes, lies in the data folder"
     if not any(own[i] for i in everything.utterances):
         return None, "the index knows no votes on the utterances tested"
-    most = max(len(of_utterance) for of_utterance in own)
-    labels = list(experiment.recipe.corpus.labels.values())
-    chosen = np.zeros((len(own), most, len(labels) + 1), dtype=bool)
-    for i, of_utterance in enumerate(own):
-        for rater, vote in enumerate(of_utterance):
-            for word in vote.partition(":")[2].split(";"):
-                chosen[i, rater, _class_of(word.strip(), labels)] = True
-    return chosen, ""
-
-
-def _class_of(word: str, labels: Sequence[Sequence[str]]) -> int:
-    """The class whose label a rater's word begins with (`Neutral state`: neu); behind the last, of any other."""
-    for index, made_of in enumerate(labels):
-        if any(word.lower().startswith(label.lower()) for label in made_of):
-            return index
-    return len(labels)
+    return votes_on(own, list(experiment.recipe.corpus.labels.values())), ""
 
 
 def gap_line(scores: ByGroup, name: str, names: Mapping[int, str], kind: str) -> str:

@@ -1,6 +1,7 @@
 """The predictions of one run as CSV."""
 
 import csv
+import io
 from pathlib import Path
 from typing import TextIO
 
@@ -10,8 +11,29 @@ from glam.errors import GlamError
 from glam.evaluation.metrics import softmax
 from glam.foreign import cell
 from glam.reports.views import SELECTION, Part, View, default_view, parts, take
-from glam.results.experiment import experiment_of
+from glam.results.experiment import experiment_of, read_experiment
 from glam.results.run import read_run
+from glam.words import counted
+
+
+def export_all(folder: Path, output: TextIO, epoch: int | None = None, view: View | None = None) -> str:
+    """Write the same of every run of an experiment, with the run in the first column; failed runs have none.
+
+    Returns how many runs were written and how many had failed, in words. Raises GlamError as `export` does, and where
+    no run is finished.
+    """
+    runs = {name: read_run(folder / name) for name in read_experiment(folder).seeds()}
+    good = [name for name, run in runs.items() if run.failed is None]
+    if not good:
+        raise GlamError(f"{folder}: no run of it is finished" + (f", {len(runs)} failed" if runs else ""))
+    for number, name in enumerate(good):
+        lines = io.StringIO()
+        export(folder / name, lines, epoch, view)
+        for i, line in enumerate(lines.getvalue().splitlines(keepends=True)):
+            if i or not number:  # one line of headings
+                output.write(f"{name if i else 'run'},{line}")
+    failed = f"; {counted(len(runs) - len(good), 'run')} failed and left out" if len(good) < len(runs) else ""
+    return f"{counted(len(good), 'run')}{failed}"
 
 
 def export(folder: Path, output: TextIO, epoch: int | None = None, view: View | None = None) -> str:

@@ -112,15 +112,25 @@ def heading(experiment: StoredExperiment) -> str:
 
 
 def changed_settings(experiment: StoredExperiment) -> list[str]:
-    """The fields in which a stored recipe differs from the one of its name, as `field value (the recipe's)`."""
+    """The fields in which a stored recipe differs from the one of its name, as `field value (the recipe's)`.
+
+    Where another thing is chosen (a protocol, a loss), its options have no counterpart: those at their default are left
+    out, as are those of what the recipe of that name chooses.
+    """
     if experiment.name not in recipe_names():
         return []
     stored, named = experiment.recipe.fields(), load_recipe(experiment.name).fields()
-    return [
-        f"{field} {stored.get(field)} ({named.get(field)})"
-        for field in {**stored, **named}
-        if stored.get(field) != named.get(field)
-    ]
+    given = experiment.recipe.fields(defaults=False)
+    lines = []
+    for field in {**stored, **named}:
+        choice = f"{field.rpartition('.')[0]}.name"
+        if stored.get(field) == named.get(field):
+            continue
+        if choice == field or stored.get(choice) == named.get(choice) or (field in stored and field in named):
+            lines.append(f"{field} {stored.get(field)} ({named.get(field)})")
+        elif field in given:
+            lines.append(f"{field} {stored[field]}")
+    return lines
 
 
 def absences(experiment: StoredExperiment, results: Sequence[Result]) -> list[str]:

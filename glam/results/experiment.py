@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from glam.errors import GlamError
+from glam.errors import GlamError, in_the_way
 from glam.files import hashed_json, write_bytes, write_text
 from glam.foreign import plain_content
 from glam.recipe import Recipe, recorded
@@ -143,8 +143,8 @@ def store_experiment(experiment: StoredExperiment) -> None:
         write_text(path, hashed_json(content | {"files": files}, indent=1))
     except OSError as error:
         raise GlamError(
-            f"{experiment.folder}: cannot be written ({error}). Make room or mend it, or choose another folder with "
-            "--runs-folder or GLAM_RUNS."
+            f"{experiment.folder}: cannot be written: "
+            + in_the_way(error, "Make room or mend it, or choose another folder with --runs-folder or GLAM_RUNS.")
         ) from None
     except ValueError as error:
         raise GlamError(f"{path}: {damaged(error)} {_ANEW}") from None

@@ -29,6 +29,7 @@ from glam.running.processes import with_torch
 from glam.running.workers import run_jobs
 from glam.splits.population import Population, population
 from glam.splits.runs import RunKey, runs_of
+from glam.splits.votes import Votes, votes_of
 
 GPU_PROCESSES = 4  # side by side on a GPU, of runs that cannot be one pack
 
@@ -60,6 +61,7 @@ class Experiment:
     places: Places
     stored: StoredExperiment
     inputs: Mapping[str, Input]
+    votes: Votes | None = None  # where they are trained on
 
     @cached_property
     def sizes(self) -> Sizes:
@@ -120,6 +122,7 @@ def experiment_on(corpus: Corpus, recipe: Recipe, places: Places) -> Experiment:
     folds = people.folds(recipe.split)
     inputs = inputs_of(recipe, people.stored, places.data)
     with_torch(check_recipe, recipe, sizes_of(recipe, inputs))
+    votes = votes_of(people) if recipe.training.labels == "votes" else None
     who = identity(recipe.scientific(), people.digest_with(recipe.groups_used()), outside_of(inputs))
     stored = StoredExperiment(
         folder=experiment_folder(places.runs, recipe, who),
@@ -130,10 +133,13 @@ def experiment_on(corpus: Corpus, recipe: Recipe, places: Places) -> Experiment:
         targets=np.array(people.targets, dtype=np.int64),
         groups=people.groups,
         folds=folds,
-        remarks=tuple(line for made in inputs.values() for line in made.remarks(recipe.cut)),
+        remarks=(
+            *(line for made in inputs.values() for line in made.remarks(recipe.cut)),
+            *([votes.remark] if votes else []),
+        ),
         unlike_print="; ".join(filter(None, (made.unlike_print() for made in inputs.values()))),
     )
-    return Experiment(recipe, corpus, people, places, stored, inputs)
+    return Experiment(recipe, corpus, people, places, stored, inputs, votes)
 
 
 def inputs_of(recipe: Recipe, utterances: Sequence[Utterance], data: Path) -> dict[str, Input]:
@@ -226,6 +232,7 @@ def job(experiment: Experiment, resources: Resources, save_model: SaveModel = "n
         groups=experiment.population.groups,
         resources=resources,
         save_model=save_model,
+        shares=experiment.votes.shares if experiment.votes else None,
     )
 
 

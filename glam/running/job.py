@@ -65,7 +65,7 @@ class Job:
 
     digest: of its identity. inputs: by name. train_offsets, test_offsets: first row of each kept utterance in every
     input (U+1). positions: (U,) of the population's utterances among these. targets: (U,) their classes. groups: what
-    they belong to.
+    they belong to. shares: (U, C) float32, how the raters' votes on them are distributed, where that is taught.
     """
 
     recipe: Recipe
@@ -79,6 +79,7 @@ class Job:
     groups: Groups
     resources: Resources
     save_model: SaveModel
+    shares: NDArray[np.float32] | None = None
 
     @property
     def copies(self) -> int:
@@ -119,11 +120,11 @@ def run_data(job: Job, run: RunKey, columns: "tuple[Columns, Columns] | None" = 
     from glam.learning.batch import Data
 
     divided = job.recipe.split.split(job.groups, run)
-    targets = job.targets
     train = divided.train
+    taught = np.arange(len(job.targets))  # the utterance whose label, or votes, each is taught
     if job.recipe.training.shuffle_labels:
-        targets = targets.copy()
-        targets[train] = targets[np.random.RandomState(run.draws).permutation(train)]
+        taught[train] = np.random.RandomState(run.draws).permutation(train)
+    targets = job.targets[taught]
     if job.recipe.training.upsampling:
         train = upsampled(train, targets)
     rows, counts = rows_of(job.train_offsets, job.positions[train])
@@ -140,6 +141,7 @@ def run_data(job: Job, run: RunKey, columns: "tuple[Columns, Columns] | None" = 
         test=testing,
         test_rows=torch.from_numpy(test_rows),
         test_counts=test_counts,
+        train_shares=None if job.shares is None else torch.from_numpy(job.shares[taught[utterances]]),
     )
 
 

@@ -137,7 +137,8 @@ def _noise(recipe: Recipe, sizes: Sizes, device: str) -> "Step":
     batches = recipe.training.batches
     rows = min(batches.size * ROWS_AN_UTTERANCE, batches.most) if isinstance(batches, ByUtterances) else batches.size
     like = rows_like(sizes.shapes, sizes.lengths)
-    return Step(noise(rows, like, len(recipe.corpus.classes), recipe.training.alpha > 0, device), 1e-4)
+    votes = recipe.training.labels == "votes"
+    return Step(noise(rows, like, len(recipe.corpus.classes), recipe.training.alpha > 0, device, votes), 1e-4)
 
 
 def _seconds_of(step: Callable[[], object]) -> float:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from multiprocessing.synchronize import Event as Flag
 from typing import TYPE_CHECKING, Any
 
-from glam.errors import GlamError
+from glam.errors import GlamError, in_the_way
 from glam.running.events import Broken, Event, Listen, Note
 from glam.running.job import Job, objective_of, open_columns, run_data
 from glam.running.memory import spare_new_pages
@@ -36,9 +36,13 @@ def run_jobs(job: Job, runs: Sequence[RunKey]) -> Generator[Event, None, None]:
     Raises GlamError where a worker ended unexpectedly.
     """
     processes = context()
-    events = processes.Queue()
-    waiting = processes.Queue()
-    stop = processes.Event()
+    try:
+        events, waiting, stop = processes.Queue(), processes.Queue(), processes.Event()
+    except OSError as error:  # semaphores are files there
+        raise GlamError(
+            f"processes cannot be started: /dev/shm has no room for them, or cannot be written ({error.strerror}). It "
+            "must be mounted with write access and a few MiB; in a container: docker run --shm-size=64m."
+        ) from None
     for run in runs:
         waiting.put(run)
     count = 1 if job.resources.packed else min(job.resources.at_once, len(runs))
@@ -99,6 +103,9 @@ def work_through(job: Job, waiting: Any, tell: Listen, stopping: Callable[[], bo
             run_alone(job, run, tell, stopping)
     except GlamError as error:
         tell(Broken(str(error)))
+    except OSError as error:
+        why = in_the_way(error, "Mend it and run the same command again.")
+        tell(Broken(f"{job.folder}: a run could not be written: {why} Finished runs are kept."))
     except Exception as error:  # whatever it is, the person at the terminal gets it in one line
         text = " ".join(f"{type(error).__name__}: {error}".split())
         tell(Broken(f"{job.folder}: a run stopped ({text}). Finished runs are kept."))
@@ -191,5 +198,6 @@ def _fitting(job: Job, data: "Data", most: int) -> int:
 
     training, classes = job.recipe.training, len(job.recipe.corpus.classes)
     inputs = {name: tensor[:0] for name, tensor in next(iter(data.train.batches([data.train_rows[:1]]))).items()}
-    batch = noise(training.batches.size, inputs, classes, training.alpha > 0, job.resources.device)
+    votes = training.labels == "votes"
+    batch = noise(training.batches.size, inputs, classes, training.alpha > 0, job.resources.device, votes)
     return fitting(lambda slots: _new_pack(job, data, slots), Step(batch, 1e-4), most)

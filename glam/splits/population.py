@@ -14,7 +14,7 @@ from pydantic import BeforeValidator, Field, ValidationInfo, model_validator
 from glam.corpora import corpus_sha256, is_table, load_corpus, scheme_of
 from glam.corpora.audio import RATE
 from glam.corpora.iemocap import KNOWN_COUNTS
-from glam.corpora.utterances import Corpus, Utterance, corpus_digest
+from glam.corpora.utterances import VOTES, Corpus, Utterance, corpus_digest
 from glam.errors import GlamError
 from glam.inputs.cut import AnyCut
 from glam.named import STORED
@@ -34,6 +34,7 @@ RELEASED_LABELS: dict[str, tuple[str, ...]] = {
     "happy": ("exc",),
 }
 AS_RELEASED = ("iemocap", "synthetic")  # corpora with those labels
+RATERS = "the raters' votes"  # asked for beside kinds of groups, and called as none of them can be
 EVERYTHING = "full"  # what a part of a corpus is called that is all of it
 
 
@@ -175,16 +176,20 @@ class Population:
         return corpus_digest(self.utterances)
 
     def digest_with(self, kinds: Collection[str]) -> str:
-        """The digest, with the groups of these kinds, which splits depend on.
+        """The digest, with the groups of these kinds, which splits depend on, and with the raters' votes among them.
 
-        Where a scheme or a table tells these, a change in a file beside it may
+        Where a scheme or a table tells groups, a change in a file beside it may
         change them alone, and they count.
         """
         told = is_table(self.settings.name) or scheme_of(self.settings.name) is not None
-        asked = sorted({kind for kind in kinds if kind})
-        if not (told and asked):
+        asked = sorted({kind for kind in kinds if kind == RATERS or (kind and told)})
+        if not asked:
             return self.digest
-        groups = [[utterance.id, *(utterance.group(kind) for kind in asked)] for utterance in self.utterances]
+
+        def of(utterance: Utterance, kind: str) -> str:
+            return VOTES.join(utterance.votes) if kind == RATERS else utterance.group(kind)
+
+        groups = [[utterance.id, *(of(utterance, kind) for kind in asked)] for utterance in self.utterances]
         return sha256(json.dumps([self.digest, asked, groups]).encode()).hexdigest()
 
     @cached_property

@@ -64,6 +64,23 @@ def test_an_export_is_what_a_view_scores(
     assert f"| {np.mean(was):.2f} ± {np.std(was, ddof=1):.2f} " in text
 
 
+def test_an_export_of_an_experiment_is_that_of_all_its_runs(
+    store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, path = store(tmp_path / "one"), tmp_path / "all.csv"
+    assert export([str(folder), "-o", str(path), "--select", "last"]) == 0
+    assert "3 runs of " in capsys.readouterr().err
+    together = list(csv.DictReader(path.read_text().splitlines()))
+    for seed in range(3):
+        assert export([str(folder / str(seed)), "--select", "last"]) == 0
+        alone = list(csv.DictReader(capsys.readouterr().out.splitlines()))
+        assert [row for row in together if row["run"] == str(seed)] == [{"run": str(seed), **row} for row in alone]
+    assert len(together) == 24
+    empty = store(tmp_path / "two", 0)
+    assert export([str(empty)]) == 2
+    assert "no run of it is finished" in capsys.readouterr().err
+
+
 def test_an_epoch_and_a_view_exclude_each_other(store: Store, tmp_path: Path) -> None:
     with pytest.raises(SystemExit):
         export([str(store(tmp_path / "one") / "1"), "--epoch", "1", "--select", "last"])

@@ -1,5 +1,7 @@
 """The batches of an epoch: which rows, classes and utterances they are of."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -74,3 +76,15 @@ def test_noise_is_shaped_as_what_it_stands_for() -> None:
     assert batch.target.max() == 3
     assert len(batch.mix) == 2
     assert noise(6, like, 4, False, "cpu").mix == ()
+
+
+def test_distributions_go_with_their_rows_in_place_of_classes(data: Data) -> None:
+    shares = torch.rand(len(data.train_rows), 3)
+    taught = replace(data, train_shares=shares)
+    draws = draw_epoch(3, 0, data.train_counts, BySegments(name="segments", size=8), 0.5)
+    plain, batches = (list(d.batches(draws, CPU)) for d in (data, taught))
+    assert torch.equal(torch.cat([batch.target for batch in batches]), shares[torch.from_numpy(draws.order)])
+    for a, b in zip(plain, batches, strict=True):
+        assert torch.equal(a.inputs["audio"], b.inputs["audio"])
+        assert torch.equal(a.group, b.group)
+    assert noise(6, rows_like({"audio": (2, 2)}), 4, False, "cpu", True).target.tolist()[5] == [0, 1, 0, 0]

@@ -114,3 +114,22 @@ def test_who_cannot_be_mapped_over_runs_is_found_out(tmp_path: Path) -> None:
     assert why == "the model drn-mhsa cannot be mapped over runs (it has a layer LSTM)"
     ragged = TrainingSettings.model_validate({"alpha": 0, "batches": "utterances"})
     assert "differ in size" in not_packable(ModelSettings(name="glam"), ragged, CLASSES, SHAPES, whole=False)
+
+
+@pytest.mark.parametrize("loss", ["focal", "own"])
+def test_a_loss_of_classes_is_refused_for_votes(loss: str, tmp_path: Path) -> None:
+    code = """
+def hinge(logits, target, group):
+    return nn.functional.multi_margin_loss(logits, target)
+"""
+    name = f"{own(tmp_path, code)}:hinge" if loss == "own" else loss
+    checked(loss=name)
+    expected = "mine.py:hinge, given distributions" if loss == "own" else "training.labels and training.loss disagree"
+    with pytest.raises(GlamError, match=expected):
+        checked(loss=name, labels="votes")
+
+
+def test_cross_entropy_takes_votes_alone_and_in_a_pack() -> None:
+    settings = TrainingSettings.model_validate({"labels": "votes", "class_weights": "none"})
+    checked(labels="votes")
+    assert not not_packable(ModelSettings(name="glam"), settings, CLASSES, SHAPES, whole=False)

@@ -33,6 +33,7 @@ SGD = TrainingSettings.model_validate(
         "class_weights": "share",
     }
 )
+VOTES = SGD.model_copy(update={"labels": "votes", "alpha": 0.5})
 CLIPPED = ADAM.model_copy(update={"clip_norm": 0.5, "decayed": ("trunk", "conv"), "weight_decay": 1e-2})
 PLAIN = {"optimizer": {"name": "sgd", "momentum": 0}, "lr": 1.0, "weight_decay": 0}  # a step is the gradient
 
@@ -43,7 +44,7 @@ def store(folder: Path, kind: type) -> Path:
     return folder / "features.npy"
 
 
-def data_of(path: Path, seed: int) -> Data:
+def data_of(path: Path, seed: int, votes: bool = False) -> Data:
     """18 + seed segments to train on: so many that runs differ in their steps and in their last batch."""
     rows = np.random.RandomState(seed).permutation(32)
     train, test = rows[: 18 + seed], rows[18 + seed :]
@@ -56,6 +57,7 @@ def data_of(path: Path, seed: int) -> Data:
         test=columns,
         test_rows=torch.from_numpy(test),
         test_counts=np.ones(len(test), dtype=np.int64),
+        train_shares=torch.rand(32, 3, generator=torch.Generator().manual_seed(1))[train].softmax(1) if votes else None,
     )
 
 
@@ -84,7 +86,7 @@ def steps_of(learner: Learns, settings: TrainingSettings, data: Data, seed: int,
 def by_itself(
     name: str, settings: TrainingSettings, path: Path, seed: int
 ) -> tuple[list[float], dict[str, torch.Tensor]]:
-    data = data_of(path, seed)
+    data = data_of(path, seed, settings.labels == "votes")
     learner = Learner(objective_of(name, settings, seed, targets=data.train_targets), settings, CPU)
     losses: list[float] = []
     alone(steps_of(learner, settings, data, seed, losses), CPU)
@@ -98,7 +100,7 @@ def side_by_side(
     waiting = list(seeds)
 
     def until_its_end(lane: Lane, seed: int) -> Steps:
-        data = data_of(path, seed)
+        data = data_of(path, seed, settings.labels == "votes")
         losses: list[float] = []
         lane.start(objective_of(name, settings, seed, targets=data.train_targets))
         yield from steps_of(lane, settings, data, seed, losses)
@@ -120,8 +122,20 @@ def side_by_side(
 
 @pytest.mark.parametrize(
     ("name", "settings"),
-    [*((name, ADAM) for name in OF_MAPS), ("apcnn", SGD), ("multi-scale-aa", SGD), ("mhcnn", CLIPPED)],
-    ids=[*OF_MAPS, "apcnn with sgd", "multi-scale-aa with sgd", "mhcnn clipped, some parameters decayed"],
+    [
+        *((name, ADAM) for name in OF_MAPS),
+        ("apcnn", SGD),
+        ("multi-scale-aa", SGD),
+        ("mhcnn", CLIPPED),
+        ("apcnn", VOTES),
+    ],
+    ids=[
+        *OF_MAPS,
+        "apcnn with sgd",
+        "multi-scale-aa with sgd",
+        "mhcnn clipped, some parameters decayed",
+        "apcnn on votes",
+    ],
 )
 def test_every_run_of_a_pack_learns_what_it_learns_alone(name: str, settings: TrainingSettings, tmp_path: Path) -> None:
     path = store(tmp_path, np.float64)

@@ -85,7 +85,18 @@ def test_runs_are_counted_under_every_table_that_they_are_of(runs: Path, tmp_pat
         "glam/4 released": ["2", "12 x 100"],
         "glam/4 paper": ["0", "12 x 100"],
     }
-    assert section(text, f"Experiments in {runs}") == {folder.name: ["glam-released", "3"]}
+    assert section(text, f"Experiments in {runs}") == {folder.name: ["glam-released", "3", ""]}
+
+
+def test_runs_with_other_settings_are_counted_apart_and_say_what_differs(runs: Path, tmp_path: Path) -> None:
+    store(runs, recipe_of("2", "GLAM"), [(64,)])
+    changed = load_recipe("glam-released", [("training.lr", 1e-4)])
+    folder = store(runs, changed, [(64,), (60,)])
+    text = listing(runs, tmp_path / "data")
+    assert section(text, "Tables")["glam/2 released"][0] == "1, and 2 with --set"
+    assert section(text, "Tables")["glam/2 paper"][0] == "0"
+    experiments = section(text, f"Experiments in {runs}")
+    assert experiments[folder.name] == ["glam-released", "2", "training.lr 0.0001 (0.001)"]
 
 
 def test_with_an_index_only_runs_on_this_corpus_count(runs: Path, tmp_path: Path, tiny_release: Path) -> None:
@@ -113,7 +124,7 @@ def test_what_cannot_be_read_is_named_below(runs: Path, tmp_path: Path) -> None:
     folder = store(runs, recipe_of("2", "GLAM"), [(64,)])
     (folder / "experiment.json").write_text("{")
     text = listing(runs, tmp_path / "data")
-    assert section(text, f"Experiments in {runs}") == {folder.name: ["cannot be read, see below", ""]}
+    assert section(text, f"Experiments in {runs}") == {folder.name: ["cannot be read, see below", "", ""]}
     last = text.splitlines()[-1]
     assert last.startswith(f"- {folder}: ")
     assert "damaged" in last

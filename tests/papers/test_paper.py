@@ -219,8 +219,13 @@ def test_the_recipe_of_a_row_is_checked_like_any_other(tmp_path: Path) -> None:
         return table(f"{write(path, content)}/B")
 
     wrong = asked({"recipe": "glam-printed"})
-    with pytest.raises(GlamError, match="there is no recipe 'glam-printed'"):
+    with pytest.raises(GlamError, match=r"mine0\.yaml: tables\.B\.rows\.x: there is no recipe 'glam-printed'"):
         recipe_of(wrong, wrong.printed.rows["x"])
     wrong = asked({"recipe": "glam-paper", "set": {"training.epoch": 3}})
-    with pytest.raises(GlamError, match=r"there is no field training\.epoch\. Did you mean 'epochs'"):
-        recipe_of(wrong, wrong.printed.rows["x"])
+    with pytest.raises(
+        GlamError, match=r"mine1\.yaml: tables\.B\.rows\.x: .*there is no field training\.epoch\. Did you mean 'epochs'"
+    ):
+        recipe_of(wrong, wrong.printed.rows["x"], [("training.alpha", 0)])
+    right = asked({"recipe": "glam-paper"})
+    with pytest.raises(GlamError, match=r"^glam-paper\.yaml with training\.epoch"):  # of the command line
+        recipe_of(right, right.printed.rows["x"], [("training.epoch", 3)])

@@ -152,6 +152,20 @@ def test_files(tmp_path: Path) -> None:
         write_files(report, tmp_path / "tables" / "table2-released.md")
 
 
+def test_latex_has_the_best_of_each_column_in_bold(tmp_path: Path) -> None:
+    store(tmp_path, recipe_of("2", "GLAM"), [(64,), (60,)])
+    store(tmp_path, recipe_of("2", "Multi-scale"), [(72,), (72,)])
+    report = report_on(tmp_path)
+    lines = [line for line in map(str.strip, latex(report).splitlines()) if line.startswith(("GLAM", "Multi-scale "))]
+    ours = [line.split("&")[2].strip() for line in lines[:2]]
+    assert ours == [r"77.50$\pm$3.54", r"\textbf{90.00$\pm$0.00}"]
+    printed = [line.split("&")[3].strip() for line in lines[:2]]
+    assert printed[0].startswith(r"\textbf{81.18"), "the print has its own best"
+    assert "textbf" not in "".join(line.split("&")[4] for line in lines[:2]), "a difference is no score"
+    assert "textbf" not in markdown(report)
+    assert not {"\x02", "\x03"} & set(latex(report))
+
+
 def test_a_report_starts_without_torch(tmp_path: Path) -> None:
     store(tmp_path / "runs", recipe_of("2", "GLAM"), [(64,), (60,)])
     code = (

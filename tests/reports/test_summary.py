@@ -217,6 +217,17 @@ def test_what_was_changed_of_the_recipe_of_that_name_is_told(tmp_path: Path) -> 
     assert changed_settings(experiment_of(tmp_path / "x", load_recipe("glam-released"), np.arange(40) % 4)) == []
 
 
+def test_options_of_another_choice_are_left_out_unless_they_were_given(tmp_path: Path) -> None:
+    def changed(*fields: tuple[str, object]) -> list[str]:
+        recipe = load_recipe("glam-released", fields)
+        return changed_settings(experiment_of(tmp_path / "x", recipe, np.arange(40) % 4))
+
+    assert changed(("split", "k-fold")) == ["split.name k-fold (random)"]
+    assert changed(("split", {"name": "k-fold", "folds": 7})) == ["split.name k-fold (random)", "split.folds 7"]
+    assert changed(("training.schedule", "constant")) == ["training.schedule.name constant (decay)"]
+    assert changed(("training.schedule.factor", 0.5)) == ["training.schedule.factor 0.5 (0.95)"]
+
+
 def test_a_control_a_synthetic_corpus_and_an_earlier_format_are_named(tmp_path: Path) -> None:
     recipe = recipe_of(CLASSES, corpus={"name": "synthetic"}, training={"shuffle_labels": True})
     experiment = experiment_of(tmp_path / "x", recipe, TARGETS)

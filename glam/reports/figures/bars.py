@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from glam.evaluation.metric import Metric
 from glam.evaluation.statistics import summary
 from glam.reports.figures.experiments import caption_of, names, number_of_runs, range_of, warnings, whole_seeds
-from glam.reports.figures.page import COLOURS, Picture, columns_and_width, fold_titles, note, style
+from glam.reports.figures.page import COLOURS, Picture, columns_and_width, fold_titles, letters_within, note, style
 from glam.reports.folds import fold_values, outcomes, pool
 from glam.reports.summary import cut_line
 from glam.reports.views import SELECTION, View, result, value
@@ -50,7 +50,12 @@ def bars(experiments: Sequence[StoredExperiment], metric: Metric, view: View) ->
     titles = names(experiments)
     drawn = [bar(experiment, metric, view) for experiment in experiments]
     _, width = columns_and_width(len(experiments), 0.5, margin=0.5)
-    shown, heading = fold_titles(titles, (width - 0.5) / len(experiments))
+    each = (width - 0.5) / len(experiments)
+    shown, heading = fold_titles(titles, each)
+    longest = max(len(line) for title in shown for line in title.split("\n"))
+    turned = longest > letters_within(each)  # a word alone is wider than its bar
+    if turned:
+        shown, heading = titles, 0.05 * max(map(len, titles))
     with style():
         figure = Figure(figsize=(width, HIGH + heading), layout="constrained")
         axis = figure.subplots()
@@ -71,6 +76,10 @@ def bars(experiments: Sequence[StoredExperiment], metric: Metric, view: View) ->
         highest = max(of.mean + (of.std or 0) for of in drawn)
         axis.set_ylim(0, 1.15 * highest if highest > 0 else 1)
         axis.set_xticks(range(len(shown)), shown)
+        if turned:
+            axis.tick_params(axis="x", rotation=40)
+            for label in axis.get_xticklabels():
+                label.set(ha="right", rotation_mode="anchor")
         axis.tick_params(axis="x", length=0)
         axis.set_ylabel(f"{metric.title[:1].upper()}{metric.title[1:]} (%)")
         axis.spines[["top", "right"]].set_visible(False)

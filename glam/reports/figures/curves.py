@@ -67,6 +67,8 @@ def curves(experiments: Sequence[StoredExperiment]) -> Picture:
         for axis, quantity in zip((left, middle, right), drawn[0], strict=True):
             for i, its_curves in enumerate(drawn):
                 _draw_curve(axis, its_curves[quantity], i, len(drawn))
+            if min(np.min(its_curves[quantity].mean) for its_curves in drawn) >= 0:
+                axis.set_ylim(bottom=max(0, axis.get_ylim()[0]))  # a band may reach below, which means nothing
             axis.set_ylabel(quantity)
             axis.set_xlabel("Epoch")
             axis.xaxis.set_major_locator(MaxNLocator("auto", integer=True))

@@ -28,14 +28,16 @@ def names(experiments: Sequence[StoredExperiment]) -> list[str]:
     """Names of experiments that stand side by side: by model, and by their difference where models repeat.
 
     The difference is the value of the settings that differ (`GLAM (alpha 0.3)`) where these are one or two, else the
-    recipe's name, else the folder's hash. Raises GlamError where one is given twice.
+    recipe's name alone, else the folder's hash. Raises GlamError where one is given twice.
     """
     models = [TITLES.get(experiment.recipe.model.name, experiment.recipe.model.title) for experiment in experiments]
     titles = list(models)
     for model in {model for model in models if models.count(model) > 1}:
         places = [i for i, name in enumerate(models) if name == model]
-        for i, difference in zip(places, _differences([experiments[i] for i in places]), strict=True):
-            titles[i] = f"{model} ({difference})"
+        differences = _differences([experiments[i] for i in places])
+        for i, difference in zip(places, differences, strict=True):
+            recipe = difference == experiments[i].name
+            titles[i] = difference if recipe else f"{model} ({difference})"
     return titles
 
 
@@ -52,6 +54,13 @@ def _differences(experiments: Sequence[StoredExperiment]) -> list[str]:
 
 
 def _differ(flat: Sequence[Mapping[str, Any]], field: str) -> bool:
+    choice = f"{field.rpartition('.')[0]}.name"
+    if choice != field and _differ_in(flat, choice) and any(field not in settings for settings in flat):
+        return False  # an option of what only some have chosen: the choice says it
+    return _differ_in(flat, field)
+
+
+def _differ_in(flat: Sequence[Mapping[str, Any]], field: str) -> bool:
     return any(settings.get(field) != flat[0].get(field) for settings in flat)
 
 
@@ -61,7 +70,10 @@ def _setting(field: str, value: Any) -> str:
     if isinstance(value, list):
         value = " + ".join(str(part) for part in value)
     # A space at which no line is broken keeps the two together.
-    return value if field in ("corpus.name", "corpus.where") else f"{field.rpartition('.')[2]}\N{NO-BREAK SPACE}{value}"
+    if field in ("corpus.name", "corpus.where"):
+        return str(value)
+    name = field.removesuffix(".name").rpartition(".")[2]  # what is chosen by name: split, loss, model
+    return f"{name}\N{NO-BREAK SPACE}{value}"
 
 
 def _finished(experiment: StoredExperiment) -> list[StoredRun]:

@@ -4,8 +4,8 @@ Sizes are those of a two-column paper, and nothing is to be scaled: one column i
 letter is smaller than 7 points.
 """
 
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import fill
@@ -16,8 +16,10 @@ import matplotlib.style
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import findfont
 from matplotlib.lines import Line2D
 
+from glam.errors import GlamError
 from glam.files import replacing
 from glam.foreign import file_name
 from glam.results.experiment import StoredExperiment
@@ -44,6 +46,14 @@ STYLE = {
     "pdf.fonttype": 42,  # letters stay letters, in fonts that every publisher takes
     "savefig.dpi": 300,
 }
+
+# Both come with matplotlib, so that a figure is the same everywhere; STIX is cut like Times.
+FAMILIES: dict[str, dict[str, Any]] = {
+    "sans-serif": {},
+    "serif": {"font.family": "STIXGeneral", "mathtext.fontset": "stix"},
+    "monospace": {"font.family": "monospace"},
+}
+LETTERS: dict[str, Any] = {}  # what `lettering` adds to the style
 
 
 @dataclass(frozen=True)
@@ -73,15 +83,46 @@ def write(picture: Picture, stem: Path) -> list[Path]:
     return written
 
 
-def default_stem(kind: str, experiments: Sequence[StoredExperiment]) -> Path:
-    """The place of a figure if none is given: the working folder, named after what it shows."""
+def stem_of(kind: str, experiments: Sequence[StoredExperiment], output: Path | None) -> Path:
+    """The place of a figure, without ending.
+
+    output: where it is to be, a file's name or a folder that is there; None for `figures` in the first experiment's
+    folder. In a folder, it is named after what it shows.
+    """
     models = [file_name(experiment.recipe.model.title) for experiment in experiments]
-    return Path("-".join([kind, *dict.fromkeys(models)]))
+    name = "-".join([kind, *dict.fromkeys(models)])
+    if output is None:
+        return experiments[0].folder / "figures" / name
+    if output.is_dir():
+        return output / name
+    return output.with_suffix("") if output.suffix in (".png", ".pdf") else output
+
+
+@contextmanager
+def lettering(font: str) -> Iterator[None]:
+    """Figures drawn within the block have this font: serif, sans-serif, monospace, or the name of an installed one.
+
+    Raises GlamError where there is no such font.
+    """
+    if font not in FAMILIES:
+        try:
+            findfont(font, fallback_to_default=False)
+        except ValueError:
+            raise GlamError(
+                f"--font {font}: no such font is installed; give {', '.join(FAMILIES)}, or the name of one that is"
+            ) from None
+    before = dict(LETTERS)
+    LETTERS.update(FAMILIES.get(font, {"font.family": font}))
+    try:
+        yield
+    finally:
+        LETTERS.clear()
+        LETTERS.update(before)
 
 
 def style() -> AbstractContextManager[None]:
     """The style of all figures, within a block."""
-    return matplotlib.style.context(["default", STYLE])  # whatever the user's matplotlibrc says
+    return matplotlib.style.context(["default", STYLE, LETTERS])  # whatever the user's matplotlibrc says
 
 
 def pick(values: Sequence[str], i: int) -> str:
@@ -106,8 +147,13 @@ def hide_rest(axes: Sequence[Axes], shown: int, across: int) -> None:
 
 def fold_titles(titles: Sequence[str], width: float) -> tuple[list[str], float]:
     """The titles in lines that fit into that many inches at 8 points, and the height of the tallest."""
-    lines = [fill(title, max(8, int(width / 0.066))) for title in titles]
+    lines = [fill(title, letters_within(width), break_long_words=False) for title in titles]
     return lines, 0.12 + 0.13 * max(title.count("\n") + 1 for title in lines)
+
+
+def letters_within(width: float) -> int:
+    """Letters of 8 points that fit into that many inches; at least 8."""
+    return max(8, int(width / 0.066))
 
 
 def note(figure: Figure, lines: Sequence[str]) -> None:

@@ -1,5 +1,7 @@
 """What figures say of the experiments that they show."""
 
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,12 +9,15 @@ from reports.figures.drawn import CLASSES, SEEDS, embedding, experiment, texts
 from reports.stored import store_failure
 
 from glam.errors import GlamError
+from glam.evaluation.metric import METRICS
+from glam.reports.figures.bars import bars
 from glam.reports.figures.confusion import confusion
 from glam.reports.figures.curves import curves
 from glam.reports.figures.experiments import names, range_of, same_classes
 from glam.reports.figures.page import Picture
 from glam.reports.figures.reliability import reliability
 from glam.reports.figures.tsne import tsne
+from glam.splits.protocols import KFold
 from glam.splits.runs import RunKey
 
 SPACE = "\N{NO-BREAK SPACE}"
@@ -86,3 +91,35 @@ def test_classes_are_the_same_and_in_the_same_order(tmp_path: Path) -> None:
 
 def test_counts_that_differ_are_given_as_a_range() -> None:
     assert (range_of([12]), range_of([12, 12]), range_of([13, 11, 12])) == ("12", "12", "11 to 13")
+
+
+def test_what_is_chosen_by_name_is_called_by_its_section(tmp_path: Path) -> None:
+    plain, sgd = experiment(tmp_path / "a"), experiment(tmp_path / "b", schedule="constant")
+    assert names([plain, sgd]) == [f"GLAM (schedule{SPACE}decay)", f"GLAM (schedule{SPACE}constant)"]
+    split = [replace(of, recipe=of.recipe.model_copy(update={"split": KFold(name="k-fold")})) for of in [plain]]
+    assert names([plain, *split]) == [f"GLAM (split{SPACE}random)", f"GLAM (split{SPACE}k-fold)"]
+
+
+def test_recipes_of_one_model_that_differ_in_much_go_by_their_names_alone(tmp_path: Path) -> None:
+    both = [experiment(tmp_path / "a"), experiment(tmp_path / "b", lr=1e-4, alpha=0.3, weight_decay=0)]
+    both = [
+        replace(of, recipe=of.recipe.model_copy(update={"name": name})) for of, name in zip(both, "xy", strict=True)
+    ]
+    assert names(both) == ["x", "y"]
+
+
+def test_words_of_bars_are_never_broken(tmp_path: Path) -> None:
+    varied = [experiment(tmp_path / f"{i}", lr=10.0**-i, alpha=0.1 + i / 10, weight_decay=10.0**-i) for i in range(7)]
+    stored = [
+        replace(of, recipe=of.recipe.model_copy(update={"name": f"glrf-convolutions-{i}"}))
+        for i, of in enumerate(varied)
+    ]
+    picture = bars(stored, METRICS["wa"], "test")
+    labels = picture.figure.axes[0].get_xticklabels()
+    shown = [label.get_text() for label in labels]
+    assert [re.sub(r"-\n", "-", label) for label in shown] == names(stored)
+
+
+def test_axes_of_curves_begin_at_nothing_or_above(tmp_path: Path) -> None:
+    picture = curves([experiment(tmp_path / "a")])
+    assert all(axis.get_ylim()[0] >= 0 for axis in picture.figure.axes)

@@ -2,12 +2,26 @@ from pathlib import Path
 
 import matplotlib
 import pytest
+from matplotlib.figure import Figure
+from matplotlib.text import Text
 from reports.figures.drawn import experiment, png_inches
 
 from glam.cli.figures import figure as verb
+from glam.errors import GlamError
 from glam.reports.figures.confusion import confusion
 from glam.reports.figures.curves import curves
-from glam.reports.figures.page import COLOURS, MARKERS, PAGE, columns_and_width, default_stem, fold_titles, pick, write
+from glam.reports.figures.page import (
+    COLOURS,
+    MARKERS,
+    PAGE,
+    columns_and_width,
+    fold_titles,
+    lettering,
+    pick,
+    stem_of,
+    style,
+    write,
+)
 
 
 def test_pdf_has_letters_in_truetype_and_is_the_same_every_time(tmp_path: Path) -> None:
@@ -57,10 +71,27 @@ def test_titles_are_broken_where_the_panel_ends() -> None:
 
 def test_a_file_is_named_after_what_it_shows(tmp_path: Path) -> None:
     stored = [experiment(tmp_path / m, m, seeds=()) for m in ("mhcnn", "glam")]
-    assert default_stem("confusion", stored) == Path("confusion-mhcnn-glam")
-    assert default_stem("curves", [*stored, stored[0]]) == Path("curves-mhcnn-glam")
+    assert stem_of("confusion", stored, None) == tmp_path / "mhcnn" / "figures" / "confusion-mhcnn-glam"
+    assert stem_of("curves", [*stored, stored[0]], tmp_path) == tmp_path / "curves-mhcnn-glam"
     own = experiment(tmp_path / "own", "/elsewhere/mine.py:my net", seeds=())
-    assert default_stem("tsne", [own]) == Path("tsne-mine.py-my-net")
+    assert stem_of("tsne", [own], tmp_path / "own").name == "tsne-mine.py-my-net"
+    for given in ("a", "a.png", "a.pdf"):
+        assert stem_of("tsne", [own], tmp_path / given) == tmp_path / "a"
+
+
+def test_letters_are_of_the_font_that_was_asked_for(tmp_path: Path) -> None:
+    def fonts() -> set[str]:
+        with style():
+            figure = Figure()
+            figure.subplots().set_title("letters")
+        return {text.get_fontname() for text in figure.findobj(Text)}
+
+    assert fonts() == {"DejaVu Sans"}
+    with lettering("serif"):
+        assert fonts() == {"STIXGeneral"}
+    with pytest.raises(GlamError, match="--font Nowhere Sans: no such font is installed; give sans-serif, serif"):
+        lettering("Nowhere Sans").__enter__()
+    assert fonts() == {"DejaVu Sans"}
 
 
 def test_the_verb_writes_both_files_and_prints_the_caption(
@@ -71,10 +102,12 @@ def test_the_verb_writes_both_files_and_prints_the_caption(
     folders = [str(shown.folder) for shown in stored]
     assert verb(["confusion", *folders, "--select", "last"]) == 0
     assert "a) MHCNN: 3 runs, 60 test utterances each" in capsys.readouterr().out
-    assert {"confusion-mhcnn-glam.png", "confusion-mhcnn-glam.pdf"} <= {path.name for path in tmp_path.iterdir()}
+    there = {path.name for path in (stored[0].folder / "figures").iterdir()}
+    assert there == {"confusion-mhcnn-glam.png", "confusion-mhcnn-glam.pdf"}
+    assert {path.name for path in tmp_path.iterdir()} == {"mhcnn", "glam"}, "nothing falls into the working folder"
     assert verb(["curves", *folders, "-o", str(tmp_path / "mine.pdf")]) == 0
     assert (tmp_path / "mine.png").is_file()
-    assert verb(["reliability", *folders, "--select", "halves"]) == 0
+    assert verb(["reliability", *folders, "--select", "halves", "-o", str(tmp_path)]) == 0
     assert (tmp_path / "reliability-mhcnn-glam.pdf").is_file()
     assert verb(["curves", "glam", "--runs-folder", str(tmp_path)]) == 0
     assert verb(["tsne", *folders]) == 2
