@@ -77,7 +77,7 @@ def test_a_table_says_which_runs_failed(tiny_release: Path, tmp_path: Path, caps
     assert table(words) == 0
     out, err = capsys.readouterr()
     assert f"MHCNN, seed {BAD}: FAILED: the loss of step 1 of epoch 2 is nan" in err
-    assert "over the runs of a row (2 in all rows), 1 failed" in out
+    assert "over the runs of a row (2 in all), 1 failed" in out
     assert f"FAILED, not averaged: MHCNN, seed {BAD}: the loss of step 1 of epoch 2 is nan" in out
     (log,) = (tmp_path / "runs").glob("*/log.txt")
     assert f"seed {BAD}: FAILED: the loss of step 1 of epoch 2" in log.read_text()

@@ -151,6 +151,7 @@ def _train(args: argparse.Namespace, wanted: "Table", rows: "Sequence[Row]", see
     from glam.papers.tables import distinct
     from glam.results.experiment import store_experiment
     from glam.running.experiment import Places, experiment_on, lacking_files, set_damaged_aside
+    from glam.words import counted
 
     runs, data = folders(args)
     settings = _corpus_of(rows)
@@ -177,7 +178,10 @@ def _train(args: argparse.Namespace, wanted: "Table", rows: "Sequence[Row]", see
             for label, experiment in experiments.items()
         }
         setting = f", {wanted.variant} setting" if wanted.variant else ""
-        say(f"table      {wanted.title}{setting}: {len(rows)} rows, {len(experiments)} experiments")
+        say(
+            f"table      {wanted.title}{setting}: {counted(len(rows), 'row')}, "
+            f"{counted(len(experiments), 'experiment')}"
+        )
         say(f"corpus     {corpus.root}: {len(corpus.utterances)} utterances")
         say_problems(corpus)
         say(f"device     {executed.where}")

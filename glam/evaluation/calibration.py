@@ -162,7 +162,10 @@ def fit_temperature(logits: ArrayLike, truth: ArrayLike) -> Temperature | Unknow
         return float((np.log(np.exp(below).sum(axis=1)) - below[np.arange(true.size), true]).mean())
 
     if slope(0.0) >= -1e-12 * float(np.abs(values).max()):  # what is less is rounding
-        return Unknown("true classes have no higher logits than others, so that no temperature is too high")
+        return Unknown(
+            "on its validation utterances the true class has no higher logit than the others, so that "
+            "the likelihood rises with any temperature"
+        )
     from scipy.optimize import brentq
 
     high = 1.0

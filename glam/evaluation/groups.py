@@ -133,6 +133,8 @@ def _gap(
 ) -> Gap | Unknown:
     places = np.flatnonzero(compared)
     if places.size < 2:
-        return Unknown(f"of {counted(numbers.size, 'group')}, {places.size} with {needed}; two are compared, or more")
+        return Unknown(
+            f"of {counted(numbers.size, 'group')}, {places.size} with {needed}, where a gap needs two or more"
+        )
     worst, best = places[values[places].argmin()], places[values[places].argmax()]
     return Gap(int(numbers[worst]), int(numbers[best]), float(values[best] - values[worst]), by_chance, places.size)

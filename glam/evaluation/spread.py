@@ -82,16 +82,27 @@ def mean_with_spread(values: NDArray[np.float64], size: float, step: float, noun
     mean, std = mean_and_std(values, size)
     if std is None:
         return Unknown(f"one {noun} says nothing about the spread")
-    low, high = float(values.min()), float(values.max())
     if std == 0:
-        return Unknown(f"the {values.size} {noun}s are all at {round(low, 2) + 0.0:.2f}, and no spread is no certainty")
-    upper = int((values > (low + high) / 2).sum())
-    if high - low <= step * (1 + 1e-9) and min(upper, values.size - upper) < LEAST:
-        return Unknown(
-            f"the {values.size} {noun}s lie within one step of counting ({step:.2f} points), so that their spread is "
-            "that of whole utterances"
-        )
+        at = round(float(values.min()), 2) + 0.0
+        return Unknown(f"the {values.size} {noun}s are all at {at:.2f}, and no spread is no certainty")
+    if coarse := within_a_step(values, step, noun):
+        return Unknown(coarse)
     return mean, std
+
+
+def within_a_step(values: NDArray[np.float64], step: float, noun: str) -> str:
+    """That values (n,) differ by no more than one `step` of counting, in words; empty where their spread is more.
+
+    Five values at either end are enough, however coarse the step.
+    """
+    low, high = float(values.min()), float(values.max())
+    upper = int((values > (low + high) / 2).sum())
+    if high - low > step * (1 + 1e-9) or min(upper, values.size - upper) >= LEAST:
+        return ""
+    return (
+        f"the {values.size} {noun}s lie within one step of counting ({step:.2f} points, which a single utterance can "
+        "make), so that their spread is that of whole utterances"
+    )
 
 
 def t_quantile(df: float, confidence: float) -> float:

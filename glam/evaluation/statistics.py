@@ -125,7 +125,7 @@ def compare_unpaired(
     second: ArrayLike,
     *,
     ratios: tuple[float, float],
-    step: float = 0.0,
+    steps: tuple[float, float] = (0.0, 0.0),
     to_show: float = 1.0,
     confidence: float = 0.95,
 ) -> Comparison | Unknown:
@@ -135,11 +135,12 @@ def compare_unpaired(
     `compare_paired`, and the degrees of freedom are Welch and Satterthwaite's for the corrected variances; (0, 0) is
     Welch's test. On one corpus the two means rise and fall together to an extent that unpaired runs do not show; taking
     them as independent can only make the corrected test cautious. Effect: Cohen's d, the difference over the root mean
-    square of the two standard deviations. `runs_needed` is of each. Unknown where either has one run or no spread.
+    square of the two standard deviations. `runs_needed` is of each. steps: of each recipe, as `interval_of_mean`.
+    Unknown where either has one run or no spread.
     Raises ValueError as `compare_paired`, lengths apart.
     """
     sides: list[tuple[float, float, int]] = []
-    for values, name in ((first, "first"), (second, "second")):
+    for values, step, name in ((first, steps[0], "first"), (second, steps[1], "second")):
         runs = finite(values, name)
         moments = mean_with_spread(runs, float(np.abs(runs).max()), step, "run")
         if isinstance(moments, Unknown):

@@ -72,7 +72,7 @@ def head_lines(report: TableReport) -> list[str]:
     done, of_each = sum(len(row.scored) for row in report.rows), "seed" if has_folds(report) else "run"
     failed = sum(len(row.failed) for row in report.rows)
     lines.append(
-        f"scores: percent, mean±standard deviation (ddof 1) over the {of_each}s of a row ({done} in all rows), "
+        f"scores: percent, mean±standard deviation (ddof 1) over the {of_each}s of a row ({done} in all), "
         f"{counted(failed, 'run') if has_folds(report) else failed} failed"
     )
     if has_folds(report):

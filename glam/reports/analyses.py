@@ -70,6 +70,23 @@ def kinds_of(experiment: StoredExperiment) -> list[str]:
     return [kind for kind, grouping in experiment.groups.items() if kind not in SINGLE and len(grouping.names) > 1]
 
 
+def unseen(experiment: StoredExperiment, runs: Sequence[StoredRun], results: Sequence[Result], kind: str) -> str:
+    """How many predictions are of a group without an utterance in training, in words; empty where none is."""
+    grouping = experiment.groups[kind]
+    missing = tested = 0
+    for run, outcome in zip(runs, results, strict=True):
+        asked = grouping.codes[outcome.scored().utterances]
+        missing += int((~np.isin(asked, grouping.codes[run.predictions().train])).sum())
+        tested += asked.size
+    if not missing:
+        return ""
+    alone = ", so that this is the majority class and no reference of its own" if missing == tested else ""
+    return (
+        f"majority of the {kind}: {missing} of {counted(tested, 'prediction')} without a {kind} in training; those get "
+        f"the majority class{alone}"
+    )
+
+
 def paired_with_majority(
     experiment: StoredExperiment, runs: Sequence[StoredRun], results: Sequence[Result], kind: str
 ) -> tuple[Pairing, float] | Unknown:
@@ -121,6 +138,8 @@ def references(experiment: StoredExperiment, runs: Sequence[StoredRun], results:
             f"majority of the {kind}: right where the model is not {pair.only_second:.1f}, the other way round "
             f"{pair.only_first:.1f}, of {counted(pair.utterances, 'utterance')}"
         )
+        if note := unseen(experiment, runs, results, kind):
+            lines.append(note)
         if isinstance(pair.over, Unknown):
             lines.append(f"no interval beside the {kind}: {pair.over.reason}")
     headings = ["always answering the", "WA", "model", "diff.", "95 %, speakers", "where right", "where wrong"]
@@ -159,7 +178,9 @@ def groups(experiment: StoredExperiment, everything: Scored, kind: str) -> str:
     ]
     lines = [gap_line(scores, name, names, kind) for name in ("wa", "ua")]
     if len(order) > SHOWN:
-        lines.insert(0, f"shown are the {SHOWN // 2} {kind}s of the lowest WA and of the highest, of {len(order)}")
+        lines.insert(
+            0, f"shown are the {SHOWN // 2} groups by {kind} of the lowest WA and of the highest, of {len(order)}"
+        )
     if any(group.absent for group in order):
         lines.append("(UA): over the classes that the group has, so not to be compared")
     return "\n".join([grid([kind, "utterances", *experiment.classes, "WA", "UA"], rows), "", *lines])
@@ -203,8 +224,10 @@ def _votes_of(
     """Votes (n, raters, labels) of the experiment's utterances: its classes, and one more for all other labels."""
     known = {utterance.id: utterance.votes for utterance in indexed if utterance.votes}
     own = [known.get(utterance, ()) for utterance in experiment.ids]
+    if not indexed:
+        return None, "no index of the corpus lies in the data folder (glam corpus NAME makes it)"
     if not known:
-        return None, "no index of the corpus, or none with rater votes, lies in the data folder"
+        return None, "the index of the corpus has no rater votes"
     if not any(own[i] for i in everything.utterances):
         return None, "the index knows no votes on the utterances tested"
     return votes_on(own, list(experiment.recipe.corpus.labels.values())), ""
@@ -217,7 +240,8 @@ def gap_line(scores: ByGroup, name: str, names: Mapping[int, str], kind: str) ->
         return f"gap in {name.upper()}: {gap}"
     return (
         f"gap in {name.upper()}: {gap.points:.2f} points between {names[gap.worst]} and {names[gap.best]}, of "
-        f"{counted(gap.compared, kind)} that can be compared; {gap.by_chance:.2f} are to be expected by chance"
+        f"{counted(gap.compared, 'group')} by {kind} that can be compared; {gap.by_chance:.2f} are to be expected by "
+        f"chance"
     )
 
 

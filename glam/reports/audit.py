@@ -99,8 +99,13 @@ def audit_text(audit: Audit) -> str:
             "What training and test share (means over the splits)\n\n" + _overlap_table(audit),
             "Class balance (means over the splits)\n\n" + _class_table(audit),
             f"What scores without hearing anything{pooled}\n\n" + _reference_table(audit),
-            f"of {audit.test.sum(axis=1).mean():.1f} test utterances a split, {unseen}: those get the majority class; "
-            "of equally common classes, the first in the order above is taken",
+            (
+                f"of {audit.test.sum(axis=1).mean():.1f} test utterances a split, {unseen}: those get the "
+                f"majority class; "
+                if unseen
+                else ""
+            )
+            + "of equally common classes, the first in the order above is taken",
             _dropped_text(audit),
         ]
     )

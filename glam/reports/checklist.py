@@ -100,9 +100,9 @@ def _scores(experiment: StoredExperiment, results: Sequence[Result]) -> list[Row
     outcomes: Sequence[Outcome] = pool(experiment, results).pooled if experiment.folds else results
     if not outcomes:
         return [("scores", "no seed has all its folds")]
-    over = "seeds, folds pooled" if experiment.folds else "runs"
+    over = f"{counted(len(outcomes), 'seed')}, folds pooled" if experiment.folds else counted(len(outcomes), "run")
     rows = [
-        (metric.title, f"{mean_std([value(outcome, metric) for outcome in outcomes])} over {len(outcomes)} {over}")
+        (metric.title, f"{mean_std([value(outcome, metric) for outcome in outcomes])} over {over}")
         for metric in METRICS.values()
     ]
     if experiment.folds:
@@ -187,7 +187,11 @@ def _calibration(experiment: StoredExperiment, runs: Sequence[StoredRun], view: 
 def _computation(experiment: StoredExperiment, runs: Sequence[StoredRun], everything: Sequence[StoredRun]) -> list[Row]:
     seconds = [float(run.environment["seconds"]) for run in runs if "seconds" in run.environment]
     epochs = sum(len(run.epochs) for run in runs) / len(runs)
-    taken = f"{duration(float(np.median(seconds)))} a run (median), {epochs:.0f} epochs" if seconds else "not stored"
+    taken = (
+        f"{duration(float(np.median(seconds)))} a run (median), {epochs:.0f} epoch{'s' * (round(epochs) != 1)}"
+        if seconds
+        else "not stored"
+    )
     return [
         ("parameters", _parameters(experiment, runs)),
         ("time", taken),

@@ -89,19 +89,22 @@ class Contest:
         """One value of a metric for each test set of each side: the mean over the runs that have it."""
         return _by_set(self.first, self.sets[0], metric), _by_set(self.second, self.sets[1], metric)
 
-    def step(self, metric: str) -> float:
-        """The points that a single utterance makes at most in one of the values."""
-        runs = min(sides.count(number) for sides in self.sets for number in sides)
-        return max(arm.step(metric) for arm in (*self.first, *self.second)) / runs
+    def steps(self, metric: str) -> tuple[float, float]:
+        """The points that a single utterance makes at most in a value of each side: the median over its runs."""
+        first, second = (
+            float(np.median([arm.step(metric) for arm in arms])) / min(map(numbers.count, numbers))
+            for arms, numbers in zip((self.first, self.second), self.sets, strict=True)
+        )
+        return first, second
 
     def compare(self, metric: str, *, corrected: bool = True) -> Comparison | Unknown:
         """The difference in one metric, first minus second; not corrected, naive as to other utterances."""
         first, second = self.values(metric)
         ratios = self.ratios if corrected else (0.0, 0.0)
-        step = self.step(metric)
+        steps = self.steps(metric)
         if self.paired:
-            return compare_paired(first, second, ratio=max(ratios), step=step, to_show=TO_SHOW)
-        return compare_unpaired(first, second, ratios=ratios, step=step, to_show=TO_SHOW)
+            return compare_paired(first, second, ratio=max(ratios), step=max(steps), to_show=TO_SHOW)
+        return compare_unpaired(first, second, ratios=ratios, steps=steps, to_show=TO_SHOW)
 
 
 def sides_of(first: Path, second: Path, view: View | None = None) -> tuple[Side, Side]:

@@ -22,6 +22,7 @@ from glam.words import counted
 REGION = 1.0  # points, either way, that are no difference in practice
 SETTINGS = 8  # that are named where the recipes differ
 NONE = "-"
+NO_NUMBER = "no number is enough"
 
 
 def compare(first: Path, second: Path, view: View | None = None, common: bool = False) -> str:
@@ -71,7 +72,7 @@ def _test(contest: Contest, metric: str) -> Test:
     if not contest.paired:
         return Test(corrected, naive, Unknown("the runs are not paired"))
     first, second = contest.values(metric)
-    ratio, step = max(contest.ratios), contest.step(metric)
+    ratio, step = max(contest.ratios), max(contest.steps(metric))
     return Test(corrected, naive, posterior(first, second, ratio=ratio, region=REGION, step=step))
 
 
@@ -155,7 +156,7 @@ def _tested(contest: Contest, test: Test) -> dict[str, str]:
     if isinstance(corrected, Unknown) or isinstance(naive, Unknown):
         cells = dict.fromkeys(names, NONE)
     else:
-        runs = "no number" if math.isinf(corrected.runs_needed) else f"{corrected.runs_needed:.0f}"
+        runs = NO_NUMBER if math.isinf(corrected.runs_needed) else f"{corrected.runs_needed:.0f}"
         values = [
             f"{signed(corrected.interval.low)} to {signed(corrected.interval.high)}",
             _p(corrected.p),
@@ -217,7 +218,7 @@ def _explained(contest: Contest, by_utterance: Pairing | Unknown, tests: Mapping
             unit = "of the differences of pairs" if contest.paired else "of the runs"
             lines.append(
                 f"effect size: in standard deviations {unit}; number of runs: at 80 % power, 5 % level, this spread; "
-                "no number where more runs cannot show it: that would take a larger corpus"
+                f"{NO_NUMBER} where more runs cannot show it: that would take a larger corpus"
             )
         if contest.paired:
             lines.append(
@@ -231,5 +232,6 @@ def _explained(contest: Contest, by_utterance: Pairing | Unknown, tests: Mapping
             if isinstance(groups, Unknown)
             else f"other speakers: Student's t over the differences in WA of the {groups.groups} speakers "
             f"({groups.groups - 1} df), each counting the same; UA is not compared so"
+            + (f". Rough: {groups.caution}" if groups.caution else "")
         )
     return lines

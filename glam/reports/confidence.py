@@ -31,7 +31,10 @@ class Confidence:
 def confidence_of(experiment: StoredExperiment, runs: Sequence[StoredRun], view: View) -> Confidence:
     """The calibration under a view that every run has utterances enough for."""
     scored, divided, temperatures = [], [], []
-    why = Unknown(f"the view {view} chooses on no utterances that are not tested: --select validation has some")
+    why = Unknown(
+        f"a temperature is fitted on utterances that are not tested, and the view {view} keeps none; "
+        f"--select validation does"
+    )
     for run in runs:
         stored = run.predictions(experiment.targets)
         chosen = parts(experiment, run, stored, view)

@@ -77,7 +77,8 @@ def _head(corpus: Corpus, known: Scheme | None, label_set: str) -> str:
     lines = [f"{corpus.name}: {corpus.root}"]
     if known is not None:
         seen = f"this reader was tried on real files: {known.seen}" if known.seen else "NOT TRIED ON REAL FILES"
-        lines.append(f"{known.title}; {known.language}; licence: {known.licence}; {seen}")
+        licence = f"licence: {known.licence}" if known.licence else ""
+        lines.append("; ".join(filter(None, (known.title, known.language, licence, seen))))
     if known is not None and len(known.label_sets) > 1:
         lines.append(f"labels: {label_set} (--label-set; there are {', '.join(known.label_sets)})")
     lines.append(f"{counted(len(corpus.utterances), 'usable utterance')} of {who}, {hours:.2f} hours")
@@ -138,9 +139,11 @@ def _groups(corpus: Corpus, known: Scheme | None) -> str:
     lines = []
     for kind, sizes in sorted(values.items()):
         if len(sizes) <= LISTED:
-            lines.append(f"  {kind}: " + ", ".join(f"{count} {group}" for group, count in sorted(sizes.items())))
+            lines.append(f"  {kind}: " + ", ".join(f"{group} ({count})" for group, count in sorted(sizes.items())))
         else:
-            lines.append(f"  {kind}: {len(sizes)} groups of {min(sizes.values())} to {max(sizes.values())}")
+            least, most = min(sizes.values()), max(sizes.values())
+            size = str(least) if least == most else f"{least} to {most}"
+            lines.append(f"  {kind}: {len(sizes)} groups of {size}")
     if not lines:
         return ""
     divisions = ", ".join(known.divisions) if known else ""

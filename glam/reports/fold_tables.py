@@ -65,7 +65,9 @@ def fold_tables(
         single_class=experiment.split.single_class,
     )
     tables = [_grid(rows, titles), _grid({"recall, pooled": cells}, experiment.classes), interval_table(intervals)]
-    return tables, interval_lines(intervals, len(by_name["wa"]), "fold", ratio)
+    scores = "WA" if experiment.split.single_class else "WA and UA"
+    about = f"intervals of {scores} over folds belong to the mean over folds, not to the pooled scores"
+    return tables, [about, *interval_lines(intervals, len(by_name["wa"]), "fold", ratio)]
 
 
 def _grid(rows: Mapping[str, Sequence[str]], headers: Sequence[str]) -> str:

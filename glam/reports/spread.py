@@ -7,15 +7,15 @@ single run, from counts (Clopper and Pearson).
 who are not in the corpus. `glam.evaluation.intervals` has what was simulated of all three.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from glam.evaluation.intervals import OverGroups, mean_over_groups, over_groups, share
 from glam.evaluation.scored import Scored
-from glam.evaluation.spread import Interval
+from glam.evaluation.spread import Interval, within_a_step
 from glam.evaluation.statistics import interval_of_mean
 from glam.evaluation.unknown import Unknown
 from glam.evaluation.utterances import PerUtterance, per_utterance
@@ -32,11 +32,18 @@ class Measured:
     """A score with its three intervals, by the names of INTERVALS.
 
     title: WA, UA or the recall of a class. speakers: how many the last interval is over, 0 where there is none.
+    cautions: why an interval is rough, by the names of INTERVALS; only of those that are.
     """
 
     title: str
     intervals: tuple[Bounds, Bounds, Bounds]
     speakers: int
+    cautions: Mapping[str, str] = field(default_factory=dict)
+
+    def with_intervals(self, splits: Bounds, utterances: Bounds) -> "Measured":
+        """The same with other intervals over the runs, of which no caution holds."""
+        cautions = {name: why for name, why in self.cautions.items() if name == INTERVALS[2]}
+        return Measured(self.title, (splits, utterances, self.intervals[2]), self.speakers, cautions)
 
 
 def measured(
@@ -70,13 +77,10 @@ def measured(
         right = share(everything.predicted == everything.truth, everything.utterances).interval
         others: list[Bounds] = [right if row.title == "WA" else none for row in rows[: len(rows) - len(recalls)]]
         others += [row.intervals[1] for row in recalls]
-        rows = [
-            Measured(row.title, (none, other, row.intervals[2]), row.speakers)
-            for row, other in zip(rows, others, strict=True)
-        ]
+        rows = [row.with_intervals(none, other) for row, other in zip(rows, others, strict=True)]
     if folds:
         none = Unknown("folds are no random splits")
-        rows = [Measured(row.title, (none, *row.intervals[1:]), row.speakers) for row in rows]
+        rows = [replace(row, intervals=(none, *row.intervals[1:])) for row in rows]
     return rows
 
 
@@ -106,7 +110,8 @@ def ua_of_speakers(
     if not whole.any():
         return Unknown("no speaker is tested on every class")
     own = (sums[:, whole] / sizes[:, whole]).mean(axis=0)
-    return mean_over_groups(own, step=100 / classes.size / float(sizes[:, whole].min()))
+    step = 100 / classes.size / float(np.median(sizes[:, whole].min(axis=0)))  # of each speaker's rarest class
+    return mean_over_groups(own, step=step)
 
 
 def interval_table(rows: Sequence[Measured]) -> str:
@@ -126,11 +131,19 @@ def interval_lines(rows: Sequence[Measured], number: int, noun: str, ratio: floa
         INTERVALS[1]: "of these speakers; "
         + (
             f"corrected for test sets that overlap (Nadeau and Bengio; test / training {ratio:.3f}, "
-            f"{counted(number, noun)}, {number - 1} df), recalls from counts (Clopper and Pearson)"
+            f"{counted(number, noun)}, {number - 1} df); recalls from counts (Clopper and Pearson), which is another "
+            f"quantity: every utterance counts once, with its mean over the runs that test it, and that {noun}s differ "
+            "is left out"
             if number > 1
             else "from counts (Clopper and Pearson)"
         ),
-        INTERVALS[2]: f"Student's t over {_speakers(rows)}, each counting the same",
+        INTERVALS[2]: f"Student's t over {_speakers(rows)}, each counting the same"
+        + (
+            f", each utterance with its mean over the runs that test it: that {noun}s differ is left out, so that it "
+            "may be narrower than the others and is not surer for it"
+            if number > 1
+            else ""
+        ),
     }
     lines = []
     for i, (name, meaning) in enumerate(meanings.items()):
@@ -141,7 +154,15 @@ def interval_lines(rows: Sequence[Measured], number: int, noun: str, ratio: floa
         if len(reasons) == 1 and len(next(iter(reasons.values()))) == len(rows):
             lines.append(f"interval, {name}: none, because {next(iter(reasons))}")
             continue
-        lines.append(f"interval, {name}: {meaning}")
+        if any(isinstance(row.intervals[i], Interval) for row in rows):
+            lines.append(f"interval, {name}: {meaning}")
+        else:
+            lines.append(f"interval, {name}: none")
+        cautions: dict[str, list[str]] = {}
+        for row in rows:
+            if name in row.cautions:
+                cautions.setdefault(row.cautions[name], []).append(row.title)
+        lines += [f"rough for {', '.join(titles)}: {why}" for why, titles in cautions.items()]
         lines += [f"none of {', '.join(titles)}, because {why}" for why, titles in reasons.items()]
     return lines
 
@@ -168,15 +189,20 @@ def _whole(
     everything: Scored | None,
     over: OverGroups | Unknown,
 ) -> Measured:
-    splits = interval_of_mean(values, ratio=0, step=step)
-    utterances: Bounds = interval_of_mean(values, ratio=ratio, step=step)
+    splits = interval_of_mean(values, ratio=0)
+    utterances: Bounds = interval_of_mean(values, ratio=ratio)
     if len(values) == 1:
         utterances = (
             Unknown("a single run gives no interval of a mean of recalls")
             if everything is None
             else share(everything.predicted == everything.truth, everything.utterances).interval
         )
-    return _row(title, splits, utterances, over)
+    return _row(title, splits, utterances, over, dict.fromkeys(INTERVALS[:2], _coarse(values, step)))
+
+
+def _coarse(values: Sequence[float], step: float) -> str:
+    """A caution where runs or folds differ by no more than one utterance can make."""
+    return within_a_step(np.array(values), step, "value") if len(values) > 1 else ""
 
 
 def _recall(
@@ -190,7 +216,7 @@ def _recall(
     right = everything.predicted[own] == index
     each = [(part.predicted[part.truth == index] == index) for part in scored]
     recalls = [100 * float(of_run.mean()) for of_run in each if of_run.size]
-    step = 100 / min(of_run.size for of_run in each if of_run.size)
+    step = 100 / float(np.median([of_run.size for of_run in each if of_run.size]))
     tested = experiment.targets[means.utterances] == index
     speakers = speakers_of(experiment)
     over: OverGroups | Unknown = (
@@ -198,14 +224,21 @@ def _recall(
         if isinstance(speakers, Unknown)
         else over_groups(means.mean[tested], speakers[means.utterances[tested]])
     )
-    splits = interval_of_mean(recalls, ratio=0, step=step)
-    return _row(title, splits, share(right, everything.utterances[own]).interval, over)
+    splits = interval_of_mean(recalls, ratio=0)
+    cautions = {INTERVALS[0]: _coarse(recalls, step)}
+    return _row(title, splits, share(right, everything.utterances[own]).interval, over, cautions)
 
 
-def _row(title: str, splits: Bounds, utterances: Bounds, over: OverGroups | Unknown) -> Measured:
-    if isinstance(over, Unknown):
-        return Measured(title, (splits, utterances, over), 0)
-    return Measured(title, (splits, utterances, over.interval), over.groups)
+def _row(
+    title: str, splits: Bounds, utterances: Bounds, over: OverGroups | Unknown, cautions: Mapping[str, str]
+) -> Measured:
+    speakers: Bounds = over if isinstance(over, Unknown) else over.interval
+    number = 0 if isinstance(over, Unknown) else over.groups
+    if not isinstance(over, Unknown):
+        cautions = {**cautions, INTERVALS[2]: over.caution}
+    intervals = splits, utterances, speakers
+    known = {name for name, bounds in zip(INTERVALS, intervals, strict=True) if isinstance(bounds, Interval)}
+    return Measured(title, intervals, number, {name: why for name, why in cautions.items() if why and name in known})
 
 
 def _accuracy_of_speakers(means: PerUtterance, speakers: NDArray[np.int64] | Unknown) -> OverGroups | Unknown:
@@ -215,7 +248,8 @@ def _accuracy_of_speakers(means: PerUtterance, speakers: NDArray[np.int64] | Unk
 
 
 def _steps(scored: Sequence[Scored]) -> tuple[float, float]:
-    """The points that a single utterance makes at most in WA and in UA of one of these."""
-    wa = 100 / min(len(part.truth) for part in scored)
+    """The points that a single utterance makes at most in WA and in UA of one of these: the median over them."""
     sizes = [part.confusion.sum(axis=1) for part in scored]
-    return wa, max(100 / int((size > 0).sum()) / int(size[size > 0].min()) for size in sizes)
+    wa = [100 / int(size.sum()) for size in sizes]
+    ua = [100 / int((size > 0).sum()) / int(size[size > 0].min()) for size in sizes]
+    return float(np.median(wa)), float(np.median(ua))

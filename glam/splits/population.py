@@ -332,8 +332,9 @@ def population(corpus: Corpus, settings: CorpusSettings, cut: AnyCut) -> Populat
         minimum = f" (or corpus.min_length, {settings.min_length:g} s)" if settings.min_length else ""
         raise GlamError(
             f"no usable utterance in {corpus.root}: in the part {settings.part} with the labels "
-            f"{', '.join(target)} there are {len(of_part)}, all too short for {cut.title}{minimum} or none at all. "
-            f"Utterances found, by label: {by_label}. Look at the corpus with glam corpus, or change "
+            f"{', '.join(target)} there "
+            + (f"are {len(of_part)}, all too short for {cut.title}{minimum}. " if of_part else "is none. ")
+            + f"Utterances found, by label: {by_label}. Look at the corpus with glam corpus, or change "
             "corpus.labels, corpus.where or cut.length."
         )
     empty = [name for name, made_of in settings.labels.items() if not any(u.label in made_of for u in used)]

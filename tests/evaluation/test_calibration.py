@@ -217,7 +217,7 @@ def test_no_other_temperature_is_likelier(drawn: tuple[Floats, Ints], scale: flo
     if (own == logits.max(1)).all():
         assert "are right" in reason(fitted)
     elif higher <= 0:
-        assert "no higher logits" in reason(fitted)
+        assert "no higher logit" in reason(fitted)
     else:
         best = optimize.minimize_scalar(
             lambda log: likelihood(float(np.exp(log)), logits, truth), bounds=(-12, 12), method="bounded"

@@ -64,12 +64,14 @@ def test_a_group_without_a_class_is_not_compared_in_ua() -> None:
     assert known(result.ua).points == 0
     assert known(result.wa).points == 50
     alone = by_group(right[40:], truth[40:], groups[40:], 2)
-    assert reason(alone.ua) == ("of 2 groups, 1 with 20 utterances or more, and every class; two are compared, or more")
+    assert reason(alone.ua) == (
+        "of 2 groups, 1 with 20 utterances or more, and every class, where a gap needs two or more"
+    )
 
 
 def test_fewer_than_two_large_groups_have_no_gap() -> None:
     result = by_group([100, 0, 100], [0, 0, 1], [1, 1, 2], 2)
-    assert reason(result.wa) == "of 2 groups, 0 with 20 utterances or more; two are compared, or more"
+    assert reason(result.wa) == "of 2 groups, 0 with 20 utterances or more, where a gap needs two or more"
 
 
 def test_the_gap_by_chance_is_that_of_groups_that_do_not_matter() -> None:

@@ -27,7 +27,8 @@ def test_values_that_say_nothing_of_their_spread() -> None:
     assert reason(moments([80.0, 80.0, 80.0])) == "the 3 runs are all at 80.00, and no spread is no certainty"
     assert reason(moments([0.1 + 0.2, 0.3])) == "the 2 runs are all at 0.30, and no spread is no certainty"
     counting = (
-        "the 3 runs lie within one step of counting (4.00 points), so that their spread is that of whole utterances"
+        "the 3 runs lie within one step of counting (4.00 points, which a single utterance can make), so that their "
+        "spread is that of whole utterances"
     )
     assert reason(moments([80, 84, 84], step=4)) == counting
     assert "are all at 0.00," in reason(moments([-1e-16, 0]))  # not -0.00
@@ -52,7 +53,7 @@ def test_runs_one_utterance_apart_are_never_compared(utterances: int, right: int
     second = first + step * np.arange(runs).clip(max=1)
     for result in (
         compare_paired(first, second, ratio=0.25, step=step),
-        compare_unpaired(first, second, ratios=(0.25, 0.25), step=step),
+        compare_unpaired(first, second, ratios=(0.25, 0.25), steps=(step, step)),
         interval_of_mean(second, ratio=0, step=step),
     ):
         assert isinstance(result, Unknown)
@@ -79,3 +80,9 @@ def test_equally_good_models_are_rarely_told_apart(utterances: int) -> None:
     ]
     assert np.mean(rejected) < 0.06
     assert not (np.array(rejected) & agree).any()
+
+
+def test_each_side_is_counted_in_its_own_steps() -> None:
+    fine, coarse = [60.0, 66.1], [40.0, 60.0, 80.0]
+    known(compare_unpaired(fine, coarse, ratios=(0.25, 0.25), steps=(2.9, 14.29)))
+    assert "of the first" in reason(compare_unpaired(fine, coarse, ratios=(0.25, 0.25), steps=(14.29, 2.9)))

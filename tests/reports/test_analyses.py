@@ -87,7 +87,7 @@ def test_a_model_that_repeats_its_scenario_is_told_from_one_that_hears(
 def test_what_the_corpus_does_not_know_is_said(tmp_path: Path) -> None:
     text = analyses(stored(tmp_path / "x", ~ODD), "last")
     assert "majority of the dialogue: cannot be computed, because the corpus knows of no dialogue" in text
-    assert "cannot be computed, because no index of the corpus, or none with rater votes" in text
+    assert "cannot be computed, because no index of the corpus lies in the data folder" in text
     with pytest.raises(GlamError, match="nothing to analyse"):
         analyses(stored(tmp_path / "y", ~ODD, seeds=()))
 
