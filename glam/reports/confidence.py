@@ -32,7 +32,8 @@ def confidence_of(experiment: StoredExperiment, runs: Sequence[StoredRun], view:
     """The calibration under a view that every run has utterances enough for."""
     scored, divided, temperatures = [], [], []
     why = Unknown(
-        f"a temperature is fitted on utterances that are not tested, and the view {view} keeps none; --select validation does"
+        f"a temperature is fitted on utterances that are not tested, and the view {view} keeps none; "
+        "--select validation does"
     )
     for run in runs:
         stored = run.predictions(experiment.targets)
