@@ -58,8 +58,8 @@ def test_all_corpora_and_what_is_known_of_them(capsys: pytest.CaptureFixture[str
     ("words", "message"),
     [
         (["emodbb"], "there is no corpus 'emodbb'. Did you mean 'emodb'?"),
-        (["emodb"], "Set EMODB=/path/to/the/release"),
-        (["crema-d"], "Set CREMA_D=/path/to/the/release"),
+        (["emodb"], "set the environment variable EMODB"),
+        (["crema-d"], "set the environment variable CREMA_D"),
         (["emodb", "--columns", "emotion=x", "-d", "."], "emodb is no table"),
         (["iemocap", "--label-set", "x", "-d", "."], "iemocap has no label sets"),
         (["emodb", "--columns", "emotion"], "expected FIELD=COLUMN"),

@@ -263,7 +263,7 @@ def test_a_number_of_coefficients_that_there_is_not_is_refused(coefficients: int
 @pytest.mark.parametrize("kind", ["mfcc", "melspectrogram"])
 def test_fewer_copies_than_none_are_refused(kind: str) -> None:
     settings = InputSettings.model_validate({"name": kind, "vtlp_copies": -1})
-    with pytest.raises(GlamError, match=f"{kind}: vtlp_copies: given -1, expected 0 or more"):
+    with pytest.raises(GlamError, match=f"{kind}: vtlp_copies: given -1, expected 0 to 1000"):
         settings.make()
 
 

@@ -123,7 +123,7 @@ def test_a_disk_that_fills_up_leaves_nothing_and_says_what_is_free(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(store_module._Rows, "write", full)
-    with pytest.raises(GlamError, match=r"cannot be written \(.*No space left.*They need 0\.03 MiB, .* are free"):
+    with pytest.raises(GlamError, match=r"cannot be written; .*They need 0\.03 MiB, .* are free: .*No space left"):
         opened(root, spoken, folder)
     assert files(folder) == []
 
