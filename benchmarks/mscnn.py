@@ -104,7 +104,8 @@ def store(folder: Path) -> None:
         )  # fmt: skip
     recipe = load_recipe(RECIPE)
     begun = time.perf_counter()
-    kept = open_store(folder, utterances, recipe.inputs["audio"], recipe.cut, "train", folder)
+    audio = recipe.inputs["audio"]
+    kept = open_store(folder, utterances, audio, audio.make(), recipe.cut, "train", folder)
     hours = sum(utterance.samples for utterance in utterances) / 16_000 / 3600
     print(
         f"store of {UTTERANCES} utterances, {hours:.1f} h: {kept.path.stat().st_size / 1e9:.2f} GB in "

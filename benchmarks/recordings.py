@@ -58,7 +58,8 @@ def our_extraction(
     while True:
         with TemporaryDirectory(dir=folder) as store:
             start = time.perf_counter()
-            open_store(corpus.root, utterances, recipe.inputs[AUDIO], recipe.cut, "test", Path(store), device=device)
+            of, cut = recipe.inputs[AUDIO], recipe.cut
+            open_store(corpus.root, utterances, of, of.make(), cut, "test", Path(store), device=device)
             yield time.perf_counter() - start
 
 

@@ -89,10 +89,10 @@ def _report(args: argparse.Namespace) -> None:
 def indexed(experiment: Path, data: Path | None) -> "tuple[Utterance, ...]":
     """The utterances of the index of an experiment's corpus; none where there is no such index."""
     from glam.corpora.utterances import read_index
-    from glam.places import data_folder, index_folder
+    from glam.places import data_folder
     from glam.results.experiment import read_experiment
 
-    corpus = read_index(index_folder(data or data_folder(), read_experiment(experiment).recipe.corpus.name))
+    corpus = read_index(read_experiment(experiment).recipe.corpus.index(data or data_folder()))
     return corpus.utterances if corpus is not None else ()
 
 

@@ -82,7 +82,8 @@ class Store:
                 return True
         if _checksum(self.path) != self.checksum:
             return False
-        write_text(seen, state)
+        with suppress(OSError):  # a folder that cannot be written is read all the same, each time anew
+            write_text(seen, state)
         return True
 
 
@@ -90,28 +91,28 @@ def open_store(
     root: Path,
     utterances: Sequence[Utterance],
     settings: InputSettings,
+    made: Input,
     cut: AnyCut,
     part: Part,
     folder: Path,
     *,
     copy: int = 0,
     device: str = "cpu",
-    known: Input | None = None,
 ) -> Store:
     """The store of these utterances and settings in `folder`, extracted now if it is not there.
 
     Args:
         root: of the corpus. utterances: all of them kept by the cut.
+        made: the input that these settings make, which has looked through the corpus.
         part: whether the rows are to train on or to test on, which the cut may make differ.
         copy: 0 for the recordings; from 1, the augmented copies of that number (augmentation.py).
         device: where features are computed.
-        known: the input that these settings make, where it has looked through the corpus already.
 
     Memory stays bounded whatever the corpus. Several processes may ask at once: one extracts, the others wait. A store
     that is no longer what was written is set aside, and extracted again; that is said on stderr.
     Raises GlamError where a recording has changed since it was indexed, or where the folder cannot take the store.
     """
-    wanted = _Wanted(root, tuple(utterances), settings, known or settings.make(), cut, part, copy, device)
+    wanted = _Wanted(root, tuple(utterances), settings, made, cut, part, copy, device)
     base = wanted.base(folder)
     try:
         if (store := _read(base, wanted)) is not None and store.sound():
@@ -142,13 +143,14 @@ def bytes_to_write(
     root: Path,
     utterances: Sequence[Utterance],
     settings: InputSettings,
+    made: Input,
     cut: AnyCut,
     part: Part,
     folder: Path,
     copy: int,
 ) -> tuple[Path, int]:
     """The array that open_store would give, and the bytes that it would write for it: 0 where it is there."""
-    wanted = _Wanted(root, tuple(utterances), settings, settings.make(), cut, part, copy, "cpu")
+    wanted = _Wanted(root, tuple(utterances), settings, made, cut, part, copy, "cpu")
     base = wanted.base(folder)
     return base.with_suffix(".npy"), 0 if _read(base, wanted) is not None else wanted.size
 

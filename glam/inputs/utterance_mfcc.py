@@ -18,13 +18,14 @@ from glam.corpora.audio import RATE
 from glam.corpora.utterances import Utterance
 from glam.errors import GlamError
 from glam.inputs.cut import AnyCut, Part, Whole
+from glam.inputs.filters import cosines, mel_filters
+from glam.inputs.frames import MELS
 from glam.inputs.inputs import Extractor, Input, Rows, Shape
 from glam.words import counted
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-MELS = 128
 FLOOR, TOP_DB = 1e-10, 80.0
 WIDTH = 9  # frames that a difference is taken over
 CHUNK = 512  # frames at a time: what they take stays in the second-level cache
@@ -177,10 +178,10 @@ def _framed(samples: NDArray[np.float32], of: UtteranceMfcc, start: int, stop: i
 def _constants(coefficients: int, frame: int, window: str) -> "tuple[Tensor, Tensor, Tensor]":
     """Window (frame,), mel filters (frequencies, MELS) and DCT (coefficients, MELS), in double precision."""
     import torch
-    from torchaudio.functional import create_dct, melscale_fbanks
 
     make = {"hamming": torch.hamming_window, "hann": torch.hann_window}[window]
     with warnings.catch_warnings():  # short frames leave the lowest filters without a frequency, in librosa too
         warnings.filterwarnings("ignore", message="At least one mel filterbank has all zero values")
-        mel = melscale_fbanks(frame // 2 + 1, 0.0, RATE / 2, MELS, RATE, norm="slaney", mel_scale="slaney")
-    return make(frame, dtype=torch.float64), mel.double(), create_dct(coefficients, MELS, "ortho").T.double()
+        warnings.filterwarnings("ignore", message="Empty filters detected")
+        mel = mel_filters(frame, MELS, RATE)
+    return make(frame, dtype=torch.float64), mel.double(), cosines(coefficients, MELS).double()

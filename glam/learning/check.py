@@ -55,13 +55,12 @@ def not_packable(
     training: TrainingSettings,
     classes: tuple[str, ...],
     shapes: Mapping[str, Shape],
-    whole: bool,
     lengths: frozenset[str] = frozenset(),
 ) -> str:
     """The reason why runs cannot be trained as one pack; empty where they can. For the parameters see `check`."""
     if isinstance(training.batches, ByUtterances):
         return "batches of whole utterances differ in size"
-    objective = initial_objective(model, training, classes, dict(shapes), seed=0)
+    objective = initial_objective(model, training, classes, shapes, seed=0)
     for module in objective.network.modules():
         if isinstance(module, torch.nn.RNNBase):  # whatever the device of this check makes of it
             return f"the model {model.title} cannot be mapped over runs (it has a layer {type(module).__name__})"

@@ -33,7 +33,7 @@ class Column:
     ) -> None:
         # Copy-on-write: torch has no read-only tensors, and nothing here writes.
         host = [torch.from_numpy(np.load(array, mmap_mode="c")) for array in arrays]
-        self.device, self.length = device, len(host[0])
+        self.device, self.length, self._recordings = device, len(host[0]), host[0]
         self.shape: tuple[int, ...] = tuple(host[0].shape[1:])
         self.resident = device.type == "cpu" or sum(p.nbytes for p in host) <= RESIDENT_SHARE * _free_memory(device)
         self._parts = [part.to(device) for part in host] if self.resident else host
@@ -43,7 +43,7 @@ class Column:
 
     def recordings(self) -> Tensor:
         """The first array (N, ...), on the host."""
-        return self._parts[0].cpu()
+        return self._recordings
 
     def grouped(self, group: NDArray[np.int64]) -> "Column":
         """The same rows, each with its group (N,) beside."""

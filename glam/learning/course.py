@@ -7,7 +7,7 @@ A run is a course of steps that someone takes: `alone` here, or a pack that take
 """
 
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from math import isfinite
 
@@ -25,7 +25,7 @@ from glam.learning.losses import Activation, loss_of, share_weights
 from glam.learning.objective import Objective
 from glam.learning.schedule import learning_rates
 from glam.learning.settings import BySegments, EvaluationSettings, TrainingSettings
-from glam.models import ModelSettings, build
+from glam.models import ModelSettings, Shape, build
 
 
 class NotFinite(Exception):
@@ -61,7 +61,7 @@ def initial_objective(
     model: ModelSettings,
     training: TrainingSettings,
     classes: tuple[str, ...],
-    shapes: dict[str, tuple[int, ...]],
+    shapes: Mapping[str, Shape],
     seed: int,
     entrances: dict[str, nn.Module] | None = None,
     targets: Tensor | None = None,

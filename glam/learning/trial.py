@@ -51,7 +51,7 @@ def trial(
     full = training.model_copy(update={"precision": "fp32"})
 
     def objective(seed: int, settings: TrainingSettings = full) -> Objective:
-        return initial_objective(model, settings, classes, dict(shapes), seed)
+        return initial_objective(model, settings, classes, shapes, seed)
 
     def batches(run: int) -> list[Step]:
         torch.manual_seed(run)

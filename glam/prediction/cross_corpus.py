@@ -172,6 +172,7 @@ def _ask(
 
     run.read(MODEL)  # refuses what is not what was written
     model = load_model(run.folder / MODEL)
+    model.check_sound_alone(run.folder / MODEL)
     logits = ask(model, corpus.root, utterances, data)
     new = np.ones(len(utterances), dtype=bool)
     if recordings is not None:

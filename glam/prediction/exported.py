@@ -123,7 +123,7 @@ def _config(model: Model) -> dict[str, Any]:
         "sampling_rate": RATE,
         **segments,
         "average": recipe.evaluation.average,
-        "activation": model.activation,
+        "activation": model.saved.activation,
         "inputs": {
             name: {"name": settings.title, "shape": list(model.saved.shapes[name]), **settings.options()}
             for name, settings in recipe.inputs.items()
@@ -143,7 +143,7 @@ def _preprocessor() -> Mapping[str, Any]:
 def _use(model: Model, why: str) -> str:
     if why:
         return NO_WAVEFORM.replace("WHY", why)
-    return USE.replace("PROBABILITIES", PROBABILITIES[model.recipe.evaluation.average, model.activation])
+    return USE.replace("PROBABILITIES", PROBABILITIES[model.recipe.evaluation.average, model.saved.activation])
 
 
 def _parity(check: Check, why: str) -> str:

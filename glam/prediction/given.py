@@ -35,16 +35,14 @@ class Given:
 
 def hears(model: SavedModel) -> bool:
     """True where the model cannot be asked without a recording."""
-    needs = {settings.make().needs for settings in model.recipe.inputs.values()}
-    return "recording" in needs or isinstance(model.recipe.cut, Segments)
+    return "recording" in model.needs.values() or isinstance(model.recipe.cut, Segments)
 
 
 def unusable(model: SavedModel, given: Given) -> str:
     """The reason why the model cannot be asked about an utterance as it is given, naming all; empty where it can."""
     title = model.recipe.model.title
     missing: list[str] = []
-    for name, settings in model.recipe.inputs.items():
-        needs = settings.make().needs
+    for name, needs in model.needs.items():
         present = {"words": given.words is not None, "vector": name in given.vectors}
         if not present.get(needs, given.recording is not None):
             missing.append(f"{TITLES[needs]} (its input {name})")

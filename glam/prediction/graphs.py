@@ -58,7 +58,7 @@ def write_graphs(model: Model, folder: Path) -> tuple[Check, str]:
     import torch
 
     cut = model.recipe.cut
-    model.check_sound_alone()
+    model.saved.check_sound_alone(model.path)
     of_inputs = extractors(model, cut)
     samples = speech(cut.samples)
     inputs = _rows(of_inputs, samples)

@@ -6,12 +6,12 @@ from typing import Any
 
 from glam.errors import GlamError
 from glam.files import read_hashed
-from glam.results.run import MODEL, RUN, read_run
+from glam.results.run import RUN, read_run
 
 CONFIG = "config.json"  # of an exported model, with hashes of itself and of the files beside it
 
 
-def check_folder(folder: Path, name: str = MODEL) -> None:
+def check_folder(folder: Path, name: str) -> None:
     """Raise GlamError where a file of an exported model, or of a run, is not the one that was written.
 
     A folder that carries no hashes is taken as it is.

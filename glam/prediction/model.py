@@ -29,9 +29,7 @@ from glam.prediction.given import Given, hears, take_vector, unknown_words, unus
 from glam.running.saved import SavedModel, of_anybody
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
-    from glam.learning.losses import Activation
+    pass
 
 Samples = NDArray[np.float32]
 GROUP = 256  # segments whose inputs are computed at a time; a multiple of what extractors compute at once
@@ -124,25 +122,6 @@ class Model:
     def hears(self) -> bool:
         """True where the model cannot be asked without a recording."""
         return hears(self.saved)
-
-    def check_sound_alone(self) -> None:
-        """GlamError where some input is computed of more than the sound."""
-        inputs = {name: settings.make() for name, settings in self.recipe.inputs.items()}
-        if beside := [name for name, made in inputs.items() if made.needs != "recording"]:
-            kinds = ", ".join(f"{name} ({self.recipe.inputs[name].title})" for name in beside)
-            raise GlamError(
-                f"{self.path}: the model takes {kinds} beside the sound or in its place; this is only for models whose "
-                "inputs are all computed of the sound (glam predict asks all of them)"
-            )
-
-    @cached_property
-    def activation(self) -> "Activation":
-        """The function that turns logits into probabilities where segments are averaged as such."""
-        if self.recipe.evaluation.average == "logits":
-            return "softmax"
-        from glam.learning.losses import activation_of, loss_of
-
-        return activation_of(loss_of(self.recipe.training.loss, self.classes))
 
 
 class _Answers:
@@ -268,11 +247,8 @@ class _Answers:
         (rows,) = evaluation_batches(torch.arange(count), self.device)
         filled = {name: torch.from_numpy(x)[rows].to(self.device) for name, x in inputs.items()}
         with _as_in_training(self.model):
-            logits = self.model.saved.logits(self._of_anybody(filled))
+            logits = self.model.saved.logits(of_anybody(filled, self.model.saved))
         return logits[:count]
-
-    def _of_anybody(self, inputs: "dict[str, Tensor]") -> "dict[str, Tensor]":
-        return {name: x.to(self.device) for name, x in of_anybody(inputs, self.model.saved).items()}
 
     def _answer(self, asked: _Asked) -> Prediction | Refused:
         from glam.learning.course import of_utterances
@@ -284,7 +260,7 @@ class _Answers:
             asked.reason = "the model's logits are not finite numbers"
         if asked.reason:
             return Refused(asked.given.file, asked.reason)
-        evaluation, activation = self.model.recipe.evaluation, self.model.activation
+        evaluation, activation = self.model.recipe.evaluation, self.model.saved.activation
         (mean,) = of_utterances(logits, np.array([len(logits)]), evaluation, activation)
         each = of_utterances(logits, np.ones(len(logits), dtype=np.int64), evaluation, activation)
         hop = self.cut.hop("test") if isinstance(self.cut, Segments) else 0

@@ -39,7 +39,7 @@ def load(path: str | Path, *, code: Sequence[str | Path] = (), device: str = "cp
             f"{place}: no saved model lies here. `glam train --save-model last` (or best) keeps one in the folder of "
             "each run, and the first run of an experiment has one in any case."
         )
-    check_folder(place.absolute().parent)
+    check_folder(place.absolute().parent, place.name)
     return Model(load_model(place, [Path(file).expanduser() for file in code]), place, device, threads)
 
 

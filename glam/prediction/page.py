@@ -60,7 +60,7 @@ def serve(model: Model, host: str, port: int | None) -> None:
     So it does for a model that takes more than the sound.
     """
     needs()
-    model.check_sound_alone()
+    model.saved.check_sound_alone(model.path)
     with TemporaryDirectory(prefix="glam-page-") as recordings:  # which nobody keeps
         os.environ["GRADIO_TEMP_DIR"] = recordings
         os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"

@@ -19,30 +19,26 @@ def ask(model: SavedModel, root: Path, utterances: Sequence[Utterance], data: Pa
     """The logits (U, C) of utterances, on the CPU: the mean over their segments, as evaluation in training has them.
 
     root: of their corpus. utterances: all of them kept by the model's cut. data: folder of what is derived from
-    corpora; the inputs are kept there. Every speaker is one unknown to the model.
+    corpora; the inputs are kept there. Every speaker is one unknown to the model, whose inputs are of the
+    sound alone.
     """
     import torch
 
     from glam.learning.course import of_utterances
-    from glam.learning.learner import evaluation_batch
-    from glam.learning.losses import activation_of, loss_of
+    from glam.learning.learner import evaluation_batches
     from glam.models.dropout import seeds
 
-    recipe = model.recipe
     columns, counts = _columns(model, root, utterances, data)
-    size = evaluation_batch(torch.device("cpu"))
     rows = torch.arange(int(counts.sum()))
-    filled = torch.arange(-(-len(rows) // size) * size) % len(rows)  # batches of one size round alike
     parts = []
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(model.seed)
-        for number, inputs in enumerate(columns.batches(filled.split(size))):
+        for number, inputs in enumerate(columns.batches(evaluation_batches(rows, torch.device("cpu")))):
             for seed in seeds(model.objective):
                 seed.fill_(model.seed + number)  # for what draws at test time, as AACNN's dropout can
             parts.append(model.logits(of_anybody(inputs, model)))
     logits = np.concatenate(parts)[: len(rows)]
-    activation = activation_of(loss_of(recipe.training.loss, recipe.corpus.classes))
-    return of_utterances(logits, counts, recipe.evaluation, activation)
+    return of_utterances(logits, counts, model.recipe.evaluation, model.activation)
 
 
 def _columns(
@@ -55,8 +51,7 @@ def _columns(
 
     columns: dict[str, Column] = {}
     for name, settings in model.recipe.inputs.items():
-        settings.check_file()
-        store = open_store(root, utterances, settings, model.recipe.cut, "test", data)
+        store = open_store(root, utterances, settings, model.input(name), model.recipe.cut, "test", data)
         columns[name] = Column([store.path], torch.device("cpu"), store.lengths)
         counts = np.diff(store.offsets)
     return Columns(columns), counts

@@ -29,7 +29,7 @@ from glam.results.environment import environment
 from glam.results.transfer import files_of
 from glam.running.events import Broken, Elsewhere, Event, Failed, Finished, FinishedElsewhere, Stopped
 from glam.running.experiment import Experiment, Places, job, prepare
-from glam.running.job import Job, Kept, Resources, SaveModel
+from glam.running.job import Job, Resources, SaveModel
 from glam.running.workers import work_through
 from glam.splits.runs import RunKey
 
@@ -149,7 +149,7 @@ class Carried:
         """See Work."""
         here = {path: file.arrived(folder / "carried") for path, file in self.files.items()}
         inputs = {
-            name: Kept(tuple(here[path] for path in kept.train), here[kept.test], kept.train_lengths, kept.test_lengths)
+            name: replace(kept, train=tuple(here[path] for path in kept.train), test=here[kept.test])
             for name, kept in self.of_driver.inputs.items()
         }
         runs = runs_there(folder, self.digest)

@@ -63,6 +63,11 @@ class Experiment:
     inputs: Mapping[str, Input]
     votes: Votes | None = None  # where they are trained on
 
+    @property
+    def copies(self) -> int:
+        """Augmented copies of the training utterances, beside the recordings."""
+        return max(made.copies for made in self.inputs.values())
+
     @cached_property
     def sizes(self) -> Sizes:
         """The sizes of what its network sees."""
@@ -195,22 +200,26 @@ def open_stores(experiment: Experiment, device: str = "cpu") -> dict[str, list[S
 
 
 def _stores(experiment: Experiment, name: str, device: str) -> list[Store]:
-    settings, made = experiment.recipe.inputs[name], experiment.inputs[name]
-
-    def store(part: Part, copy: int = 0) -> Store:
-        return open_store(
+    return [
+        open_store(
             experiment.corpus.root,
             experiment.population.stored,
-            settings,
+            experiment.recipe.inputs[name],
+            experiment.inputs[name],
             experiment.recipe.cut,
             part,
             experiment.places.data,
             copy=copy,
             device=device,
-            known=made,
         )
+        for part, copy in parts_of(experiment.inputs[name])
+    ]
 
-    return [*(store("train", copy) for copy in range(made.copies + 1)), store("test")]
+
+def parts_of(made: Input) -> list[tuple[Part, int]]:
+    """What is kept of an input: the rows to train on, those of each augmented copy of them, the rows to test on."""
+    train: list[tuple[Part, int]] = [("train", copy) for copy in range(made.copies + 1)]
+    return [*train, ("test", 0)]
 
 
 def job(experiment: Experiment, resources: Resources, save_model: SaveModel = "none") -> Job:
@@ -278,8 +287,7 @@ def not_packable(recipe: Recipe, sizes: Sizes) -> str:
     """The reason why runs of that recipe cannot be one pack; empty where they can."""
     from glam.learning.check import not_packable as why
 
-    whole = recipe.cut.name == "whole"
-    return why(recipe.model, recipe.training, recipe.corpus.classes, sizes.shapes, whole, sizes.lengths)
+    return why(recipe.model, recipe.training, recipe.corpus.classes, sizes.shapes, sizes.lengths)
 
 
 def verify_stores(experiment: Experiment, device: str = "cpu") -> None:

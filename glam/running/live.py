@@ -185,7 +185,7 @@ def live_of(experiment: "Experiment", runs: Sequence[RunKey]) -> Live:
     recipe = experiment.recipe
     divided = recipe.split.split(experiment.population.groups, runs[0])
     share = len(divided.held_out) / len(divided.train)
-    share /= max(settings.make().copies for settings in recipe.inputs.values()) + 1
+    share /= experiment.copies + 1
     rows = {part: sum(recipe.cut.rows(u.samples, part) for u in experiment.population.utterances) for part in PARTS}
     share *= rows["test"] / rows["train"] / 3  # a forward pass is a third of a step
     return Live(len(runs), recipe.training.epochs, share)

@@ -146,8 +146,8 @@ class _Run:
         for stale in self.checkpoint.parent.glob(f".{self.checkpoint.name}.tmp-*"):
             stale.unlink(missing_ok=True)  # of a process that was killed while writing: the lock is ours now
         self._resume()
-        steps = self._steps_per_epoch()
-        self.total = self.recipe.training.epochs * steps
+        self.steps_per_epoch = self._steps_per_epoch()
+        self.total = self.recipe.training.epochs * self.steps_per_epoch
         self.tell(Started(self.run, self._progress()))
         try:
             try:
@@ -322,7 +322,7 @@ class _Run:
     def _progress(self) -> Progress:
         return Progress(
             epoch=self.state.epoch + 1,
-            steps=self.state.epoch * self._steps_per_epoch() + self.state.step,
+            steps=self.state.epoch * self.steps_per_epoch + self.state.step,
             total=self.total,
             seconds_per_step=(time.monotonic() - self.warm) / (self.steps - WARM_UP) if self.steps >= PACE_STEPS else 0,
             at_once=self.at_once,

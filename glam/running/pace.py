@@ -81,7 +81,7 @@ def work(experiment: Experiment) -> float:
 
     first = recipe.split.split(experiment.population.groups, experiment.runs([0])[0])
     share = len(first.train) / len(utterances)
-    copies = max(settings.make().copies for settings in recipe.inputs.values()) + 1
+    copies = experiment.copies + 1
     batches = recipe.training.batches
     if isinstance(batches, ByUtterances):
         steps = ceil(share * copies * len(utterances) / batches.size)

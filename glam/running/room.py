@@ -5,9 +5,8 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from glam.errors import GlamError
-from glam.inputs.cut import Part
 from glam.inputs.store import bytes_to_write
-from glam.running.experiment import Experiment
+from glam.running.experiment import Experiment, parts_of
 from glam.splits.runs import RunKey
 from glam.words import in_bytes
 
@@ -19,13 +18,13 @@ def features_needed(experiments: Iterable[Experiment]) -> dict[Path, int]:
     """Bytes of the features that are not kept yet, by the array they go to: experiments share arrays."""
     needed: dict[Path, int] = {}
     for experiment in experiments:
-        for settings in experiment.recipe.inputs.values():
-            train: list[tuple[Part, int]] = [("train", copy) for copy in range(settings.make().copies + 1)]
-            for part, copy in [*train, ("test", 0)]:
+        for name, made in experiment.inputs.items():
+            for part, copy in parts_of(made):
                 path, size = bytes_to_write(
                     experiment.corpus.root,
                     experiment.population.stored,
-                    settings,
+                    experiment.recipe.inputs[name],
+                    made,
                     experiment.recipe.cut,
                     part,
                     experiment.places.data,

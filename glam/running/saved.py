@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from glam.splits.runs import RunKey
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from glam.learning.losses import Activation
     from glam.learning.objective import Objective
 
 FORMAT = "2"
@@ -41,11 +43,30 @@ class SavedModel:
 
     def input(self, name: str) -> Input:
         """The input of that name, with what is remembered of it; GlamError where it is of a file that is not there."""
-        settings = self.recipe.inputs[name]
-        settings.check_file()
-        made = settings.make()
-        made.recall(self.remembered.get(name, {}))
-        return made
+        return _recalled(self.recipe, name, self.remembered)
+
+    @cached_property
+    def needs(self) -> Mapping[str, str]:
+        """What each input is computed of: a recording, words, a vector."""
+        return {name: settings.make().needs for name, settings in self.recipe.inputs.items()}
+
+    def check_sound_alone(self, path: Path) -> None:
+        """GlamError where some input is computed of more than the sound. path: of the model, for the message."""
+        if beside := [name for name, needs in self.needs.items() if needs != "recording"]:
+            kinds = ", ".join(f"{name} ({self.recipe.inputs[name].title})" for name in beside)
+            raise GlamError(
+                f"{path}: the model takes {kinds} beside the sound or in its place; this is only for models whose "
+                "inputs are all computed of the sound (glam predict asks all of them)"
+            )
+
+    @cached_property
+    def activation(self) -> "Activation":
+        """The function that turns logits into probabilities where segments are averaged as such."""
+        if self.recipe.evaluation.average == "logits":
+            return "softmax"
+        from glam.learning.losses import activation_of, loss_of
+
+        return activation_of(loss_of(self.recipe.training.loss, self.recipe.corpus.classes))
 
     def embed(self, inputs: "Mapping[str, Tensor]") -> NDArray[np.float32]:
         """The last hidden layer (rows, D) of rows; GlamError where the model has none."""
@@ -156,9 +177,7 @@ def _objective(
         state = {key.removeprefix(prefix): tensor for key, tensor in weights.items() if key.startswith(prefix)}
         if not state and settings.normalisation == "none" and name not in remembered:
             continue
-        settings.check_file()
-        made = settings.make()
-        made.recall(remembered.get(name, {}))
+        made = _recalled(recipe, name, remembered)
         entered[name] = made.entered(shapes[name])
         if state or settings.normalisation != "none":
             entrances[name] = made.restored(state, shapes[name])
@@ -166,6 +185,14 @@ def _objective(
         network = build(recipe.model, len(recipe.corpus.classes), entered)
     asked = nn.Identity()  # a model that is asked, not trained, needs no loss
     return Objective(network, asked, recipe.model.taken(shapes), entrances, recipe.training.precision)
+
+
+def _recalled(recipe: Recipe, name: str, remembered: Mapping[str, Mapping[str, Any]]) -> Input:
+    settings = recipe.inputs[name]
+    settings.check_file()
+    made = settings.make()
+    made.recall(remembered.get(name, {}))
+    return made
 
 
 def of_anybody(inputs: "Mapping[str, Tensor]", model: SavedModel) -> "dict[str, Tensor]":
@@ -178,5 +205,6 @@ def of_anybody(inputs: "Mapping[str, Tensor]", model: SavedModel) -> "dict[str, 
     more = {}
     for name, entrance in model.objective.entrances.items():
         if model.recipe.inputs[name].normalisation == "speaker" and isinstance(entrance, Standardise):
-            more[name + GROUP] = torch.full((inputs[name].shape[0],), len(entrance.mean) - 1)
+            rows = inputs[name]
+            more[name + GROUP] = torch.full((rows.shape[0],), len(entrance.mean) - 1, device=rows.device)
     return {**inputs, **more}

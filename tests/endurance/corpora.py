@@ -163,7 +163,7 @@ def spoken(folder: Path) -> list[Utterance]:
 def opened(folder: Path) -> Store:
     with redirect_stderr(io.StringIO()):
         utterances = spoken(folder)
-        return open_store(folder / "release", utterances, INPUT, CUT, "train", folder / "data")
+        return open_store(folder / "release", utterances, INPUT, INPUT.make(), CUT, "train", folder / "data")
 
 
 def make_store(folder: Path) -> None:

@@ -56,6 +56,7 @@ def settings(name: str = "mfcc", **options: Any) -> InputSettings:
 def opened(root: Path, utterances: list[Utterance], folder: Path, **other: Any) -> Store:
     """The store of MFCC of segments, but for what is given otherwise."""
     asked: dict[str, Any] = {"settings": settings(), "cut": segments(), "part": "train"} | other
+    asked.setdefault("made", asked["settings"].make())
     return open_store(root, utterances, folder=folder, **asked)
 
 

@@ -106,14 +106,14 @@ def test_a_file_that_does_not_import_is_named_with_its_line(tmp_path: Path) -> N
 
 def test_who_cannot_be_mapped_over_runs_is_found_out(tmp_path: Path) -> None:
     settings = TrainingSettings.model_validate({"alpha": 0})
-    assert not_packable(ModelSettings(name="glam"), settings, CLASSES, SHAPES, whole=False) == ""
+    assert not_packable(ModelSettings(name="glam"), settings, CLASSES, SHAPES) == ""
     counts = model_of(tmp_path, "return self.linear(x.flatten(1)) * float(x.sum() > 0)")  # a number of each run
-    why = not_packable(counts, settings, CLASSES, SHAPES, whole=False)
+    why = not_packable(counts, settings, CLASSES, SHAPES)
     assert why.startswith("the model mine.py:net cannot be mapped over runs")
-    why = not_packable(ModelSettings(name="drn-mhsa"), settings, CLASSES, SHAPES, whole=False)
+    why = not_packable(ModelSettings(name="drn-mhsa"), settings, CLASSES, SHAPES)
     assert why == "the model drn-mhsa cannot be mapped over runs (it has a layer LSTM)"
     ragged = TrainingSettings.model_validate({"alpha": 0, "batches": "utterances"})
-    assert "differ in size" in not_packable(ModelSettings(name="glam"), ragged, CLASSES, SHAPES, whole=False)
+    assert "differ in size" in not_packable(ModelSettings(name="glam"), ragged, CLASSES, SHAPES)
 
 
 @pytest.mark.parametrize("loss", ["focal", "own"])
@@ -132,4 +132,4 @@ def hinge(logits, target, group):
 def test_cross_entropy_takes_votes_alone_and_in_a_pack() -> None:
     settings = TrainingSettings.model_validate({"labels": "votes", "class_weights": "none"})
     checked(labels="votes")
-    assert not not_packable(ModelSettings(name="glam"), settings, CLASSES, SHAPES, whole=False)
+    assert not not_packable(ModelSettings(name="glam"), settings, CLASSES, SHAPES)

@@ -128,7 +128,7 @@ def test_words_alone_of_many(text_cnn: Path, tmp_path: Path, capsys: pytest.Capt
     assert rows[1]["predicted"] == glam.predict(text_cnn, words="Alone").predicted
     model = glam.load(text_cnn)
     with pytest.raises(GlamError, match=r"takes words \(words\).* beside the sound or in its place"):
-        model.check_sound_alone()
+        model.saved.check_sound_alone(model.path)
 
 
 def test_a_list_with_a_file_of_words_and_one_of_vectors(
