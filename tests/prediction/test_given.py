@@ -131,6 +131,14 @@ def test_words_alone_of_many(text_cnn: Path, tmp_path: Path, capsys: pytest.Capt
         model.saved.check_sound_alone(model.path)
 
 
+def test_a_model_of_words_is_not_tested_on_another_corpus(
+    text_cnn: Path, tiny_release: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    on = f"iemocap={tiny_release}"
+    assert main(["test", str(text_cnn.parent), "--on", on, "--data-folder", str(tmp_path / "data")]) == 2
+    assert "the model takes words (words) beside the sound or in its place" in capsys.readouterr().err
+
+
 def test_a_list_with_a_file_of_words_and_one_of_vectors(
     everything: Everything, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

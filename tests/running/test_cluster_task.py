@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from running import spoken
 
 from glam.errors import GlamError
 from glam.recipe import load_recipe
@@ -80,6 +81,17 @@ def test_a_run_of_a_worker_is_the_local_one_bit_for_bit(
     receive(tmp_path / "here", local.stored.digest, RUN_5, runs[RUN_5].files)
     same_predictions(tmp_path / "here" / "5", local.folder / "5")
     assert not list((tmp_path / "worker" / "runs").glob("*/5")), "nothing is left on the worker's disk"
+
+
+def test_a_worker_knows_the_vocabulary_that_the_driver_knows(
+    tiny_release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GLOVE", "")
+    experiment = spoken.prepared(spoken.release_with(tiny_release, tmp_path), tmp_path)
+    spoken.trained(experiment)
+    runs, _ = returned(train(carried(experiment), [spoken.RUN], ONE, str(tmp_path / "worker")))
+    receive(tmp_path / "here", experiment.stored.digest, spoken.RUN, runs[spoken.RUN].files)
+    same_predictions(tmp_path / "here" / spoken.RUN.name, experiment.folder / spoken.RUN.name)
 
 
 def test_a_run_that_a_killed_driver_left_is_returned_and_one_it_left_unfinished_goes_on(

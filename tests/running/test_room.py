@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from running.spoken import prepared, release_with
 
 from glam.errors import GlamError
 from glam.recipe import load_recipe
@@ -56,3 +57,14 @@ def test_pieces_are_trained_in_the_order_asked_for() -> None:
     assert [piece.label for piece in ordered(pieces, "printed", ["own"])] == ["a", "b", "own"]
     assert [piece.label for piece in ordered(pieces, "cheapest", ["own"])] == ["b", "a", "own"]
     assert [piece.label for piece in ordered(pieces, "own", ["own"])] == ["own", "a", "b"]
+
+
+def test_inputs_that_look_through_the_corpus_are_counted_as_they_are_kept(
+    tiny_release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GLOVE", "")
+    experiment = prepared(release_with(tiny_release, tmp_path), tmp_path)
+    needed = features_needed([experiment])
+    job(experiment, ONE)
+    assert {path: path.stat().st_size for path in needed} == needed
+    assert set(features_needed([experiment]).values()) == {0}
