@@ -60,7 +60,7 @@ def read_audio(path: Path, start: float = 0.0, end: float = 0.0) -> NDArray[np.f
     """
     if not (start or end):
         return decode(read_bytes(path), path).samples
-    with _opened(path, path) as file:
+    with opened(path, path) as file:
         return _recording(file, path, start, end).samples
 
 
@@ -82,15 +82,16 @@ def decode(content: bytes, path: Path, start: float = 0.0, end: float = 0.0) -> 
     is not within the file.
     """
     check_wav(content, path)
-    with _opened(_Content(content), path) as file:
+    with opened(_Content(content), path) as file:
         return _recording(file, path, start, end)
 
 
 @contextmanager
-def _opened(file: "Path | _Content", path: Path) -> Iterator[soundfile.SoundFile]:
+def opened(file: "Path | _Content", path: Path) -> Iterator[soundfile.SoundFile]:
+    """An audio file for reading; whatever its decoder raises within the block becomes an AudioError of `path`."""
     try:
-        with soundfile.SoundFile(file) as opened:
-            yield opened
+        with soundfile.SoundFile(file) as recording:
+            yield recording
     except soundfile.LibsndfileError as error:
         raise AudioError(path, f"is not readable as audio: {error.error_string.rstrip('.')}") from None
     except (ValueError, TypeError, RuntimeError, OverflowError) as error:  # of formats that cannot be sought in
@@ -108,18 +109,29 @@ def _recording(file: soundfile.SoundFile, path: Path, start: float, end: float) 
         raise AudioError(path, f"is truncated: {promised} frames promised, {len(frames)} there")
     if not len(frames):
         raise AudioError(path, "has no samples")
-    if not LOWEST_RATE <= rate <= HIGHEST_RATE:
-        raise AudioError(path, f"has a rate of {rate} Hz; expected {LOWEST_RATE} to {HIGHEST_RATE} Hz")
-    if not np.isfinite(frames).all():
-        raise AudioError(path, "has samples that are not finite (NaN or infinity)")
-    if (loudest := float(np.abs(frames).max())) > LOUDEST:
-        raise AudioError(path, f"has samples up to {loudest:g}; full scale is 1: save it as 16-bit PCM")
+    check_rate(rate, path)
+    loudest = loudest_of(frames, path)
     samples = frames[:, 0] if channels == 1 else frames.mean(axis=1, dtype=np.float32)
     if rate != RATE:
         samples = soxr.resample(samples, rate, RATE, quality="HQ")
         if not len(samples):
             raise AudioError(path, f"has no samples at {RATE} Hz ({len(frames)} at {rate} Hz)")
     return Recording(np.ascontiguousarray(samples), rate, channels, loudest)
+
+
+def check_rate(rate: int, path: Path) -> None:
+    """AudioError where no speech is sampled at that rate, in Hz."""
+    if not LOWEST_RATE <= rate <= HIGHEST_RATE:
+        raise AudioError(path, f"has a rate of {rate} Hz; expected {LOWEST_RATE} to {HIGHEST_RATE} Hz")
+
+
+def loudest_of(frames: NDArray[np.float32], path: Path) -> float:
+    """Loudest of the samples, any shape, 0 of none; AudioError where they are not finite, or far above full scale."""
+    if not np.isfinite(frames).all():
+        raise AudioError(path, "has samples that are not finite (NaN or infinity)")
+    if (loudest := float(np.abs(frames).max(initial=0.0))) > LOUDEST:
+        raise AudioError(path, f"has samples up to {loudest:g}; full scale is 1: save it as 16-bit PCM")
+    return loudest
 
 
 def _seek(file: soundfile.SoundFile, path: Path, start: float, end: float) -> int:

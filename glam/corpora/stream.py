@@ -19,13 +19,13 @@ import soxr
 from numpy.typing import NDArray
 
 from glam.corpora.audio import (
-    HIGHEST_RATE,
-    LOUDEST,
-    LOWEST_RATE,
     RATE,
     AudioError,
+    check_rate,
     check_wav,
     decode,
+    loudest_of,
+    opened,
     read_bytes,
 )
 
@@ -57,6 +57,8 @@ def stream(path: Path) -> Iterator[Samples]:
             return
         else:
             raise AudioError(path, f"is not readable as audio: {UNKNOWN} (ffmpeg, if installed, is asked)") from None
+    except (ValueError, TypeError, RuntimeError, OverflowError):  # of headerless formats
+        promised = 0  # so that decoding names the reason
     if promised <= WHOLE:
         yield decode(read_bytes(path), path).samples
     else:
@@ -71,36 +73,24 @@ def _values(path: Path) -> int:
 def _long(path: Path) -> Iterator[Samples]:
     with path.open("rb") as content, mmap.mmap(content.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
         check_wav(mapped, path)
-    try:
-        with soundfile.SoundFile(path) as file:
-            rate, promised, frames = file.samplerate, file.frames, 0
-            if not LOWEST_RATE <= rate <= HIGHEST_RATE:
-                raise AudioError(path, f"has a rate of {rate} Hz; expected {LOWEST_RATE} to {HIGHEST_RATE} Hz")
-            resampler = soxr.ResampleStream(rate, RATE, 1, dtype="float32", quality="HQ") if rate != RATE else None
-            while True:
-                piece = file.read(max(1, PIECE // file.channels), dtype="float32", always_2d=True)
-                frames += len(piece)
-                mono = _checked(piece[:, 0] if piece.shape[1] == 1 else piece.mean(axis=1, dtype=np.float32), path)
-                last = not len(piece)
-                if resampler is not None:
-                    mono = resampler.resample_chunk(mono, last=last)
-                if len(mono):
-                    yield np.ascontiguousarray(mono)
-                if last:
-                    break
-    except soundfile.LibsndfileError as error:
-        raise AudioError(path, f"is not readable as audio: {error.error_string.rstrip('.')}") from None
+    with opened(path, path) as file:
+        rate, promised, frames = file.samplerate, file.frames, 0
+        check_rate(rate, path)
+        resampler = soxr.ResampleStream(rate, RATE, 1, dtype="float32", quality="HQ") if rate != RATE else None
+        while True:
+            piece = file.read(max(1, PIECE // file.channels), dtype="float32", always_2d=True)
+            frames += len(piece)
+            loudest_of(piece, path)
+            mono = piece[:, 0] if piece.shape[1] == 1 else piece.mean(axis=1, dtype=np.float32)
+            last = not len(piece)
+            if resampler is not None:
+                mono = resampler.resample_chunk(mono, last=last)
+            if len(mono):
+                yield np.ascontiguousarray(mono)
+            if last:
+                break
     if frames < promised:
         raise AudioError(path, f"is truncated: {promised} frames promised, {frames} there")
-
-
-def _checked(samples: Samples, path: Path) -> Samples:
-    """The samples, once it is sure that they are some."""
-    if not np.isfinite(samples).all():
-        raise AudioError(path, "has samples that are not finite (NaN or infinity)")
-    if len(samples) and (loudest := float(np.abs(samples).max())) > LOUDEST:
-        raise AudioError(path, f"has samples up to {loudest:g}; full scale is 1: save it as 16-bit PCM")
-    return samples
 
 
 def _through_ffmpeg(path: Path) -> Iterator[Samples]:
@@ -113,7 +103,8 @@ def _through_ffmpeg(path: Path) -> Iterator[Samples]:
         while content := process.stdout.read(4 * PIECE):
             samples = np.frombuffer(content[: len(content) // 4 * 4], "<f4")
             count += len(samples)
-            yield _checked(samples, path)
+            loudest_of(samples, path)
+            yield samples
         status = process.wait()
         told.seek(0)
         reasons = told.read().decode(errors="replace").strip().splitlines()

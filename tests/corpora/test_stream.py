@@ -67,6 +67,13 @@ def test_what_is_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, long: 
         list(stream(tmp_path / "nan.wav"))
     with pytest.raises(AudioError, match="samples up to 300"):
         list(stream(tmp_path / "loud.wav"))
+    cancelling = np.full((100, 2), 300.0, np.float32) * (1, -1)
+    soundfile.write(tmp_path / "cancelling.wav", cancelling, 16000, subtype="FLOAT")
+    with pytest.raises(AudioError, match="samples up to 300"):
+        list(stream(tmp_path / "cancelling.wav"))
+    (tmp_path / "a.raw").write_bytes(bytes(1000))
+    with pytest.raises(AudioError, match="is not readable as audio"):
+        list(stream(tmp_path / "a.raw"))
     soundfile.write(tmp_path / "slow.wav", np.zeros(100), 1000)
     with pytest.raises(AudioError, match="a rate of 1000 Hz"):
         list(stream(tmp_path / "slow.wav"))
