@@ -91,7 +91,7 @@ def check_shape(model: ModelSettings, classes: int, shapes: Mapping[str, Shape],
         for name in model.inputs():
             if name in shapes:
                 rows.append(torch.zeros(2, *shapes[name]))
-                rows += [torch.full((2,), max(shapes[name]))] if name in lengths else []
+                rows += [torch.ones(2, dtype=torch.int64)] if name in lengths else []  # within any row
         try:
             logits = network(*rows)
         except Exception as error:

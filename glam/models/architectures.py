@@ -8,10 +8,9 @@ initial weights of GLAM that it draws there.
 
 from torch import Tensor, nn
 
+from glam.models import Shape
 from glam.models.fusions import AreaAttention, AttentionPooling, GlobalAware, HeadFusion
 from glam.models.trunks import MultiScale, Shallow
-
-Shape = tuple[int, ...]
 
 
 class Network(nn.Module):

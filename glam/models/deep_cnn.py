@@ -1,15 +1,15 @@
 """Deep-CNN (Issa et al. 2020): convolutions along a vector of statistics of a recording.
 
-The paper was not at hand; the layers are those of public code that names it, with Keras's defaults: convolutions
-without padding, Glorot uniform weights, batch norm with eps 1e-3 and momentum 0.99 (torch counts it as 0.01).
+The paper was not at hand; the layers are those of public code that names it, with Keras's defaults (keras.py):
+convolutions without padding.
 """
 
 from torch import Tensor, nn
 
+from glam.models import Shape
 from glam.models.dropout import Dropout
+from glam.models.keras import EPS, MOMENTUM, draw_as_keras
 from glam.models.row_norm import RowNorm
-
-Shape = tuple[int, ...]
 
 KERNEL, POOL = 5, 8
 
@@ -58,11 +58,8 @@ class DeepCnn(nn.Module):
             nn.Flatten(),
             Dropout(dropout, 2),
         )
-        self.classify = nn.Sequential(nn.Linear(128 * positions, classes), RowNorm(classes, eps=1e-3, momentum=0.01))
-        for module in self.modules():
-            if isinstance(module, nn.Conv1d | nn.Linear):
-                nn.init.xavier_uniform_(module.weight)
-                nn.init.zeros_(module.bias)  # type: ignore[arg-type]
+        self.classify = nn.Sequential(nn.Linear(128 * positions, classes), RowNorm(classes, EPS, MOMENTUM))
+        draw_as_keras(self)
 
     def embed(self, x: Tensor) -> Tensor:
         """The last convolution's map, flattened, after dropout: (rows, 128 * positions)."""
@@ -79,4 +76,4 @@ class DeepCnn(nn.Module):
 
 
 def _norm(channels: int) -> nn.BatchNorm1d:
-    return nn.BatchNorm1d(channels, eps=1e-3, momentum=0.01)
+    return nn.BatchNorm1d(channels, EPS, MOMENTUM)

@@ -8,9 +8,8 @@ the runs of a pack.
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from glam.models import Shape
 from glam.models.self_attention import SelfAttention
-
-Shape = tuple[int, ...]
 
 WIDTH = 512  # of the attention and the LSTM
 

@@ -12,11 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from glam.models import Shape
 from glam.models.dropout import Dropout
 from glam.models.row_norm import RowNorm
 from glam.models.self_attention import SelfAttention
-
-Shape = tuple[int, ...]
 
 
 def glrf(

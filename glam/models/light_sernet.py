@@ -1,8 +1,8 @@
 """Light-SERNet (ICASSP 2022) as its authors' TensorFlow release has it: three stems side by side, then five layers.
 
 Rows are MFCC of shape (T, F), frames by coefficients: (122, 40) for 2 s. Every layer is convolution, batch norm, ReLU,
-average pool. TensorFlow's habits are kept where they change numbers: "same" pooling leaves out what lies beyond the
-edge, batch norm has eps 1e-3 and momentum 0.99 (torch counts it as 0.01), and weights are Glorot uniform.
+average pool. TensorFlow's habits are kept where they change numbers (keras.py): "same" pooling leaves out what lies
+beyond the edge.
 """
 
 from collections import OrderedDict
@@ -10,9 +10,9 @@ from collections import OrderedDict
 import torch
 from torch import Tensor, nn
 
+from glam.models import Shape
 from glam.models.dropout import Dropout
-
-Shape = tuple[int, ...]
+from glam.models.keras import EPS, MOMENTUM, draw_as_keras
 
 STEMS = ((11, 1), (1, 9), (3, 3))  # kernels, (time, frequency)
 # Of the body: channels, kernel and pool, (time, frequency)
@@ -46,11 +46,7 @@ class LightSernet(nn.Module):
         self.body = nn.Sequential(*body)
         self.dropout = Dropout(dropout, 0)
         self.classify = nn.Linear(inputs, classes)
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d | nn.Linear):
-                nn.init.xavier_uniform_(module.weight)
-                if module.bias is not None:
-                    nn.init.zeros_(module.bias)
+        draw_as_keras(self)
 
     def embed(self, x: Tensor) -> Tensor:
         """The body's map averaged over its positions, after dropout: (rows, 320)."""
@@ -70,7 +66,7 @@ def _layer(inputs: int, outputs: int, kernel: tuple[int, int], pool: tuple[int, 
     return nn.Sequential(
         OrderedDict(
             conv=nn.Conv2d(inputs, outputs, kernel, padding="same", bias=bias),
-            norm=nn.BatchNorm2d(outputs, eps=1e-3, momentum=0.01),
+            norm=nn.BatchNorm2d(outputs, EPS, MOMENTUM),
             relu=nn.ReLU(),
             # Without the second flag torch.compile divides the gradient of a cut pool by its full size
             # (github.com/pytorch/pytorch/issues/198119).

@@ -20,9 +20,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from glam.models import Shape
 from glam.models.dropout import Dropout
 
-Shape = tuple[int, ...]
 Pooling = Literal["spu", "max"]
 Padding = Literal["masked", "counted"]
 

@@ -96,10 +96,10 @@ def test_rows_with_lengths_are_followed_by_them(monkeypatch: pytest.MonkeyPatch)
             return torch.zeros(2, 4)
 
     monkeypatch.setattr("glam.models.architectures.glam", lambda classes, audio: Watched())
-    check_shape(ModelSettings(name="glam"), 4, {"audio": (6, 10)}, frozenset({"audio"}))
+    check_shape(ModelSettings(name="glam"), 4, {"audio": (10, 6)}, frozenset({"audio"}))
     ((rows, lengths),) = seen
-    assert rows.shape == (2, 6, 10)
-    assert lengths.tolist() == [10, 10]
+    assert rows.shape == (2, 10, 6)
+    assert lengths.tolist() == [1, 1]  # within the rows, whichever axis they are of
 
 
 def test_options_reach_the_model() -> None:
