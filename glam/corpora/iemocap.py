@@ -9,7 +9,6 @@ Layout (Busso et al., 2008), for N = 1 ... 5:
 Nothing is ever written here. Audio is listed, not opened: glam.corpora reads it and keeps what it found.
 """
 
-import math
 import os
 import re
 from collections import defaultdict
@@ -27,6 +26,7 @@ from glam.corpora.iemocap_release import (
     speaker_of,
 )
 from glam.corpora.made import SYNTHETIC_MARK
+from glam.corpora.rows import finite
 from glam.corpora.utterances import Corpus, Problem, Utterance
 
 LABELS = ("neu", "hap", "exc", "sad", "ang", "fru", "fea", "sur", "dis", "oth", "xxx")
@@ -272,15 +272,7 @@ def _ratings(text: str) -> dict[str, float]:
     cells = text.strip("[] ").split(",")
     if len(cells) != len(SCALES):
         return {}
-    return {scale: value for scale, cell in zip(SCALES, cells, strict=True) if (value := _rating(cell)) is not None}
-
-
-def _rating(cell: str) -> float | None:
-    try:
-        value = float(cell)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None
+    return {scale: value for scale, cell in zip(SCALES, cells, strict=True) if (value := finite(cell)) is not None}
 
 
 def _vote(rater: str, chosen: str) -> str:

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +41,15 @@ def read_rows(path: Path, columns: Sequence[str] = (), encodings: Sequence[str] 
     """
     text = read_text(path, encodings)
     return _json_lines(path, text) if path.suffix.lower() in JSON_LINES else _table(path, text, columns)
+
+
+def finite(text: str) -> float | None:
+    """The finite number that a cell holds; None where it holds none."""
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
 
 
 def read_text(path: Path, encodings: Sequence[str] = ENCODINGS) -> str:

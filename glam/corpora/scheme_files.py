@@ -1,6 +1,5 @@
 """The reader of every corpus whose files are named by a scheme (scheme.py). Nothing is opened but its small tables."""
 
-import math
 import os
 import re
 from collections import Counter
@@ -8,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from glam.corpora.rows import read_rows, read_text
+from glam.corpora.rows import finite, read_rows, read_text
 from glam.corpora.scheme import STEM, Scheme, TableOf, filled
 from glam.corpora.utterances import Corpus, Problem, Utterance
 from glam.errors import GlamError
@@ -212,21 +211,13 @@ def _utterance(
         audio=path,
         groups={kind: group for kind, group in groups.items() if group},
         words=_words(root / path, scheme.words) if scheme.words else raw.get("words", ""),
-        ratings={name: value for name in scheme.ratings if (value := _number(raw.get(name, ""))) is not None},
+        ratings={name: value for name in scheme.ratings if (value := finite(raw.get(name, ""))) is not None},
     )
 
 
 def _words(recording: Path, ending: str) -> str:
     path = recording.with_suffix(ending)
     return " ".join(read_text(path).split()) if path.is_file() else ""
-
-
-def _number(text: str) -> float | None:
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None
 
 
 def _no_such_corpus(scheme: Scheme, root: Path, recordings: Sequence[str]) -> str:

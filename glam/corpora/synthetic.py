@@ -9,7 +9,6 @@ anyway, so that the classes overlap. Lengths, background noise, and who speaks w
 The same corpus comes out everywhere; voice.py says how.
 """
 
-import wave
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -19,7 +18,7 @@ import numpy as np
 
 from glam.corpora.audio import RATE
 from glam.corpora.made import make_once
-from glam.corpora.voice import Manner, Syllable, Turn, normal, random_of, sound
+from glam.corpora.voice import Manner, Syllable, Turn, normal, random_of, record
 from glam.progress import bar
 
 NOTE = """This corpus is synthetic: version 1, made by GLAM's glam/corpora/synthetic.py.
@@ -257,11 +256,7 @@ def _expressiveness(speaker: str) -> float:
 def _write_audio(root: Path, turn: Turn) -> None:
     folder = root / f"Session{turn.id[4]}" / "sentences" / "wav" / turn.dialogue
     folder.mkdir(parents=True, exist_ok=True)
-    with wave.open(str(folder / f"{turn.id}.wav"), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(RATE)
-        file.writeframes(sound(turn).astype("<i2").tobytes())
+    record(folder / f"{turn.id}.wav", turn)
 
 
 def _write_texts(root: Path, turns: list[Turn]) -> None:

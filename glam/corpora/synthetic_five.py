@@ -7,16 +7,14 @@ metadata.csv. The voices are those of the other synthetic corpus, of speakers of
 
 import csv
 import io
-import wave
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from glam.corpora.audio import RATE
 from glam.corpora.made import SYNTHETIC_MARK, make_once
 from glam.corpora.synthetic import COMMON, EMOTIONS, turn_of
 from glam.corpora.utterances import Corpus, Utterance
-from glam.corpora.voice import Turn, random_of, sound
+from glam.corpora.voice import Turn, random_of, record
 from glam.errors import GlamError
 from glam.progress import bar
 
@@ -102,11 +100,7 @@ def _write(making: Path) -> None:
         for row in rows:
             path = making / row.file
             path.parent.mkdir(parents=True, exist_ok=True)
-            with wave.open(str(path), "wb") as file:
-                file.setnchannels(1)
-                file.setsampwidth(2)
-                file.setframerate(RATE)
-                file.writeframes(sound(row.turn).astype("<i2").tobytes())
+            record(path, row.turn)
             gender = "female" if row.turn.speaker.endswith("F") else "male"
             writer.writerow([row.file, row.emotion, row.turn.speaker, gender, row.part, row.turn.words])
             progress.update()

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from glam.corpora.made import SYNTHETIC_MARK
-from glam.corpora.rows import Row, Rows, read_rows
+from glam.corpora.rows import Row, Rows, finite, read_rows
 from glam.corpora.scheme_files import ENDINGS
 from glam.corpora.table_forms import with_neighbours
 from glam.corpora.utterances import VOTES, Corpus, Problem, Utterance
@@ -192,7 +192,7 @@ def _understood(
             audio=_below(root, audio),
             groups={kind: group for kind, group in groups.items() if group},
             words=cell("words"),
-            ratings={name: value for name in RATINGS if (value := _number(cell(name))) is not None},
+            ratings={name: value for name in RATINGS if (value := finite(cell(name))) is not None},
             start=start,
             end=end,
         )
@@ -215,14 +215,6 @@ def _divides(values: Sequence[str]) -> bool:
 def _part(text: str) -> str:
     small = text.casefold()
     return next((part for part, words in PARTS.items() if small in words), small)
-
-
-def _number(text: str) -> float | None:
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None
 
 
 def _below(root: Path, audio: str) -> str:

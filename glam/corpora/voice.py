@@ -7,8 +7,10 @@ from NumPy's legacy generator, whose streams are frozen, seeded by the name of w
 """
 
 import hashlib
+import wave
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -83,6 +85,13 @@ class Turn:
     words: str
     votes: tuple[str, ...]  # of three raters, and the actor's own
     scores: tuple[tuple[int, int, int], ...]  # valence, arousal, dominance of two raters
+
+
+def record(path: Path, turn: Turn) -> None:
+    """Write the utterance as a WAV file: mono, 16 kHz, 16 bits."""
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, RATE, 0, "NONE", ""))
+        file.writeframes(sound(turn).astype("<i2").tobytes())
 
 
 def sound(turn: Turn) -> NDArray[np.int16]:

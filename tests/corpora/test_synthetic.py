@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import kruskal
 
-from glam.corpora import load_corpus, synthetic
+from glam.corpora import load_corpus, synthetic, voice
 from glam.corpora.made import SYNTHETIC_MARK
 from glam.corpora.synthetic import EMOTIONS, LEXICON, make_corpus, plan
 from glam.corpora.voice import Turn, sound
@@ -212,7 +212,7 @@ def test_it_is_complete_or_absent(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(synthetic, "sound", fail)
+        patched.setattr(voice, "sound", fail)
         with pytest.raises(KeyboardInterrupt):
             make_corpus(root)
     assert not root.exists()
