@@ -9,13 +9,13 @@ from glam.corpora.audio import RATE
 from glam.corpora.iemocap import KNOWN_COUNTS, LABELS
 from glam.corpora.utterances import Corpus
 
-LISTED = 10  # problems of a kind; the index has them all
+LISTED = 10  # problems, or groups, of a kind; the index has them all
 SEGMENTS = ((1.8, "the released setting"), (2.0, "the paper's"))  # seconds
 
 
 def inventory(corpus: Corpus, index: Path) -> str:
     """The text that handleIEMOCAP.py prints on a corpus whose index is the file `index`."""
-    blocks = [_head(corpus), _table(corpus), *_differences(corpus), *_problems(corpus, index)]
+    blocks = [_head(corpus), _table(corpus), *_differences(corpus), *problem_blocks(corpus, index)]
     blocks += ["\n".join(f"note: {note}" for note in corpus.notes)] if corpus.notes else []
     return "\n\n".join([*blocks, _lengths(corpus), f"index: {index}"])
 
@@ -73,7 +73,8 @@ def _differences(corpus: Corpus) -> Iterator[str]:
         yield "The counts of the five labels are those of the complete release."
 
 
-def _problems(corpus: Corpus, index: Path) -> Iterator[str]:
+def problem_blocks(corpus: Corpus, index: Path) -> Iterator[str]:
+    """A block of lines for each kind of problem, the first of them listed; `index` is the file of the index."""
     for kind, group in groupby(corpus.problems, key=lambda problem: problem.kind):
         problems = list(group)
         lines = [f"problem: {kind}: {len(problems)}"]

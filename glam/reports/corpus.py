@@ -2,7 +2,6 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
-from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,7 @@ import numpy as np
 from glam.corpora import scheme_of
 from glam.corpora.audio import RATE
 from glam.corpora.completeness import counts_of, release_of
-from glam.corpora.inventory import inventory
+from glam.corpora.inventory import LISTED, inventory, problem_blocks
 from glam.corpora.scheme import Release, Scheme, scheme, scheme_names
 from glam.corpora.utterances import Corpus
 from glam.reports.grid import grid
@@ -18,7 +17,6 @@ from glam.reports.summary import SYNTHETIC
 from glam.splits.population import AS_RELEASED, CorpusSettings
 from glam.words import counted
 
-LISTED = 10  # problems of a kind, groups of a kind; the index has them all
 FEW_SPEAKERS = 3  # below, no interval over speakers means anything
 SEGMENT = 1.8  # seconds: the released setting
 
@@ -38,7 +36,7 @@ def look_through(corpus: Corpus, settings: CorpusSettings, index: Path) -> str:
         _labels(corpus, counts_of(release, label_set) if release else {}),
         _speakers(corpus, release),
         _groups(corpus, known),
-        *_problems(corpus, index),
+        *problem_blocks(corpus, index / "index.csv"),
         *_twins(corpus),
         *_rates(corpus, known),
         "\n".join(f"note: {note}" for note in corpus.notes),
@@ -149,16 +147,6 @@ def _groups(corpus: Corpus, known: Scheme | None) -> str:
     divisions = ", ".join(known.divisions) if known else ""
     published = f"\npublished divisions: {divisions} (docs/corpora.md says how to use one)" if divisions else ""
     return "\n".join(["groups, for corpus.where and splits:", *lines]) + published
-
-
-def _problems(corpus: Corpus, index: Path) -> Iterator[str]:
-    for kind, group in groupby(corpus.problems, key=lambda problem: problem.kind):
-        problems = list(group)
-        lines = [f"problem: {kind}: {len(problems)}"]
-        lines += [f"  {problem.subject}: {problem.detail}" for problem in problems[:LISTED]]
-        if len(problems) > LISTED:
-            lines.append(f"  ... and {len(problems) - LISTED} more, all in {index / 'index.json'}")
-        yield "\n".join(lines)
 
 
 def _twins(corpus: Corpus) -> Iterator[str]:

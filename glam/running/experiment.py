@@ -1,7 +1,7 @@
 """An experiment: a recipe on a corpus, run for many seeds.
 
-corpus -> population -> stores -> folder       prepare(): done once, no training
-seeds (and folds) -> workers -> runs on disk   run(): trains what is missing
+corpus -> population -> inputs -> folder                 prepare(): done once, no training
+stores; seeds (and folds) -> workers -> runs on disk     run(): trains what is missing
 """
 
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
