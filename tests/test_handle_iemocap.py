@@ -41,7 +41,7 @@ def test_prints_the_inventory_and_leaves_an_index(release: Path, tmp_path: Path)
     done = handle(release.parent, GLAM_DATA=str(tmp_path / "data"))
     assert done.returncode == 0
     assert done.stderr == ""
-    assert f"iemocap: {release}\n1 usable utterances of 1 speakers" in done.stdout
+    assert f"iemocap: {release}\n1 usable utterance of 1 speaker in 1 dialogue" in done.stdout
     assert "improvised neu: found 1, known 1099" in done.stdout
     assert "problem: no label: 1\n  Ses01F_impro01_F001: " in done.stdout
     index = tmp_path / "data/index/iemocap/index.csv"

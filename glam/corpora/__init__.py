@@ -267,7 +267,7 @@ def _conversions(utterances: tuple[Utterance, ...]) -> tuple[str, ...]:
     others = Counter((utterance.rate, utterance.channels) for utterance in utterances)
     del others[RATE, 1]
     return tuple(
-        f"{count} audio files have {rate} Hz and {channels} channel{'s' * (channels > 1)}; they are read as 16 kHz mono"
+        f"{counted(count, 'audio file')} of {rate} Hz and {counted(channels, 'channel')}, read as 16 kHz mono"
         for (rate, channels), count in sorted(others.items())
     )
 

@@ -28,6 +28,7 @@ from glam.corpora.iemocap_release import (
 from glam.corpora.made import SYNTHETIC_MARK
 from glam.corpora.rows import finite
 from glam.corpora.utterances import Corpus, Problem, Utterance
+from glam.words import counted
 
 LABELS = ("neu", "hap", "exc", "sad", "ang", "fru", "fea", "sur", "dis", "oth", "xxx")
 """All labels of the release; xxx where the raters did not agree."""
@@ -63,7 +64,7 @@ def read(name: str, root: Path) -> Corpus:
     renamed = sum(recording.code is not None for recording in audio.values())
     if renamed:
         findings.notes.append(
-            f"{renamed} audio files have the names that the released handleIEMOCAP.py gives them; "
+            f"{counted(renamed, 'audio file')} named as the released handleIEMOCAP.py names them; "
             "the ids are restored, the files stay as they are"
         )
     return Corpus(
@@ -321,7 +322,9 @@ def _match(
         yield utterance
     for dialogue, count in without_words.items():
         if count:
-            detail = f"{count} utterances have no line in {TRANSCRIPTIONS}/{dialogue}.txt; their words are empty"
+            detail = (
+                f"{counted(count, 'utterance')} without a line in {TRANSCRIPTIONS}/{dialogue}.txt, so without words"
+            )
             findings.problem("no words", dialogue, detail)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from glam.corpora.audio import RATE
 from glam.corpora.iemocap import KNOWN_COUNTS, LABELS
 from glam.corpora.utterances import Corpus
+from glam.words import counted
 
 LISTED = 10  # problems, or groups, of a kind; the index has them all
 SEGMENTS = ((1.8, "the released setting"), (2.0, "the paper's"))  # seconds
@@ -26,14 +27,12 @@ def compared(corpus: Corpus) -> bool:
 
 
 def _head(corpus: Corpus) -> str:
-    speakers = len({utterance.speaker for utterance in corpus.utterances})
-    dialogues = len({utterance.group("dialogue") for utterance in corpus.utterances})
+    usable = counted(len(corpus.utterances), "usable utterance")
+    speakers = counted(len({utterance.speaker for utterance in corpus.utterances}), "speaker")
+    dialogues = counted(len({utterance.group("dialogue") for utterance in corpus.utterances}), "dialogue")
     hours = sum(utterance.samples for utterance in corpus.utterances) / RATE / 3600
     kind = "SYNTHETIC corpus, not IEMOCAP" if corpus.synthetic else corpus.name
-    return (
-        f"{kind}: {corpus.root}\n{len(corpus.utterances)} usable utterances of {speakers} speakers "
-        f"in {dialogues} dialogues, {hours:.1f} hours"
-    )
+    return f"{kind}: {corpus.root}\n{usable} of {speakers} in {dialogues}, {hours:.1f} hours"
 
 
 def _counts(corpus: Corpus) -> dict[str, Counter[str]]:

@@ -20,6 +20,7 @@ from glam.running.memory import spare_new_pages
 from glam.running.one_run import run_one
 from glam.running.processes import context, deaf_to_interrupts, not_from_here
 from glam.splits.runs import RunKey
+from glam.words import counted
 
 if TYPE_CHECKING:
     from glam.learning.batch import Data
@@ -165,7 +166,7 @@ def _pack(job: Job, waiting: Any, tell: Listen, stopping: Callable[[], bool]) ->
         if full:
             torch.cuda.empty_cache()
             slots //= 2
-            tell(Note(f"memory ran out on {job.resources.device}: going on with {slots} runs at once"))
+            tell(Note(f"memory ran out on {job.resources.device}: going on with {counted(slots, 'run')} at once"))
         else:
             slots = min(slots, len(runs))
 

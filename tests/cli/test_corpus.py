@@ -38,7 +38,7 @@ def test_what_is_there_beside_what_should_be(tmp_path: Path, data: Path, capsys:
         "problem: silent audio: 1 YAF_bone_fear",
         "problem: unreadable audio: 1 OAF_bone_sad",
         "several names, all of them used: 1 OAF_back_anger (anger) = OAF_back_sadness (sadness)",
-        "note: 1 audio files have 96000 Hz and 1 channel; they are read as 16 kHz mono",
+        "note: 1 audio file of 96000 Hz and 1 channel, read as 16 kHz mono",
         "another rate than the release's 24414 Hz: 1 file; the first is YAF_bone_sadness, 96000 Hz",
         "4 shorter than one segment of 1.8 s",
     ):

@@ -115,7 +115,7 @@ def test_a_renamed_release_is_the_same_corpus(release: Path, load: Load, every: 
     again = load(release)
     assert again.renamed
     assert again.notes == (
-        f"{count} audio files have the names that the released handleIEMOCAP.py gives them; the ids are "
+        f"{count} audio files named as the released handleIEMOCAP.py names them; the ids are "
         "restored, the files stay as they are",
     )
     assert not again.problems
@@ -354,7 +354,7 @@ def test_words(release: Path, load: Load) -> None:
         ("no words", "Ses01F_impro01"),
         ("no words", "Ses03M_script03_2"),
     ]
-    assert corpus.problems[2].detail.startswith("2 utterances have no line in")
+    assert corpus.problems[2].detail.startswith("2 utterances without a line in")
     assert corpus.notes == ("2 lines of the transcriptions are about no labelled utterance",)
     assert [utterance.words for utterance in corpus.utterances[:3]] == ["", "", "Words: of F000."]
 

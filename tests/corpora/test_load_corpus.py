@@ -66,7 +66,7 @@ def test_other_rates_are_read_and_noted(release: Path, load: Load) -> None:
     audio = audio_of(release, "Ses01F_impro01", "F000")
     soundfile.write(audio, np.full((48_000, 2), 0.1), 48_000, subtype="PCM_24")
     corpus = load(release)
-    note = "1 audio files have 48000 Hz and 2 channels; they are read as 16 kHz mono"
+    note = "1 audio file of 48000 Hz and 2 channels, read as 16 kHz mono"
     assert corpus.notes == (note,)
     assert (corpus.utterances[0].samples, corpus.utterances[0].rate) == (16_000, 48_000)
     assert load(release) == corpus

@@ -126,7 +126,7 @@ def test_a_pack_that_does_not_fit_goes_on_with_half_of_its_runs(
     packed = prepared(tiny_release, tmp_path)
     told = run_pack(job(packed, side_by_side(3)), RUNS)
     (note,) = [event.text for event in told if isinstance(event, Note)]
-    assert note == "memory ran out on cpu: going on with 1 runs at once"
+    assert note == "memory ran out on cpu: going on with 1 run at once"
     same_as(alone, packed)
 
 
