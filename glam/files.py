@@ -7,7 +7,6 @@ import glob
 import json
 import os
 import shutil
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from glam.errors import GlamError
+from glam.progress import say
 
 HASH = "sha256"  # the name under which JSON carries its own hash
 
@@ -150,8 +150,8 @@ def only_one(path: Path, waiting: str | None = None) -> Iterator[bool]:
             lock.acquire(timeout=0)
         except Timeout:
             mine = waiting is not None
-            if mine:
-                print(waiting, file=sys.stderr, flush=True)
+            if waiting is not None:
+                say(waiting)
                 lock.acquire()
     except (NotImplementedError, OSError) as error:
         raise GlamError(

@@ -19,6 +19,7 @@ from typing import Any
 
 from glam.errors import GlamError, in_the_way
 from glam.foreign import plain
+from glam.progress import say as say
 
 GOES_ON = "finished runs are kept, and the same command goes on where it stopped"
 
@@ -92,11 +93,6 @@ def guarded(work: Callable[[], int | None], interrupted: str = GOES_ON) -> int:
         return _failed(in_the_way(error, "Nothing is half-written; mend it and run the same command again."))
     except MemoryError as error:
         return _failed(f"memory ran out ({error}). Finished runs are kept; --runs-at-once 1 needs least.")
-
-
-def say(text: str) -> None:
-    """A line for the person at the terminal; results alone go to stdout."""
-    print(plain(text, lines=True), file=sys.stderr, flush=True)
 
 
 def show(text: str) -> None:

@@ -9,7 +9,6 @@ import json
 import os
 import re
 import shutil
-import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -30,8 +29,8 @@ from glam.files import hashed_json, only_one, read_hashed, replacing, set_aside,
 from glam.inputs.cut import AnyCut, Part, Segments
 from glam.inputs.inputs import Input, InputSettings
 from glam.inputs.recordings import samples_of
-from glam.progress import bar
-from glam.words import in_bytes
+from glam.progress import bar, say
+from glam.words import counted, in_bytes
 
 FORMAT = 2
 ARRAY = "array_sha256"  # in the description of a store
@@ -123,7 +122,7 @@ def open_store(
             store = _read(base, wanted)
             if store is not None and not store.sound():
                 place = set_aside(store.path)
-                print(f"{store.path}: has changed on disk; set aside as {place}, extracted again", file=sys.stderr)
+                say(f"{store.path}: has changed on disk; set aside as {place}, extracted again")
                 store = None
             if store is None:  # another process may have made it meanwhile
                 _extract(base, wanted)
@@ -341,7 +340,7 @@ def _fill(rows: _Rows, wanted: _Wanted) -> None:
     # share one operation wait for each other.
     counts = np.diff(wanted.offsets)
     begun = time.monotonic()
-    print(f"extracting {title} of {total} rows of {len(wanted.utterances)} utterances", file=sys.stderr)
+    say(f"extracting {title} of {total} rows of {counted(len(wanted.utterances), 'utterance')}")
     threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     torch_threads = torch.get_num_threads()
     with (
@@ -362,7 +361,7 @@ def _fill(rows: _Rows, wanted: _Wanted) -> None:
             raise
         finally:
             torch.set_num_threads(torch_threads)  # the pool's 1 would be every later thread's too
-    print(f"extracted in {time.monotonic() - begun:.0f} s, and kept for every later run", file=sys.stderr, flush=True)
+    say(f"extracted in {time.monotonic() - begun:.0f} s, and kept for every later run")
 
 
 def _check_room(folder: Path, needed: int) -> None:

@@ -1,9 +1,9 @@
 """The runs of an experiment that a report is about: the sound ones; what is left out is named."""
 
-import sys
 from collections.abc import Callable, Sequence
 
 from glam.errors import GlamError
+from glam.progress import say
 from glam.results.experiment import StoredExperiment, run_of
 from glam.results.run import StoredRun
 from glam.splits.runs import runs_of
@@ -14,7 +14,7 @@ LeftOut = Callable[[str], None]
 
 def on_stderr(reason: str) -> None:
     """Tell the person at the terminal what is left out."""
-    print(f"left out: {reason}", file=sys.stderr, flush=True)
+    say(f"left out: {reason}")
 
 
 def read_runs(

@@ -4,7 +4,6 @@ One listener hears what the workers tell; the bar counts the steps of one experi
 of a whole table's (glam/running/table_progress.py).
 """
 
-import sys
 from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 from tqdm import tqdm
 
 from glam.inputs.cut import PARTS
-from glam.progress import bar
+from glam.progress import bar, say
 from glam.running.events import (
     Elsewhere,
     EpochEnded,
@@ -84,8 +83,7 @@ class Listener:
 
     def say(self, text: str) -> None:
         """A line that stays, above the bar."""
-        self.bar.write(text, file=sys.stderr)
-        sys.stderr.flush()
+        say(text)
 
     def take_out(self, units: float) -> None:
         """Take so much out of what is still to be waited for."""

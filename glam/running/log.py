@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Self
 
 from glam.foreign import plain
+from glam.progress import say
 from glam.results.environment import environment
 from glam.running.events import (
     Elsewhere,
@@ -125,5 +126,5 @@ class Log:
                 os.close(descriptor)
         except OSError as error:  # a full disk, say: no run is lost for the log of it
             if not self._missing:
-                print(f"{self._path}: cannot be written ({error.strerror}); lines are missing there", file=sys.stderr)
+                say(f"{self._path}: cannot be written ({error.strerror}); lines are missing there")
             self._missing = True
