@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from tqdm import tqdm
 
 
-def bar(total: int, desc: str, unit: str, **options: Any) -> "tqdm[Any]":
+def bar(total: float, desc: str, unit: str, **options: Any) -> "tqdm[Any]":
     """A progress bar on stderr with rate and time left; silent where stderr is no terminal."""
     from tqdm import tqdm
 

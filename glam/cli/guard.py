@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from importlib import import_module
 from io import TextIOWrapper
-from textwrap import wrap
 from types import FrameType
 from typing import Any
 
+from glam.cli.folding import folded
 from glam.errors import GlamError, in_the_way
 from glam.foreign import plain
 from glam.progress import say as say
@@ -99,15 +99,6 @@ def show(text: str) -> None:
     """A result, to stdout; what came from files of others is spelt out where a terminal would obey it."""
     shown = plain(text, lines=True)
     print(folded(shown, shutil.get_terminal_size().columns) if sys.stdout.isatty() else shown)
-
-
-def folded(text: str, width: int) -> str:
-    """The text with its long lines broken between words, for a terminal of that width; rows of tables stay whole."""
-    lines: list[str] = []
-    for line in text.split("\n"):
-        whole = len(line) <= width or line.startswith("|")
-        lines += [line] if whole else wrap(line, width, subsequent_indent="  ", break_on_hyphens=False)
-    return "\n".join(lines)
 
 
 _ENVIRONMENT = (

@@ -112,7 +112,9 @@ class Listener:
 
     def _advance(self, event: UnderWay) -> None:
         reached = self._reached(event.progress)
-        self.bar.update(reached - self.done.get(event.run, 0.0))
+        further = reached - self.done.get(event.run, 0.0)
+        self.bar.total = max(self.bar.total or 0, self.bar.n + further)  # sums of fractions end a digit beyond it
+        self.bar.update(further)
         self.done[event.run] = reached
 
     def _left(self, run: RunKey, text: str) -> None:

@@ -62,7 +62,7 @@ class TableProgress(Listener):
 
     def __init__(self, pieces: list[Piece]) -> None:
         seconds = bar(
-            total=round(sum(piece.runs * piece.seconds for piece in pieces)),
+            total=sum(piece.runs * piece.seconds for piece in pieces),
             desc="training",
             unit="s",
             smoothing=0.02,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from glam.cli.guard import folded, guarded
+from glam.cli.guard import guarded
 from glam.errors import GlamError
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -83,12 +83,3 @@ def test_output_that_nothing_takes(tmp_path: Path) -> None:
     done = subprocess.run(words, stdout=writer, stderr=subprocess.PIPE, text=True, cwd=PROJECT, check=False)
     os.close(writer)
     assert (done.returncode, done.stderr) == (141, "")
-
-
-def test_long_lines_are_broken_between_words_on_a_terminal_and_rows_stay_whole() -> None:
-    text = "protocol: " + "word " * 30 + "\n| a row of a table | " + "x" * 90 + " |\nshort"
-    lines = folded(text, 80).split("\n")
-    assert all(len(line) <= 80 for line in lines if not line.startswith("|"))
-    assert lines[1].startswith("  word")
-    assert lines[-2] == "| a row of a table | " + "x" * 90 + " |"
-    assert lines[-1] == "short"

@@ -1,3 +1,6 @@
+import io
+import sys
+
 import pytest
 
 from glam.running.events import Elsewhere, EpochEnded, Failed, Finished, FinishedElsewhere, Progress, Started, Stepped
@@ -11,6 +14,24 @@ def test_an_estimate_is_of_each_experiment_and_all() -> None:
     assert "  GLAM   100 runs of 60 min: 25 h 00 min" in text
     assert "  MHCNN  1 run of 60 s: 60 s" in text
     assert "about 25 h 01 min for 101 runs, 4 at once" in text
+
+
+def test_the_bar_ends_at_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = io.StringIO()
+    monkeypatch.setattr(screen, "isatty", lambda: True)
+    monkeypatch.setattr(sys, "stderr", screen)
+    piece = Piece("GLAM", 3, 16.4 / 3)
+    with TableProgress([piece]) as progress:
+        progress.begin(piece)
+        for seed in range(3):
+            progress(Started(RunKey(seed), Progress(1, 0, 7)))
+            for step in range(1, 8):
+                progress(Stepped(RunKey(seed), Progress(1, step, 7)))
+            progress(Finished(RunKey(seed), Progress(6, 7, 7), epoch=1, wa=50, ua=50))
+        assert progress.bar.n <= (progress.bar.total or 0)
+        progress.bar.refresh()
+    assert "100.0%" in screen.getvalue()
+    assert "clamping" not in screen.getvalue()
 
 
 def test_the_bar_goes_by_cost_over_the_whole_table(capsys: pytest.CaptureFixture[str]) -> None:
