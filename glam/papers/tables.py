@@ -46,8 +46,8 @@ def rows_of(
     """The rows of a table, with `(field, value)` overrides for all recipes.
 
     wanted: labels (or parts of them) of the rows to take; () for all. added: recipes, by name or file, whose rows stand
-    below the paper's. Raises GlamError for an override of what the rows themselves fix, and for a row that there is
-    not.
+    below the paper's. Raises GlamError for an override of what the rows themselves fix, for a row that there is not,
+    and for an added one that would be called as another is.
     """
     printed = table.printed.rows
     fixed = {"model.name", *(name for row in printed.values() for name in row.set)}
@@ -65,8 +65,17 @@ def rows_of(
         for label, row in printed.items()
         if not wanted or any(part.lower() in label.lower() for part in wanted)
     ]
-    own = [load_recipe(name, overrides) for name in added]
-    return [*rows, *(Row(recipe.name, PaperRow(), recipe) for recipe in own)]
+    owners = {row.label: f"the row {row.label} of {table.title}" for row in rows}
+    for name in added:
+        recipe = load_recipe(name, overrides)
+        if recipe.name in owners:  # runs and scores go by the row's label
+            raise GlamError(
+                f"--add {name}: this recipe is called {recipe.name}, and so is {owners[recipe.name]}; give it another "
+                "name (`name: ...` in its file, or another name of the file)"
+            )
+        owners[recipe.name] = f"--add {name}"
+        rows.append(Row(recipe.name, PaperRow(), recipe))
+    return rows
 
 
 def distinct(recipes: Iterable[Recipe]) -> list[Recipe]:

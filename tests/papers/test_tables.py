@@ -87,6 +87,24 @@ def test_some_rows_can_be_asked_for_and_recipes_added_below() -> None:
         rows_of(asked, added=["glamm"])
 
 
+def test_two_added_recipes_of_one_name_are_refused(tmp_path: Path) -> None:
+    """Runs and scores go by the row's label: those of one file would be shown as the other's."""
+    for folder, rate in (("a", "1e-3"), ("b", "1e-4")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "mine.yaml").write_text(f"extends: demo\ntraining: {{lr: {rate}}}\n")
+    first, second = (str(tmp_path / folder / "mine.yaml") for folder in "ab")
+    with pytest.raises(GlamError) as raised:
+        rows_of(table("2"), added=[first, second])
+    assert str(raised.value).startswith(f"--add {second}: this recipe is called mine, and so is --add {first}; give")
+    with pytest.raises(GlamError, match="this recipe is called mine"):
+        rows_of(table("2"), added=[first, first])
+    (tmp_path / "glam.yaml").write_text("extends: demo\nname: GLAM\n")
+    with pytest.raises(GlamError, match=r"is called GLAM, and so is the row GLAM of Table 2; give it another name"):
+        rows_of(table("2"), added=[str(tmp_path / "glam.yaml")])
+    (tmp_path / "b" / "mine.yaml").write_text("extends: demo\nname: theirs\n")
+    assert [row.label for row in rows_of(table("2"), wanted=["MHCNN"], added=[first, second])][1:] == ["mine", "theirs"]
+
+
 def test_mean_std_difference_and_chance_on_iemocap(tmp_path: Path) -> None:
     # 60 to 66 of 80 in the second epoch: WA 75 to 82.5, the best epoch of each run
     store(tmp_path, recipe_of("2", "GLAM"), [(8, 60 + n, 8) for n in range(7)])
