@@ -4,7 +4,8 @@ what the raters' votes say.
 Every one says why where it cannot be computed.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from glam.evaluation.unknown import Unknown
 from glam.evaluation.utterances import per_utterance
 from glam.reports.grid import grid, signed
 from glam.reports.runs import read_runs
+from glam.reports.sharing import HEARS_NOTHING, reference_codes
 from glam.reports.spread import between, speakers_of
 from glam.reports.summary import heading
 from glam.reports.views import Result, View, default_view, result, selection
@@ -32,7 +34,6 @@ from glam.results.run import StoredRun
 from glam.words import counted
 
 Ints = NDArray[np.int64]
-HEARS_NOTHING = ("scenario", "dialogue", "text")  # kinds of group whose commonest class is a reference
 SINGLE = ("recording",)  # kinds of group that are no groups of speech
 SHOWN = 12  # groups of a kind that get a row each
 
@@ -67,67 +68,63 @@ def analyses(folder: Path, view: View | None = None, indexed: Sequence[Utterance
 
 def kinds_of(experiment: StoredExperiment) -> list[str]:
     """The kinds of group by which scores are shown: those of which there are two groups or more."""
-    return [kind for kind, grouping in experiment.groups.items() if kind not in SINGLE and len(grouping.names) > 1]
+    return [
+        kind
+        for kind, grouping in experiment.groups.items()
+        if kind not in SINGLE and len(set(grouping.names) - {""}) > 1
+    ]
 
 
-def unseen(experiment: StoredExperiment, runs: Sequence[StoredRun], results: Sequence[Result], kind: str) -> str:
-    """How many predictions are of a group without an utterance in training, in words; empty where none is."""
-    grouping = experiment.groups[kind]
-    missing = tested = 0
-    for run, outcome in zip(runs, results, strict=True):
-        asked = grouping.codes[outcome.scored().utterances]
-        missing += int((~np.isin(asked, grouping.codes[run.predictions().train])).sum())
-        tested += asked.size
-    if not missing:
-        return ""
-    alone = ", so that this is the majority class and no reference of its own" if missing == tested else ""
-    return (
-        f"majority of the {kind}: {missing} of {counted(tested, 'prediction')} without a {kind} in training; those get "
-        f"the majority class{alone}"
-    )
+@dataclass(frozen=True)
+class BesideMajority:
+    """The model beside the commonest class of each utterance's group, on the same test utterances.
 
-
-def paired_with_majority(
-    experiment: StoredExperiment, runs: Sequence[StoredRun], results: Sequence[Result], kind: str
-) -> tuple[Pairing, float] | Unknown:
-    """The model and the commonest class of each utterance's group, fitted on the training part of each run, on the same
-    test utterances; and the WA of the latter, in percent.
+    pairing: the model, then the reference. wa: of the reference, in percent. predictions: how many are compared, and
+    unseen: of how many of them the group has no utterance in training, so that they get the commonest class of all.
     """
-    grouping, speakers = experiment.groups.get(kind), speakers_of(experiment)
-    if grouping is None or not any(grouping.names):
+
+    pairing: Pairing
+    wa: float
+    predictions: int
+    unseen: int
+
+
+def beside_majority(
+    experiment: StoredExperiment, runs: Sequence[StoredRun], results: Sequence[Result], kind: str
+) -> BesideMajority | Unknown:
+    """The model beside the majority of the groups of that kind, fitted on the training part of each run."""
+    codes, speakers = reference_codes(experiment.groups, kind), speakers_of(experiment)
+    if codes is None:
         return Unknown(f"the corpus knows of no {kind}")
     if isinstance(speakers, Unknown):
         return speakers
     parts = []
     for run, outcome in zip(runs, results, strict=True):
         scored, train = outcome.scored(), run.predictions().train
-        guess = majority_of_group(
-            grouping.codes[train],
-            experiment.targets[train],
-            grouping.codes[scored.utterances],
-            len(experiment.classes),
-        )
-        parts.append((scored.predicted == scored.truth, guess == scored.truth, scored.utterances))
-    ours, theirs, utterances = (np.concatenate(column) for column in zip(*parts, strict=True))
+        asked = codes[scored.utterances]
+        guess = majority_of_group(codes[train], experiment.targets[train], asked, len(experiment.classes))
+        unseen = ~np.isin(asked, codes[train])
+        parts.append((scored.predicted == scored.truth, guess == scored.truth, scored.utterances, unseen))
+    ours, theirs, utterances, unseen = (np.concatenate(column) for column in zip(*parts, strict=True))
     means = per_utterance(100 * theirs, utterances)
-    return pairing(ours, theirs, utterances, speakers[utterances]), float(means.mean.mean())
+    pair = pairing(ours, theirs, utterances, speakers[utterances])
+    return BesideMajority(pair, float(means.mean.mean()), utterances.size, int(unseen.sum()))
 
 
 def references(experiment: StoredExperiment, runs: Sequence[StoredRun], results: Sequence[Result]) -> str:
     """The model against each reference, paired on the same test utterances."""
     rows, lines = [], []
     for kind in HEARS_NOTHING:
-        paired = paired_with_majority(experiment, runs, results, kind)
-        if isinstance(paired, Unknown):
-            lines.append(f"majority of the {kind}: {paired}")
+        beside = beside_majority(experiment, runs, results, kind)
+        if isinstance(beside, Unknown):
+            lines.append(f"majority of the {kind}: {beside}")
             continue
-        pair, theirs = paired
-        ours = theirs + pair.difference
+        pair = beside.pairing
         rows.append(
             [
                 f"majority of the {kind}",
-                f"{theirs:.2f}",
-                f"{ours:.2f}",
+                f"{beside.wa:.2f}",
+                f"{beside.wa + pair.difference:.2f}",
                 signed(pair.difference),
                 _points(pair.over),
                 _where(pair.where_right),
@@ -138,8 +135,13 @@ def references(experiment: StoredExperiment, runs: Sequence[StoredRun], results:
             f"majority of the {kind}: right where the model is not {pair.only_second:.1f}, the other way round "
             f"{pair.only_first:.1f}, of {counted(pair.utterances, 'utterance')}"
         )
-        if note := unseen(experiment, runs, results, kind):
-            lines.append(note)
+        if beside.unseen:
+            alone = beside.unseen == beside.predictions
+            lines.append(
+                f"majority of the {kind}: {beside.unseen} of {counted(beside.predictions, 'prediction')} without a "
+                f"{kind} in training; those get the majority class"
+                + (", so that this is the majority class and no reference of its own" if alone else "")
+            )
         if isinstance(pair.over, Unknown):
             lines.append(f"no interval beside the {kind}: {pair.over.reason}")
     headings = ["always answering the", "WA", "model", "diff.", "95 %, speakers", "where right", "where wrong"]
@@ -152,19 +154,27 @@ def references(experiment: StoredExperiment, runs: Sequence[StoredRun], results:
     return "\n".join([*table, *lines, *(about if rows else [])])
 
 
-def group_scores(experiment: StoredExperiment, everything: Scored, kind: str) -> tuple[ByGroup, dict[int, str]]:
-    """The scores of the groups of a kind, each utterance once, and the groups' names by number."""
+def group_scores(experiment: StoredExperiment, everything: Scored, kind: str) -> tuple[ByGroup, int] | Unknown:
+    """The scores of the groups of a kind, each utterance once; and of how many utterances tested none is known, which
+    are left out: they are no group. Unknown where these are all.
+    """
     grouping = experiment.groups[kind]
     means = per_utterance(100 * (everything.predicted == everything.truth), everything.utterances)
-    scores = by_group(
-        means.mean, experiment.targets[means.utterances], grouping.codes[means.utterances], len(experiment.classes)
-    )
-    return scores, {i: name or "(not known)" for i, name in enumerate(grouping.names)}
+    codes = grouping.codes[means.utterances]
+    known = np.array([bool(name) for name in grouping.names])[codes]
+    if not known.any():
+        return Unknown(f"of no utterance tested the {kind} is known")
+    own = means.utterances[known]
+    scores = by_group(means.mean[known], experiment.targets[own], codes[known], len(experiment.classes))
+    return scores, int((~known).sum())
 
 
 def groups(experiment: StoredExperiment, everything: Scored, kind: str) -> str:
     """WA and UA of each group of a kind with its utterances of each class, the worst, and the gap."""
-    scores, names = group_scores(experiment, everything, kind)
+    of_groups, names = group_scores(experiment, everything, kind), experiment.groups[kind].names
+    if isinstance(of_groups, Unknown):
+        return str(of_groups)
+    scores, unknown = of_groups
     order = sorted(scores.groups, key=lambda group: group.wa)
     rows = [
         [
@@ -181,6 +191,8 @@ def groups(experiment: StoredExperiment, everything: Scored, kind: str) -> str:
         lines.insert(
             0, f"shown are the {SHOWN // 2} groups by {kind} of the lowest WA and of the highest, of {len(order)}"
         )
+    if unknown:
+        lines.append(f"left out, as their {kind} is not known: {counted(unknown, 'utterance')}")
     if any(group.absent for group in order):
         lines.append("(UA): over the classes that the group has, so not to be compared")
     return "\n".join([grid([kind, "utterances", *experiment.classes, "WA", "UA"], rows), "", *lines])
@@ -233,7 +245,7 @@ def _votes_of(
     return votes_on(own, list(experiment.recipe.corpus.labels.values())), ""
 
 
-def gap_line(scores: ByGroup, name: str, names: Mapping[int, str], kind: str) -> str:
+def gap_line(scores: ByGroup, name: str, names: Sequence[str], kind: str) -> str:
     """The gap in WA or UA (name: wa, ua) between the worst and the best group of a kind, beside that of chance."""
     gap: Gap | Unknown = getattr(scores, name)
     if isinstance(gap, Unknown):

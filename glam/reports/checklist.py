@@ -13,12 +13,12 @@ from glam.evaluation.metric import METRICS
 from glam.evaluation.scored import Scored
 from glam.evaluation.unknown import Unknown
 from glam.recipe import load_recipe, recipe_names
-from glam.reports.analyses import HEARS_NOTHING, gap_line, group_scores, paired_with_majority
+from glam.reports.analyses import beside_majority, gap_line, group_scores, kinds_of
 from glam.reports.confidence import cells, confidence_of
 from glam.reports.folds import fold_values, pool
 from glam.reports.grid import latex_grid, mean_std, signed
 from glam.reports.runs import read_runs
-from glam.reports.sharing import protocol_line
+from glam.reports.sharing import HEARS_NOTHING, protocol_line
 from glam.reports.spread import INTERVALS, between, measured
 from glam.reports.summary import OPTIMISTIC, PURE, SYNTHETIC, computed_on, cut_line, tested_per_trained
 from glam.reports.views import Outcome, Result, View, default_view, result, selection, value
@@ -133,15 +133,15 @@ def _scores(experiment: StoredExperiment, results: Sequence[Result]) -> list[Row
 def _references(experiment: StoredExperiment, runs: Sequence[StoredRun], results: Sequence[Result]) -> list[Row]:
     rows = []
     for kind in HEARS_NOTHING:
-        paired = paired_with_majority(experiment, runs, results, kind)
-        if isinstance(paired, Unknown):
-            rows.append((f"majority of the {kind}", str(paired)))
+        beside = beside_majority(experiment, runs, results, kind)
+        if isinstance(beside, Unknown):
+            rows.append((f"majority of the {kind}", str(beside)))
             continue
-        pair, theirs = paired
+        pair = beside.pairing
         rows.append(
             (
                 f"majority of the {kind}",
-                f"WA {theirs:.2f}; the model {signed(pair.difference)} points on the same utterances"
+                f"WA {beside.wa:.2f}; the model {signed(pair.difference)} points on the same utterances"
                 + (
                     ""
                     if isinstance(pair.over, Unknown)
@@ -157,12 +157,17 @@ def _groups(experiment: StoredExperiment, results: Sequence[Result]) -> list[Row
     everything = Scored.together([outcome.scored() for outcome in results])
     rows = []
     for kind in ("gender", "speaker", "session"):
-        if kind not in experiment.groups or len(experiment.groups[kind].names) < 2:
+        if kind not in kinds_of(experiment):
             rows.append((f"by {kind}", f"the corpus does not tell the {kind}, or has one alone"))
             continue
-        scores, names = group_scores(experiment, everything, kind)
+        of_groups, names = group_scores(experiment, everything, kind), experiment.groups[kind].names
+        if isinstance(of_groups, Unknown):
+            rows.append((f"by {kind}", str(of_groups)))
+            continue
+        scores, unknown = of_groups
+        left_out = f"; {counted(unknown, 'utterance')} of unknown {kind} left out" if unknown else ""
         each = ", ".join(f"{names[group.group]} {group.wa:.1f} / {group.ua:.1f}" for group in scores.groups)
-        rows.append((f"by {kind} (WA / UA)", f"{each}; {gap_line(scores, 'wa', names, kind)}"))
+        rows.append((f"by {kind} (WA / UA)", f"{each}; {gap_line(scores, 'wa', names, kind)}{left_out}"))
     return rows
 
 

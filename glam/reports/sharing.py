@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from glam.evaluation.baselines import majority_of_group
 from glam.evaluation.metrics import Scores, confusion_matrix, scores_of
 from glam.results.experiment import StoredExperiment
-from glam.splits.groups import TEXT, Grouping, Groups
+from glam.splits.groups import TEXT, Groups
 from glam.splits.protocols import AnyProtocol
 from glam.splits.runs import RunKey
 from glam.splits.splits import Split
@@ -36,6 +36,7 @@ REFERENCES = {
     "the majority of its dialogue": "dialogue",
     "the majority of its text": TEXT,
 }
+HEARS_NOTHING = tuple(kind for kind in REFERENCES.values() if kind)  # whose commonest class is a reference
 
 
 @dataclass(frozen=True)
@@ -86,9 +87,8 @@ def look_through(protocol: AnyProtocol, groups: Groups, targets: Ints, classes: 
     """
     splits = [protocol.split(groups, run) for run in runs]
     everyone = np.arange(len(targets))
-    codes = {name: grouping.codes for name, grouping in groups.items() if any(grouping.names)}
-    if TEXT in codes:
-        codes[TEXT] = _apart(groups[TEXT])
+    codes = {kind: grouping.codes for kind, grouping in groups.items() if any(grouping.names)}
+    codes |= {kind: own for kind in HEARS_NOTHING if (own := reference_codes(groups, kind)) is not None}
     overlaps = {"utterances": _overlap(everyone, splits)}
     overlaps |= {name: _overlap(codes[of], splits) for name, of in SHARED.items() if of in codes}
     codes[""] = np.zeros_like(everyone)
@@ -97,6 +97,20 @@ def look_through(protocol: AnyProtocol, groups: Groups, targets: Ints, classes: 
         name: _reference(codes[of], targets, classes, splits, seeds) for name, of in REFERENCES.items() if of in codes
     }
     return Sharing(tuple(splits), overlaps, references)
+
+
+def reference_codes(groups: Groups, kind: str) -> Ints | None:
+    """The group (n,) of each utterance by whose commonest class it can be answered; None where none is known.
+
+    An utterance of which nothing is known has a group of its own: two of unknown text were not said to be of one text.
+    """
+    grouping = groups.get(kind)
+    if grouping is None or not any(grouping.names):
+        return None
+    codes = grouping.codes.copy()
+    unknown = np.flatnonzero(np.array([not name for name in grouping.names])[codes])
+    codes[unknown] = len(grouping.names) + np.arange(len(unknown))
+    return np.unique(codes, return_inverse=True)[1].astype(np.int64)
 
 
 def audit_line(sharing: Sharing) -> str:
@@ -127,14 +141,6 @@ def protocol_line(experiment: StoredExperiment, runs: Sequence[RunKey]) -> str:
         return title
     sharing = look_through(protocol, experiment.groups, experiment.targets, len(experiment.classes), runs)
     return f"{title}; {audit_line(sharing)}"
-
-
-def _apart(grouping: Grouping) -> Ints:
-    """The codes of a grouping, of which each utterance that nothing is known of has one of its own."""
-    codes = grouping.codes.copy()
-    unknown = np.flatnonzero(np.array([not name for name in grouping.names])[codes])
-    codes[unknown] = len(grouping.names) + np.arange(len(unknown))
-    return np.unique(codes, return_inverse=True)[1].astype(np.int64)
 
 
 def _overlap(codes: Ints, splits: Sequence[Split]) -> Overlap:

@@ -13,10 +13,11 @@ from glam.corpora.utterances import Utterance
 from glam.errors import GlamError
 from glam.evaluation.unknown import Unknown
 from glam.evaluation.variance import components
-from glam.reports.analyses import analyses, paired_with_majority
+from glam.reports.analyses import analyses, beside_majority
 from glam.reports.checklist import checklist
 from glam.reports.confidence import confidence_of
 from glam.reports.seeds_and_splits import seeds_and_splits
+from glam.reports.sharing import HEARS_NOTHING, REFERENCES, look_through
 from glam.reports.views import result
 from glam.results.experiment import StoredExperiment, read_experiment, store_experiment
 from glam.results.run import read_run
@@ -72,11 +73,11 @@ def test_a_model_that_repeats_its_scenario_is_told_from_one_that_hears(
     """One is right where the label is the scenario's commonest and nowhere else; both have its WA or more."""
     folder = stored(tmp_path / "x", ~ODD if kind == "repeats" else np.ones(N, dtype=bool))
     experiment, runs, results = read(folder)
-    paired = paired_with_majority(experiment, runs, results, "scenario")  # type: ignore[arg-type]
-    assert not isinstance(paired, Unknown)
-    pair, theirs = paired
+    beside = beside_majority(experiment, runs, results, "scenario")  # type: ignore[arg-type]
+    assert not isinstance(beside, Unknown)
+    pair = beside.pairing
     tested = sorted({int(i) for seed in (1, 2, 3) for i in random_split(N, seed).held_out})
-    assert theirs == pytest.approx(100 * (~ODD[tested]).mean())
+    assert beside.wa == pytest.approx(100 * (~ODD[tested]).mean())
     assert pair.difference == pytest.approx(0 if kind == "repeats" else 100 * ODD[tested].mean())
     assert (known(pair.where_right.accuracy), known(pair.where_wrong.accuracy)) == (right, wrong)
     assert pair.where_wrong.utterances == ODD[tested].sum()
@@ -84,8 +85,41 @@ def test_a_model_that_repeats_its_scenario_is_told_from_one_that_hears(
     assert row[4:] == [f"{right:.2f} of {(~ODD[tested]).sum()}", f"{wrong:.2f} of {ODD[tested].sum()}"]
 
 
+@pytest.mark.parametrize("kind", ["text", "scenario", "dialogue"])
+def test_utterances_of_unknown_text_are_not_of_one_text(tmp_path: Path, kind: str) -> None:
+    """Of the sad ones the text is unknown: taken as one text, its majority would be right in all of them."""
+    targets = (np.arange(N) % 10 < 2).astype(np.int64)  # one in five is sad
+    groups = {
+        "speaker": Grouping.of([f"s{i % 5}" for i in range(N)]),
+        kind: Grouping.of(["" if targets[i] else f"t{i % 4}" for i in range(N)]),
+    }
+    recipe = recipe_of(CLASSES)
+    experiment = experiment_of(tmp_path / "x", recipe, targets, groups=groups)
+    store_experiment(experiment)
+    for seed in (1, 2):
+        split = random_split(N, seed)
+        logits = np.eye(2, dtype=np.float32)[targets[split.held_out]][None]
+        store_run(experiment, RunKey(seed), predicted(logits, split.held_out, split.train))
+    experiment, runs, results = read(tmp_path / "x", (1, 2))
+    beside = beside_majority(experiment, runs, results, kind)  # type: ignore[arg-type]
+    assert not isinstance(beside, Unknown)
+    splits = [random_split(N, seed) for seed in (1, 2)]
+    tested = np.unique(np.concatenate([split.held_out for split in splits]))
+    assert beside.wa == pytest.approx(100 * (targets[tested] == 0).mean())
+    assert beside.unseen == sum(int(targets[split.held_out].sum()) for split in splits)
+    # the line of a report and the page say the same of the same splits
+    sharing = look_through(recipe.split, groups, targets, 2, [RunKey(1), RunKey(2)])
+    reference = sharing.references[f"the majority of its {kind}"]
+    assert [scores.wa for scores in reference.test] == [
+        pytest.approx(100 * (targets[split.held_out] == 0).mean()) for split in splits
+    ]
+    assert reference.unseen == beside.unseen / 2
+    assert f"- **majority of the {kind}**: WA {beside.wa:.2f}; the model " in checklist(tmp_path / "x", "last")
+
+
 def test_what_the_corpus_does_not_know_is_said(tmp_path: Path) -> None:
     text = analyses(stored(tmp_path / "x", ~ODD), "last")
+    assert set(HEARS_NOTHING) == set(REFERENCES.values()) - {""}
     assert "majority of the dialogue: cannot be computed, because the corpus knows of no dialogue" in text
     assert "cannot be computed, because no index of the corpus lies in the data folder" in text
     with pytest.raises(GlamError, match="nothing to analyse"):
@@ -106,6 +140,27 @@ def test_groups_have_their_scores_the_worst_and_the_gap(tmp_path: Path) -> None:
     assert "are to be expected by chance" in text
     female = tested[tested % 5 < 2]
     assert rows["female"][3] == f"{100 * (~wrong[female]).mean():.2f}"
+
+
+def test_utterances_of_an_unknown_group_are_no_group(tmp_path: Path) -> None:
+    """Those of unknown style are all wrong: the gap is between the groups that are known."""
+    unknown = np.arange(N) % 3 == 0
+    groups = {
+        "speaker": Grouping.of([f"s{i % 5}" for i in range(N)]),
+        "style": Grouping.of(["" if unknown[i] else "xy"[i // 7 % 2] for i in range(N)]),
+    }
+    recipe = recipe_of(CLASSES)
+    experiment = experiment_of(tmp_path / "x", recipe, TARGETS, groups=groups)
+    store_experiment(experiment)
+    split = random_split(N, 1)
+    truth = TARGETS[split.held_out]
+    logits = np.eye(2, dtype=np.float32)[np.where(unknown[split.held_out], 1 - truth, truth)][None]
+    store_run(experiment, RunKey(1), predicted(logits, split.held_out, split.train))
+    text = analyses(tmp_path / "x", "last")
+    rows = rows_of(text[text.index("## By style") : text.index("## The raters")])
+    assert set(rows) == {"style", "x", "y"}
+    assert [rows[name][-2] for name in "xy"] == ["100.00", "100.00"]
+    assert f"left out, as their style is not known: {unknown[split.held_out].sum()} utterances" in text
 
 
 def test_votes_give_accuracy_by_agreement_and_a_ceiling(tmp_path: Path) -> None:
