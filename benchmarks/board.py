@@ -21,15 +21,13 @@ import glam
 from glam.cli.guard import guarded
 from glam.corpora.audio import RATE
 from glam.corpora.utterances import Corpus
-from glam.evaluation.metric import METRICS
 from glam.files import write_text
 from glam.inputs.cut import Segments
 from glam.recipe import Recipe, load_recipe
-from glam.reports.folds import fold_values, pool
+from glam.reports.folds import pool
 from glam.reports.grid import grid, signed
 from glam.reports.runs import read_runs
-from glam.reports.spread import INTERVALS, between, measured
-from glam.reports.summary import tested_per_trained
+from glam.reports.spread import INTERVALS, between, intervals_of
 from glam.reports.views import result
 from glam.results.experiment import StoredExperiment
 from glam.running.notebook import prepared
@@ -160,8 +158,7 @@ def cells(experiment: StoredExperiment) -> Cells | str:
     if not folds.pooled:
         return f"not run ({len(runs)} of {len(experiment.folds)} folds)" if runs else "not run"
     (pooled,) = folds.pooled
-    wa, ua = (fold_values(experiment, folds, METRICS[name]) for name in ("wa", "ua"))
-    of_wa, of_ua, *_ = measured(experiment, [pooled.scored()], (wa, ua), tested_per_trained(results), folds=True)
+    of_wa, of_ua, *_ = intervals_of(experiment, results).rows
     kind = INTERVALS.index("other speakers" if experiment.split.left_out else "other utterances")
     return Cells(
         f"{pooled.scores.wa:.1f} ({between(of_wa.intervals[kind])})",

@@ -1,9 +1,13 @@
 #!/usr/bin/env python3
-"""Which 95 % interval holds the score on other speakers: `python benchmarks/intervals.py --help`.
+"""Which 95 % interval holds the score on other speakers, and what that of a few runs is worth:
+`python benchmarks/intervals.py --help`.
 
 Corpora are simulated whose speakers are drawn from a population with a known mean accuracy, runs of random 80/20 splits
 of each are scored, and it is counted how often each interval holds that mean. `glam.evaluation.intervals` uses the one
-that does; the others are kept here, so that the choice can be seen. The table comes last.
+that does; the others are kept here, so that the choice can be seen.
+
+Of few runs with few test utterances, it is counted how often Student's t over them holds the score that further splits
+would have: where it is given, and where it is not, since the runs differ by a single utterance or by none.
 """
 
 import argparse
@@ -34,6 +38,7 @@ MEAN, SPREAD = 75.0, 8.0  # percent: of the population of speakers
 SHARE = 0.2  # of the utterances are tested in a run
 RATIO = SHARE / (1 - SHARE)
 SIZES = tuple((speakers, utterances) for utterances in (600, 2236) for speakers in (5, 10, 20))  # speakers, utterances
+FEW = tuple((runs, utterances) for utterances in (25, 76, 448) for runs in (2, 3, 5))  # runs, test utterances of each
 RESAMPLED = 999  # bootstrap samples of speakers
 CLASSES, FEATURES, APART, SHIFT = 4, 6, 2.0, 0.5  # of the corpora that a classifier is trained on
 
@@ -235,6 +240,47 @@ def coverage(kind: Kind, speakers: int, utterances: int, *, corpora: int, runs: 
     }
 
 
+@dataclass(frozen=True)
+class FewRuns:
+    """How often an interval over few runs is given, and holds the score of further splits; all in percent.
+
+    equal, coarse: experiments whose runs do not differ, or by a single utterance, so that none is given. given: how
+    many of those given hold it. withheld: how many would of those that are not, of coarse experiments; NaN where these
+    are none.
+    """
+
+    equal: float
+    coarse: float
+    given: float
+    withheld: float
+
+
+def few_runs(runs: int, utterances: int, *, experiments: int, seed: int) -> FewRuns:
+    """What Student's t over a few runs is worth, each of which tests so many utterances.
+
+    An utterance is right by a chance that is drawn for each experiment, evenly from 30 to 100 %.
+    """
+    rng = np.random.default_rng([seed, utterances, runs])
+    step = 100 / utterances
+    equal = 0
+    given: list[bool] = []
+    withheld: list[bool] = []
+    for chance in rng.uniform(0.3, 1, experiments).tolist():
+        scores = step * rng.binomial(utterances, chance, runs)
+        bounds = interval_of_mean(scores, ratio=0)
+        if isinstance(bounds, Unknown):
+            equal += 1
+            continue
+        coarse = isinstance(interval_of_mean(scores, ratio=0, step=step), Unknown)
+        (withheld if coarse else given).append(bounds.low <= 100 * chance <= bounds.high)
+    return FewRuns(
+        equal=100 * equal / experiments,
+        coarse=100 * len(withheld) / experiments,
+        given=100 * float(np.mean(given)),
+        withheld=100 * float(np.mean(withheld)) if withheld else math.nan,
+    )
+
+
 def text(rows: Sequence[tuple[str, Sequence[str]]], headers: Sequence[str]) -> str:
     """A table of at most 80 columns."""
     return tabulate([[name, *cells] for name, cells in rows], headers, tablefmt="simple", disable_numparse=True)
@@ -268,6 +314,20 @@ def _work() -> None:
         f"percentage is uncertain by {100 * math.sqrt(0.95 * 0.05 / args.corpora):.1f} (standard error).\n"
         "beyond: Nadeau and Bengio over runs. t: over speakers' own scores. t by n: by\n"
         "utterances, CR2, Satterthwaite. boot, BCa, boot-t: speakers drawn anew.\n"
+    )
+    few = []
+    for runs, utterances in FEW:
+        say(f"{runs} runs of {utterances} test utterances")
+        of = few_runs(runs, utterances, experiments=10 * args.corpora, seed=args.seed)
+        few.append(
+            (f"{runs}, {utterances}", [f"{share:.1f}" for share in (of.equal, of.coarse, of.given, of.withheld)])
+        )
+    print(f"{text(few, ['runs, n', 'equal', 'one apart', 'given', 'withheld'])}\n")
+    print(
+        f"Percent of {10 * args.corpora} experiments of few runs with n test utterances each.\n"
+        "equal, one apart: whose runs are equal, or differ by a single utterance, so\n"
+        "that no interval is given. given: intervals that hold the score of further\n"
+        "splits. withheld: those that would, where runs are one apart.\n"
     )
     ends = [
         (name, [f"{end(held):.1f}" for held in every.values()]) for name, end in (("lowest", min), ("highest", max))

@@ -134,6 +134,16 @@ def scores_of_all(confusions: ArrayLike) -> ScoreArrays:
     )
 
 
+def steps_of(confusion: ArrayLike) -> tuple[float, float]:
+    """The points that a single utterance makes at most in WA and in UA of a confusion matrix (C, C), rows truth."""
+    counts = np.asarray(confusion)
+    if not counts.sum():
+        raise ValueError("a confusion matrix holds no utterance, so it has no scores")
+    sizes = counts.sum(axis=1)
+    present = sizes[sizes > 0]
+    return 100 / int(present.sum()), 100 / present.size / int(present.min())
+
+
 def softmax(logits: ArrayLike) -> NDArray[np.float64]:
     """Class probabilities (..., C) of logits (..., C), computed in float64 and without overflow."""
     values = np.asarray(logits, dtype=np.float64)

@@ -11,8 +11,8 @@ corpus does. It takes utterances as independent: what other *speakers* would giv
 (`intervals.over_groups`).
 
 A standard deviation has ddof 1. Runs that agree to 1e-12 of their size have standard deviation exactly 0: the rest is
-rounding. Where there is no spread, nothing is computed from it: accuracies are multiples of 1 / utterances, so that a
-few runs agree exactly by chance, and no spread is no certainty.
+rounding. Where there is no spread, or only that of one utterance, nothing is computed from it: accuracies are multiples
+of 1 / utterances, so that a few runs agree (nearly) by chance, and no spread is no certainty.
 """
 
 import math
@@ -76,33 +76,22 @@ def mean_with_spread(values: NDArray[np.float64], size: float, step: float, noun
     """Mean and std (ddof 1) of (n,) whose spread says something; else Unknown. `size`: as `mean_and_std`.
 
     Nothing is said by one value, by equal ones, and by values that lie within one `step` of counting (100 / utterances
-    for an accuracy in percent) with fewer than 5 at either end: such a spread is that of whole utterances. `noun` names
-    one of the values.
+    for an accuracy in percent) with fewer than 5 at either end. Intervals of such a spread hold the truth too rarely:
+    `benchmarks/intervals.py` has how often. `noun` names one of the values.
     """
     mean, std = mean_and_std(values, size)
     if std is None:
         return Unknown(f"one {noun} says nothing about the spread")
-    if std == 0:
-        at = round(float(values.min()), 2) + 0.0
-        return Unknown(f"the {values.size} {noun}s are all at {at:.2f}, and no spread is no certainty")
-    if coarse := within_a_step(values, step, noun):
-        return Unknown(coarse)
-    return mean, std
-
-
-def within_a_step(values: NDArray[np.float64], step: float, noun: str) -> str:
-    """That values (n,) differ by no more than one `step` of counting, in words; empty where their spread is more.
-
-    Five values at either end are enough, however coarse the step.
-    """
     low, high = float(values.min()), float(values.max())
+    if std == 0:
+        return Unknown(f"the {values.size} {noun}s are all at {round(low, 2) + 0.0:.2f}, and no spread is no certainty")
     upper = int((values > (low + high) / 2).sum())
-    if high - low > step * (1 + 1e-9) or min(upper, values.size - upper) >= LEAST:
-        return ""
-    return (
-        f"the {values.size} {noun}s lie within one step of counting ({step:.2f} points, which a single utterance can "
-        "make), so that their spread is that of whole utterances"
-    )
+    if high - low <= step * (1 + 1e-9) and min(upper, values.size - upper) < LEAST:
+        return Unknown(
+            f"the {values.size} {noun}s differ by no more than a single utterance can make ({step:.2f} points), too "
+            "little to say how far others would be"
+        )
+    return mean, std
 
 
 def t_quantile(df: float, confidence: float) -> float:

@@ -67,21 +67,21 @@ def summary(values: ArrayLike) -> Summary:
 
 
 def interval_of_mean(
-    values: ArrayLike, *, ratio: float, step: float = 0.0, confidence: float = 0.95
+    values: ArrayLike, *, ratio: float, step: float = 0.0, noun: str = "run", confidence: float = 0.95
 ) -> Interval | Unknown:
     """The t interval of the mean score of n runs, `values` (n,): mean +- t * std * sqrt(1/n + ratio).
 
     `ratio` 0 gives what further random splits of this corpus would average to; the splits' test / training utterances
     what other utterances of these speakers would give, after Nadeau and Bengio. It is no interval for other speakers:
     that is `intervals.over_groups`. step: the smallest difference that two runs can show, in the scores' unit (100 /
-    test utterances for WA in percent); runs that differ by no more have no spread but that of counting. Unknown for one
-    run, and where there is no spread. Raises ValueError as `summary`, and for a negative ratio or a confidence outside
-    (0, 1).
+    test utterances for WA in percent); runs that differ by no more have no spread but that of counting. noun: what a
+    run is called. Unknown for one run, and where there is no spread. Raises ValueError as `summary`, and for a negative
+    ratio or a confidence outside (0, 1).
     """
     runs = finite(values, "values")
     check_ratio(ratio)
     check_confidence(confidence)
-    moments = mean_with_spread(runs, float(np.abs(runs).max()), step, "run")
+    moments = mean_with_spread(runs, float(np.abs(runs).max()), step, noun)
     if isinstance(moments, Unknown):
         return moments
     mean, std = moments
@@ -126,6 +126,7 @@ def compare_unpaired(
     *,
     ratios: tuple[float, float],
     steps: tuple[float, float] = (0.0, 0.0),
+    noun: str = "run",
     to_show: float = 1.0,
     confidence: float = 0.95,
 ) -> Comparison | Unknown:
@@ -135,14 +136,14 @@ def compare_unpaired(
     `compare_paired`, and the degrees of freedom are Welch and Satterthwaite's for the corrected variances; (0, 0) is
     Welch's test. On one corpus the two means rise and fall together to an extent that unpaired runs do not show; taking
     them as independent can only make the corrected test cautious. Effect: Cohen's d, the difference over the root mean
-    square of the two standard deviations. `runs_needed` is of each. steps: of each recipe, as `interval_of_mean`.
-    Unknown where either has one run or no spread.
-    Raises ValueError as `compare_paired`, lengths apart.
+    square of the two standard deviations. `runs_needed` is of each. steps: of each recipe, and noun: as
+    `interval_of_mean`. Unknown where either has one run or no spread. Raises ValueError as `compare_paired`, lengths
+    apart.
     """
     sides: list[tuple[float, float, int]] = []
     for values, step, name in ((first, steps[0], "first"), (second, steps[1], "second")):
         runs = finite(values, name)
-        moments = mean_with_spread(runs, float(np.abs(runs).max()), step, "run")
+        moments = mean_with_spread(runs, float(np.abs(runs).max()), step, noun)
         if isinstance(moments, Unknown):
             return Unknown(f"of the {name}, {moments.reason}")
         sides.append((*moments, runs.size))

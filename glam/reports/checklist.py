@@ -15,13 +15,13 @@ from glam.evaluation.unknown import Unknown
 from glam.recipe import load_recipe, recipe_names
 from glam.reports.analyses import beside_majority, gap_line, group_scores, kinds_of
 from glam.reports.confidence import cells, confidence_of
-from glam.reports.folds import fold_values, pool
+from glam.reports.folds import outcomes
 from glam.reports.grid import latex_grid, mean_std, signed
 from glam.reports.runs import read_runs
 from glam.reports.sharing import HEARS_NOTHING, protocol_line
-from glam.reports.spread import INTERVALS, between, measured
-from glam.reports.summary import OPTIMISTIC, PURE, SYNTHETIC, computed_on, cut_line, tested_per_trained
-from glam.reports.views import Outcome, Result, View, default_view, result, selection, value
+from glam.reports.spread import INTERVALS, between, intervals_of
+from glam.reports.summary import PURE, SYNTHETIC, computed_on, cut_line
+from glam.reports.views import Result, View, default_view, result, selection, value
 from glam.results.experiment import StoredExperiment, read_experiment
 from glam.results.run import MODEL, StoredRun
 from glam.splits.population import composition_line
@@ -97,28 +97,15 @@ def _split(experiment: StoredExperiment, runs: Sequence[StoredRun], results: Seq
 
 
 def _scores(experiment: StoredExperiment, results: Sequence[Result]) -> list[Row]:
-    outcomes: Sequence[Outcome] = pool(experiment, results).pooled if experiment.folds else results
-    if not outcomes:
+    over = outcomes(experiment, results)
+    if not over:
         return [("scores", "no seed has all its folds")]
-    over = f"{counted(len(outcomes), 'seed')}, folds pooled" if experiment.folds else counted(len(outcomes), "run")
+    number = f"{counted(len(over), 'seed')}, folds pooled" if experiment.folds else counted(len(over), "run")
     rows = [
-        (metric.title, f"{mean_std([value(outcome, metric) for outcome in outcomes])} over {over}")
+        (metric.title, f"{mean_std([value(outcome, metric) for outcome in over])} over {number}")
         for metric in METRICS.values()
     ]
-    if experiment.folds:
-        folds = pool(experiment, results)
-        values = [fold_values(experiment, folds, METRICS[name]) for name in OPTIMISTIC]
-    else:
-        values = [[value(outcome, METRICS[name]) for outcome in outcomes] for name in OPTIMISTIC]
-    intervals = measured(
-        experiment,
-        [outcome.scored() for outcome in outcomes],
-        (values[0], values[1]),
-        tested_per_trained(results),
-        folds=bool(experiment.folds),
-        single_class=experiment.split.single_class,
-    )
-    for row in intervals:
+    for row in intervals_of(experiment, results).rows:
         known = [
             f"{name} {between(bounds)}"
             for name, bounds in zip(INTERVALS, row.intervals, strict=True)

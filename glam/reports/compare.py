@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glam.errors import GlamError
-from glam.evaluation.metrics import Scores, confusion_matrix, scores_of
+from glam.evaluation.metrics import Scores, confusion_matrix, scores_of, steps_of
 from glam.evaluation.statistics import Comparison, compare_paired, compare_unpaired
 from glam.evaluation.unknown import Unknown
 from glam.progress import bar
@@ -45,13 +45,6 @@ class Arm:
     def scores(self) -> Scores:
         """Its scores in percent."""
         return scores_of(self.confusion)
-
-    def step(self, metric: str) -> float:
-        """The points of WA or UA that a single utterance makes at most."""
-        if metric == "wa":
-            return 100 / len(self.guesses)
-        sizes = self.confusion.sum(axis=1)
-        return 100 / int((sizes > 0).sum()) / int(sizes[sizes > 0].min())
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,8 +84,9 @@ class Contest:
 
     def steps(self, metric: str) -> tuple[float, float]:
         """The points that a single utterance makes at most in a value of each side: the median over its runs."""
+        index = list(METRICS.values()).index(metric)
         first, second = (
-            float(np.median([arm.step(metric) for arm in arms])) / min(map(numbers.count, numbers))
+            float(np.median([steps_of(arm.confusion)[index] for arm in arms])) / min(map(numbers.count, numbers))
             for arms, numbers in zip((self.first, self.second), self.sets, strict=True)
         )
         return first, second
@@ -104,7 +98,7 @@ class Contest:
         steps = self.steps(metric)
         if self.paired:
             return compare_paired(first, second, ratio=max(ratios), step=max(steps), to_show=TO_SHOW)
-        return compare_unpaired(first, second, ratios=ratios, steps=steps, to_show=TO_SHOW)
+        return compare_unpaired(first, second, ratios=ratios, steps=steps, noun=self.unit, to_show=TO_SHOW)
 
 
 def sides_of(first: Path, second: Path, view: View | None = None) -> tuple[Side, Side]:

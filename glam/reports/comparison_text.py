@@ -232,6 +232,5 @@ def _explained(contest: Contest, by_utterance: Pairing | Unknown, tests: Mapping
             if isinstance(groups, Unknown)
             else f"other speakers: Student's t over the differences in WA of the {groups.groups} speakers "
             f"({groups.groups - 1} df), each counting the same; UA is not compared so"
-            + (f". Rough: {groups.caution}" if groups.caution else "")
         )
     return lines

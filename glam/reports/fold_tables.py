@@ -6,7 +6,7 @@ from glam.evaluation.metric import Metric
 from glam.evaluation.statistics import summary as summarise
 from glam.reports.folds import fold_values, pool
 from glam.reports.grid import grid, mean_std, score_cells, signed
-from glam.reports.spread import interval_lines, interval_table, measured
+from glam.reports.spread import interval_lines, interval_table, intervals_of
 from glam.reports.views import Outcome, Result, optimism
 from glam.results.experiment import StoredExperiment
 from glam.words import counted
@@ -16,7 +16,6 @@ def fold_tables(
     experiment: StoredExperiment,
     results: Sequence[Result],
     honest: Sequence[Outcome],
-    ratio: float,
     metrics: Sequence[Metric],
 ) -> tuple[list[str], list[str]]:
     """Pooled scores, the spread over folds and, where the seeds share them, each fold; below it pooled recall, and
@@ -55,19 +54,11 @@ def fold_tables(
         mean_std(known) if (known := [recall for recall in of_class if recall is not None]) else "-"
         for of_class in recalls
     ]
-    by_name = {metric.name: of_metric for metric, of_metric in zip(metrics, values, strict=True)}
-    intervals = measured(
-        experiment,
-        [outcome.scored() for outcome in fold_results.pooled],
-        (by_name["wa"], by_name["ua"]),
-        ratio,
-        folds=True,
-        single_class=experiment.split.single_class,
-    )
+    intervals = intervals_of(experiment, results)
     tables = [_grid(rows, titles), _grid({"recall, pooled": cells}, experiment.classes), interval_table(intervals)]
     scores = "WA" if experiment.split.single_class else "WA and UA"
     about = f"intervals of {scores} over folds belong to the mean over folds, not to the pooled scores"
-    return tables, [about, *interval_lines(intervals, len(by_name["wa"]), "fold", ratio)]
+    return tables, [about, *interval_lines(intervals)]
 
 
 def _grid(rows: Mapping[str, Sequence[str]], headers: Sequence[str]) -> str:

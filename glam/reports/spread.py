@@ -7,19 +7,23 @@ single run, from counts (Clopper and Pearson).
 who are not in the corpus. `glam.evaluation.intervals` has what was simulated of all three.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from glam.evaluation.intervals import OverGroups, mean_over_groups, over_groups, share
+from glam.evaluation.metric import METRICS
+from glam.evaluation.metrics import steps_of
 from glam.evaluation.scored import Scored
-from glam.evaluation.spread import Interval, within_a_step
+from glam.evaluation.spread import Interval
 from glam.evaluation.statistics import interval_of_mean
 from glam.evaluation.unknown import Unknown
 from glam.evaluation.utterances import PerUtterance, per_utterance
+from glam.reports.folds import fold_values, pool
 from glam.reports.grid import grid
+from glam.reports.views import Result, value
 from glam.results.experiment import StoredExperiment
 from glam.words import counted
 
@@ -32,56 +36,68 @@ class Measured:
     """A score with its three intervals, by the names of INTERVALS.
 
     title: WA, UA or the recall of a class. speakers: how many the last interval is over, 0 where there is none.
-    cautions: why an interval is rough, by the names of INTERVALS; only of those that are.
     """
 
     title: str
     intervals: tuple[Bounds, Bounds, Bounds]
     speakers: int
-    cautions: Mapping[str, str] = field(default_factory=dict)
-
-    def with_intervals(self, splits: Bounds, utterances: Bounds) -> "Measured":
-        """The same with other intervals over the runs, of which no caution holds."""
-        cautions = {name: why for name, why in self.cautions.items() if name == INTERVALS[2]}
-        return Measured(self.title, (splits, utterances, self.intervals[2]), self.speakers, cautions)
 
 
-def measured(
-    experiment: StoredExperiment,
-    scored: Sequence[Scored],
-    values: tuple[Sequence[float], Sequence[float]],
-    ratio: float,
-    *,
-    folds: bool = False,
-    single_class: bool = False,
-) -> list[Measured]:
-    """WA, UA and the recall of each class with their intervals.
+@dataclass(frozen=True, eq=False)
+class Intervals:
+    """WA, UA (but where a fold is nearly of one class) and the recall of each class with their intervals.
 
-    scored: the predictions of each run, or of the folds of each seed together. values: WA and UA of the runs or folds
-    that the mean is over. ratio: test / training utterances of one of them. folds: whether they are folds, which are no
-    random splits. single_class: whether the UA of a fold means nothing.
+    number: of the runs or folds, called `noun`, that the means are over. ratio: their test / training utterances.
     """
+
+    rows: tuple[Measured, ...]
+    number: int
+    noun: str
+    ratio: float
+
+
+def intervals_of(experiment: StoredExperiment, results: Sequence[Result]) -> Intervals:
+    """The intervals of an experiment's results; of one with folds, over those of the seeds that have all of them.
+
+    Recalls, and what is over speakers, are of the predictions of a seed's folds together.
+    """
+    if experiment.folds:
+        folds = pool(experiment, results)
+        scored = [outcome.scored() for outcome in folds.pooled]
+        over = [outcome for of_fold in folds.each.values() for outcome in of_fold]
+        wa, ua = (fold_values(experiment, folds, METRICS[name]) for name in ("wa", "ua"))
+    else:
+        scored, over = [outcome.scored() for outcome in results], list(results)
+        wa, ua = ([value(outcome, METRICS[name]) for outcome in results] for name in ("wa", "ua"))
+    # a fold that every seed has counts once, with its mean
+    steps = np.median([steps_of(outcome.confusion) for outcome in over], axis=0) * len(wa) / len(over)
+    noun, ratio = "fold" if experiment.folds else "run", tested_per_trained(results)
     everything = Scored.together(scored)
-    one_split = len(scored) > 1 and not folds and len({frozenset(part.utterances.tolist()) for part in scored}) == 1
+    one_split = len(scored) > 1 and not experiment.folds and len({_tested(part) for part in scored}) == 1
     means = per_utterance(100 * (everything.predicted == everything.truth), everything.utterances)
-    recalls = [_recall(experiment, scored, everything, means, c) for c in range(len(experiment.classes))]
-    wa, ua = values
-    steps = _steps(scored)
     speakers = speakers_of(experiment)
-    rows = [_whole("WA", wa, steps[0], ratio, everything, _accuracy_of_speakers(means, speakers))]
-    if not single_class:
-        rows.append(_whole("UA", ua, steps[1], ratio, None, ua_of_speakers(experiment, means, speakers)))
+    recalls = [_recall(experiment, scored, everything, means, c) for c in range(len(experiment.classes))]
+    rows = [_whole("WA", wa, noun, steps[0], ratio, everything, _accuracy_of_speakers(means, speakers))]
+    if not experiment.split.single_class:
+        rows.append(_whole("UA", ua, noun, steps[1], ratio, None, ua_of_speakers(experiment, means, speakers)))
     rows += recalls
     if one_split:
         none = Unknown("all runs test the same utterances: they differ by their training alone")
         right = share(everything.predicted == everything.truth, everything.utterances).interval
         others: list[Bounds] = [right if row.title == "WA" else none for row in rows[: len(rows) - len(recalls)]]
         others += [row.intervals[1] for row in recalls]
-        rows = [row.with_intervals(none, other) for row, other in zip(rows, others, strict=True)]
-    if folds:
+        rows = [
+            replace(row, intervals=(none, other, row.intervals[2])) for row, other in zip(rows, others, strict=True)
+        ]
+    if experiment.folds:
         none = Unknown("folds are no random splits")
         rows = [replace(row, intervals=(none, *row.intervals[1:])) for row in rows]
-    return rows
+    return Intervals(tuple(rows), len(wa), noun, ratio)
+
+
+def tested_per_trained(results: Sequence[Result]) -> float:
+    """Test / training utterances of a run, mean over the runs: what Nadeau and Bengio's correction asks for."""
+    return float(np.mean([outcome.utterances / outcome.training for outcome in results]))
 
 
 def speakers_of(experiment: StoredExperiment) -> NDArray[np.int64] | Unknown:
@@ -114,23 +130,22 @@ def ua_of_speakers(
     return mean_over_groups(own, step=step)
 
 
-def interval_table(rows: Sequence[Measured]) -> str:
+def interval_table(intervals: Intervals) -> str:
     """The intervals as a table, a score a row; without a kind that no score has."""
+    rows = intervals.rows
     kinds = [i for i in range(len(INTERVALS)) if any(isinstance(row.intervals[i], Interval) for row in rows)]
     cells = [[row.title, *(between(row.intervals[i]) for i in kinds)] for row in rows]
     return grid(["95 % interval", *(INTERVALS[i] for i in kinds)], cells)
 
 
-def interval_lines(rows: Sequence[Measured], number: int, noun: str, ratio: float) -> list[str]:
-    """What the table of intervals means, over how many it is, and why some are not given.
-
-    number: of the runs or folds, called `noun`, that a mean is over. ratio: their test / training utterances.
-    """
+def interval_lines(intervals: Intervals) -> list[str]:
+    """What the table of intervals means, over how many it is, and why some are not given."""
+    rows, number, noun = intervals.rows, intervals.number, intervals.noun
     meanings = {
         INTERVALS[0]: f"of this corpus; Student's t over {counted(number, noun)} ({number - 1} df)",
         INTERVALS[1]: "of these speakers; "
         + (
-            f"corrected for test sets that overlap (Nadeau and Bengio; test / training {ratio:.3f}, "
+            f"corrected for test sets that overlap (Nadeau and Bengio; test / training {intervals.ratio:.3f}, "
             f"{counted(number, noun)}, {number - 1} df); recalls from counts (Clopper and Pearson), which is another "
             f"quantity: every utterance counts once, with its mean over the runs that test it, and that {noun}s differ "
             "is left out"
@@ -158,11 +173,6 @@ def interval_lines(rows: Sequence[Measured], number: int, noun: str, ratio: floa
             lines.append(f"interval, {name}: {meaning}")
         else:
             lines.append(f"interval, {name}: none")
-        cautions: dict[str, list[str]] = {}
-        for row in rows:
-            if name in row.cautions:
-                cautions.setdefault(row.cautions[name], []).append(row.title)
-        lines += [f"rough for {', '.join(titles)}: {why}" for why, titles in cautions.items()]
         lines += [f"none of {', '.join(titles)}, because {why}" for why, titles in reasons.items()]
     return lines
 
@@ -184,25 +194,21 @@ def between(bounds: Bounds) -> str:
 def _whole(
     title: str,
     values: Sequence[float],
+    noun: str,
     step: float,
     ratio: float,
     everything: Scored | None,
     over: OverGroups | Unknown,
 ) -> Measured:
-    splits = interval_of_mean(values, ratio=0)
-    utterances: Bounds = interval_of_mean(values, ratio=ratio)
+    splits = interval_of_mean(values, ratio=0, step=step, noun=noun)
+    utterances: Bounds = interval_of_mean(values, ratio=ratio, step=step, noun=noun)
     if len(values) == 1:
         utterances = (
             Unknown("a single run gives no interval of a mean of recalls")
             if everything is None
             else share(everything.predicted == everything.truth, everything.utterances).interval
         )
-    return _row(title, splits, utterances, over, dict.fromkeys(INTERVALS[:2], _coarse(values, step)))
-
-
-def _coarse(values: Sequence[float], step: float) -> str:
-    """A caution where runs or folds differ by no more than one utterance can make."""
-    return within_a_step(np.array(values), step, "value") if len(values) > 1 else ""
+    return _row(title, splits, utterances, over)
 
 
 def _recall(
@@ -224,21 +230,14 @@ def _recall(
         if isinstance(speakers, Unknown)
         else over_groups(means.mean[tested], speakers[means.utterances[tested]])
     )
-    splits = interval_of_mean(recalls, ratio=0)
-    cautions = {INTERVALS[0]: _coarse(recalls, step)}
-    return _row(title, splits, share(right, everything.utterances[own]).interval, over, cautions)
+    splits = interval_of_mean(recalls, ratio=0, step=step)
+    return _row(title, splits, share(right, everything.utterances[own]).interval, over)
 
 
-def _row(
-    title: str, splits: Bounds, utterances: Bounds, over: OverGroups | Unknown, cautions: Mapping[str, str]
-) -> Measured:
-    speakers: Bounds = over if isinstance(over, Unknown) else over.interval
-    number = 0 if isinstance(over, Unknown) else over.groups
-    if not isinstance(over, Unknown):
-        cautions = {**cautions, INTERVALS[2]: over.caution}
-    intervals = splits, utterances, speakers
-    known = {name for name, bounds in zip(INTERVALS, intervals, strict=True) if isinstance(bounds, Interval)}
-    return Measured(title, intervals, number, {name: why for name, why in cautions.items() if why and name in known})
+def _row(title: str, splits: Bounds, utterances: Bounds, over: OverGroups | Unknown) -> Measured:
+    if isinstance(over, Unknown):
+        return Measured(title, (splits, utterances, over), 0)
+    return Measured(title, (splits, utterances, over.interval), over.groups)
 
 
 def _accuracy_of_speakers(means: PerUtterance, speakers: NDArray[np.int64] | Unknown) -> OverGroups | Unknown:
@@ -247,9 +246,5 @@ def _accuracy_of_speakers(means: PerUtterance, speakers: NDArray[np.int64] | Unk
     return over_groups(means.mean, speakers[means.utterances])
 
 
-def _steps(scored: Sequence[Scored]) -> tuple[float, float]:
-    """The points that a single utterance makes at most in WA and in UA of one of these: the median over them."""
-    sizes = [part.confusion.sum(axis=1) for part in scored]
-    wa = [100 / int(size.sum()) for size in sizes]
-    ua = [100 / int((size > 0).sum()) / int(size[size > 0].min()) for size in sizes]
-    return float(np.median(wa)), float(np.median(ua))
+def _tested(scored: Scored) -> frozenset[int]:
+    return frozenset(scored.utterances.tolist())

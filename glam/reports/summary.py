@@ -15,7 +15,7 @@ from glam.reports.folds import outcomes
 from glam.reports.grid import grid, mean_std, signed
 from glam.reports.runs import read_runs
 from glam.reports.sharing import protocol_line
-from glam.reports.spread import interval_lines, interval_table, measured
+from glam.reports.spread import interval_lines, interval_table, intervals_of
 from glam.reports.views import (
     OPTIMISM,
     Outcome,
@@ -61,9 +61,8 @@ def report(
     honest = outcomes(experiment, honest_results(experiment, finished, view))
     lines = [heading(experiment), ""]
     if results:
-        ratio = tested_per_trained(results)
         parts = fold_tables if experiment.folds else _tables
-        tables, notes = parts(experiment, results, honest, ratio, metrics)
+        tables, notes = parts(experiment, results, honest, metrics)
         lines += [*(line for table in tables for line in (table, "")), f"runs: {len(results)}{_per_run(results)}"]
         lines += about_folds(experiment, results) if experiment.folds else []
         lines += [*notes, *_stopped_early(experiment, finished)]
@@ -158,14 +157,11 @@ def _tables(
     experiment: StoredExperiment,
     results: Sequence[Result],
     honest: Sequence[Outcome],
-    ratio: float,
     metrics: Sequence[Metric],
 ) -> tuple[list[str], list[str]]:
     """The scores with their spread over the runs, and their intervals; and the lines that belong to these."""
-    wa, ua = ([value(outcome, METRICS[name]) for outcome in results] for name in OPTIMISTIC)
-    rows = measured(experiment, [outcome.scored() for outcome in results], (wa, ua), ratio)
-    lines = interval_lines(rows, len(results), "run", ratio)
-    return [_scores(experiment, results, honest, metrics), interval_table(rows)], lines
+    intervals = intervals_of(experiment, results)
+    return [_scores(experiment, results, honest, metrics), interval_table(intervals)], interval_lines(intervals)
 
 
 def _scores(
@@ -200,12 +196,6 @@ def optimism_cell(shown: Sequence[Outcome], honest: Sequence[Outcome], metric: M
     """What choosing the epoch on the test set adds, with its standard error where the runs say one."""
     gain = optimism_of_epoch([value(a, metric) for a in shown], [value(b, metric) for b in honest])
     return signed(gain.points) + ("" if isinstance(gain.error, Unknown) else f" (se {gain.error:.2f})")
-
-
-def tested_per_trained(results: Sequence[Result]) -> float:
-    """Test / training utterances of a run, mean over the runs: what Nadeau and Bengio's correction asks for."""
-    shares = [outcome.utterances / outcome.training for outcome in results]
-    return sum(shares) / len(shares)
 
 
 def _per_run(results: Sequence[Result]) -> str:

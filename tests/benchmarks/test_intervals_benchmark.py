@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.intervals import KINDS, METHODS, BySpeaker, Kind, bca, coverage, drawn, sizes_of, weighted
+from benchmarks.intervals import KINDS, METHODS, BySpeaker, Kind, bca, coverage, drawn, few_runs, sizes_of, weighted
 from glam.evaluation.intervals import mean_over_groups
 from glam.evaluation.unknown import Unknown
 
@@ -22,6 +22,22 @@ def test_the_interval_over_speakers_holds_the_mean_and_the_one_over_runs_does_no
     assert methods["beyond"].held < 90
     assert methods["boot"].held < 93
     assert methods["beyond"].width < methods["t"].width
+
+
+@pytest.mark.parametrize(("runs", "utterances", "withheld"), [(3, 76, 75), (3, 448, 65), (5, 25, 85)])
+def test_runs_one_utterance_apart_would_be_falsely_certain(runs: int, utterances: int, withheld: float) -> None:
+    """Which is why they have no interval; those that are given hold the score as they say."""
+    few = few_runs(runs, utterances, experiments=6000, seed=1)
+    assert few.given >= 94
+    assert few.withheld < withheld
+    assert few.coarse > 1
+
+
+def test_two_runs_are_equal_or_one_utterance_apart_by_chance_alone() -> None:
+    few = few_runs(2, 25, experiments=2000, seed=1)
+    assert 12 < few.equal < 20
+    assert 20 < few.coarse < 32
+    assert few.given > 99  # t with one df is wide
 
 
 def test_speakers_of_equal_size_make_weighted_and_plain_t_the_same() -> None:

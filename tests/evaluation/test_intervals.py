@@ -134,9 +134,19 @@ def test_speakers_that_agree_allow_none_either() -> None:
     )
     one_wrong = np.full(60, 100.0)
     one_wrong[7] = 0
-    rough = known(over_groups(one_wrong, everyone))
-    assert "one step of counting (5.00 points" in rough.caution
-    assert rough.interval.low < rough.mean < rough.interval.high
+    assert reason(over_groups(one_wrong, everyone)) == (
+        "the 3 speakers differ by no more than a single utterance can make (5.00 points), too little to say how far "
+        "others would be"
+    )
+    one_wrong[27] = one_wrong[28] = 0  # two of the second speaker
+    assert known(over_groups(one_wrong, everyone)).groups == 3
+
+
+def test_the_step_of_speakers_is_that_of_a_speaker_of_median_size() -> None:
+    """A single speaker of two utterances would hide every difference of the others."""
+    values, speakers = np.full(142, 100.0), np.array([0] * 20 + [1] * 20 + [2] * 100 + [3] * 2)
+    values[:4] = 0
+    known(over_groups(values, speakers))
 
 
 def corpora(rng: np.random.Generator, count: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:

@@ -22,6 +22,7 @@ from glam.evaluation.metrics import (
     scores_of_all,
     sigmoid,
     softmax,
+    steps_of,
     utterance_logits,
 )
 
@@ -41,6 +42,16 @@ def test_confusion_matrix_by_hand() -> None:
     matrix = confusion_matrix([0, 0, 0, 1, 1, 2], [0, 0, 1, 1, 2, 2], 4)
     assert matrix.dtype == np.int64
     assert_array_equal(matrix, [[2, 1, 0, 0], [0, 1, 1, 0], [0, 0, 1, 0], [0, 0, 0, 0]])
+
+
+def test_the_steps_of_scores_by_hand() -> None:
+    """Of 4 + 1 utterances, one is 20 points of WA, and the only one of its class half of UA: no third class occurs."""
+    assert steps_of([[3, 1, 0], [0, 1, 0], [0, 0, 0]]) == (20, 50)
+    for wrong in ([[2, 1, 0], [0, 1, 0], [0, 0, 0]], [[3, 1, 0], [1, 0, 0], [0, 0, 0]]):
+        before, after = scores_of([[3, 1, 0], [0, 1, 0], [0, 0, 0]]), scores_of(wrong)
+        assert before.ua - after.ua <= 50
+    with pytest.raises(ValueError, match="holds no utterance"):
+        steps_of(np.zeros((2, 2), dtype=np.int64))
 
 
 def test_confusion_matrix_of_small_integers_does_not_overflow() -> None:

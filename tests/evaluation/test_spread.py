@@ -27,8 +27,8 @@ def test_values_that_say_nothing_of_their_spread() -> None:
     assert reason(moments([80.0, 80.0, 80.0])) == "the 3 runs are all at 80.00, and no spread is no certainty"
     assert reason(moments([0.1 + 0.2, 0.3])) == "the 2 runs are all at 0.30, and no spread is no certainty"
     counting = (
-        "the 3 runs lie within one step of counting (4.00 points, which a single utterance can make), so that their "
-        "spread is that of whole utterances"
+        "the 3 runs differ by no more than a single utterance can make (4.00 points), too little to say how far others "
+        "would be"
     )
     assert reason(moments([80, 84, 84], step=4)) == counting
     assert "are all at 0.00," in reason(moments([-1e-16, 0]))  # not -0.00

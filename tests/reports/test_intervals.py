@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from reports.stored import experiment_of, predicted, recipe_of, store_run
+from scipy import stats
 
 from glam.reports.summary import report
 from glam.results.experiment import store_experiment
@@ -58,3 +59,86 @@ def test_two_folds_of_many_speakers(tmp_path: Path) -> None:
 def test_the_parts_of_a_corpus(tmp_path: Path) -> None:
     text = text_of(tmp_path, {"name": "parts", "validation": "dev"}, "uvwxyz", [RunKey(1), RunKey(2)])
     assert "all runs test the same utterances: they differ by their training alone" in text
+
+
+def scored_runs(
+    folder: Path, right: list[tuple[list[int], int]], split: str = "random", folds: tuple[str, ...] = (), seeds: int = 1
+) -> str:
+    """A report on runs of 60 utterances of six speakers. right: what each tests, and how many of these, the first ones,
+    it has right; by fold, if there are any, and of as many seeds.
+    """
+    groups = {"speaker": Grouping.of([f"s{i % 6}" for i in range(60)])}
+    recipe = recipe_of(("calm", "angry"), split=split)
+    experiment = experiment_of(folder / "x", recipe, np.arange(60) // 6 % 2, groups=groups, folds=folds)
+    store_experiment(experiment)
+    keys = [RunKey(i + 1) for i in range(len(right))]
+    if folds:
+        keys = [RunKey(seed + 1, i + 1) for seed in range(seeds) for i in range(len(right))]
+    for run, (tested, number) in zip(keys, right * seeds, strict=True):
+        guess = (experiment.targets[tested] + (np.arange(len(tested)) >= number)) % 2
+        rest = np.setdiff1d(np.arange(60), tested)
+        store_run(experiment, run, predicted(np.eye(2, dtype=np.float32)[guess][None], tested, rest))
+    return report(experiment.folder, "last")
+
+
+def row_of(text: str, title: str) -> list[str]:
+    """The cells of the table of intervals, below its heading, in the row of that title."""
+    lines = text[text.index("| 95 % interval") :].splitlines()
+    (cells,) = (line.split("|")[2:-1] for line in lines if line.startswith(f"| {title} "))
+    return [cell.strip() for cell in cells]
+
+
+def test_runs_one_utterance_apart_have_no_interval_and_the_report_says_why(tmp_path: Path) -> None:
+    tested = [list(range(start, start + 20)) for start in (0, 20, 40)]
+    text = scored_runs(tmp_path / "apart", list(zip(tested, (18, 19, 18), strict=True)))
+    assert row_of(text, "WA")[:2] == ["-", "-"]
+    none = (
+        "none of WA, because the 3 runs differ by no more than a single utterance can make (5.00 points), too little "
+        "to say how far others would be"
+    )
+    further = text[text.index("interval, further splits") :].splitlines()
+    assert none in further[:3]
+    assert none in text[text.index("interval, other utterances") :].splitlines()[:3]
+    # two apart, there is one: of 90, 95 and 85 %, 90 +- t(2) * 5 / sqrt(3)
+    wide = scored_runs(tmp_path / "wide", list(zip(tested, (18, 19, 17), strict=True)))
+    low, high = stats.t.interval(0.95, 2, 90, 5 / np.sqrt(3))
+    assert row_of(wide, "WA")[0] == f"{low:.2f} to 100.00"
+    assert high > 100
+    corrected = stats.t.interval(0.95, 2, 90, 5 * np.sqrt(1 / 3 + 20 / 40))
+    assert row_of(wide, "WA")[1] == f"{corrected[0]:.2f} to 100.00"
+    assert "none of WA" not in wide
+
+
+def test_equal_runs_have_no_interval_either(tmp_path: Path) -> None:
+    tested = [list(range(start, start + 20)) for start in (0, 20, 40)]
+    text = scored_runs(tmp_path, [(of, 18) for of in tested])
+    assert "none of WA, because the 3 runs are all at 90.00, and no spread is no certainty" in text
+    assert row_of(text, "WA")[:2] == ["-", "-"]
+
+
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_a_fold_is_counted_in_its_own_steps_not_in_those_of_all_folds_together(tmp_path: Path, seeds: int) -> None:
+    """Of ten utterances a fold, 90, 80 and 90 % are one apart; of all 60 together, one is 1.67 points."""
+    speakers = [[i for i in range(60) if i % 6 == speaker] for speaker in range(6)]
+    folds = tuple(f"s{speaker}" for speaker in range(6))
+    of_fold = list(zip(speakers, (9, 8, 9, 9, 9, 9), strict=True))
+    text = scored_runs(tmp_path, of_fold, "leave-speaker-out", folds, seeds)
+    if seeds == 1:
+        assert (
+            "none of WA, UA, because the 6 folds differ by no more than a single utterance can make (10.00 points), "
+            "too little to say how far others would be"
+        ) in text
+        assert row_of(text, "WA")[0] == "-"
+    else:  # a value is the mean of two seeds here, of which one utterance makes 5 points
+        assert "6 folds differ" not in text
+        assert row_of(text, "WA")[0] != "-"
+
+
+def test_speakers_one_utterance_apart_have_no_interval(tmp_path: Path) -> None:
+    """All sixty utterances, ten a speaker, are tested once; a single one is wrong."""
+    halves = [list(range(30)), list(range(30, 60))]
+    text = scored_runs(tmp_path, [(halves[0], 29), (halves[1], 30)])
+    assert (
+        "none of WA, UA, because the 6 speakers differ by no more than a single utterance can make (10.00 points), too "
+        "little to say how far others would be"
+    ) in text[text.index("interval, other speakers") :]
