@@ -1,4 +1,4 @@
-"""What choosing among several adds to a score: rows of a table against its first, the best of them, the best epoch."""
+"""What choosing among several adds to a score: the best row of a table, the best epoch."""
 
 import math
 from dataclasses import dataclass
@@ -6,21 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from glam.evaluation.spread import Arm, check_ratio, finite, mean_with_spread
-from glam.evaluation.statistics import Comparison, compare_paired, holm
+from glam.evaluation.spread import finite, mean_with_spread
 from glam.evaluation.unknown import Unknown
 from glam.evaluation.utterances import of_each, per_utterance
 
 HALVINGS = 200  # of the utterances, for the optimism of a choice
 PARTS = 20  # of the utterances, for its standard error
-
-
-@dataclass(frozen=True)
-class RowTest:
-    """A row against the first one: their comparison, row minus first, and p after Holm's adjustment for all rows."""
-
-    comparison: Comparison | Unknown
-    p: float | Unknown
 
 
 @dataclass(frozen=True)
@@ -46,39 +37,23 @@ class Choice:
     optimism: Optimism
 
 
-def against_first(rows: ArrayLike, *, ratio: float, step: float = 0.0, to_show: float = 1.0) -> tuple[RowTest, ...]:
-    """Paired tests of each row of a table but the first against the first, adjusted together (Holm).
-
-    rows: (k, n) scores in percent, run i of all rows having held out the same utterances. ratio, step, to_show: as
-    `compare_paired`. A row that cannot be tested is none of the family. Raises ValueError as `compare_paired`, and for
-    no row or no run.
-    """
-    table = np.asarray(rows, dtype=np.float64)
-    if table.ndim != 2 or table.size == 0:
-        raise ValueError(f"rows are scores (k, n), none of them 0, not {table.shape}")
-    tests = [compare_paired(row, table[0], ratio=ratio, step=step, to_show=to_show) for row in table[1:]]
-    adjusted = iter(holm([test.p for test in tests if isinstance(test, Comparison)]).tolist())
-    return tuple(RowTest(test, test if isinstance(test, Unknown) else next(adjusted)) for test in tests)
-
-
-def optimism_of_epoch(shown: ArrayLike, honest: ArrayLike, *, ratio: float = 0.0, step: float = 0.0) -> Optimism:
+def optimism_of_epoch(shown: ArrayLike, honest: ArrayLike) -> Optimism:
     """What choosing the epoch of each run on its test set adds: the mean of n runs' gains, and its standard error.
 
     shown: (n,) scores at the epoch chosen on the test set. honest: (n,) of the same runs, at epochs chosen on one half
     of it and scored on the other. The gain is high rather than low: a half chooses a little worse than the whole, and
-    that is in the difference too. error: std * sqrt(1/n + ratio), with `ratio` as in `interval_of_mean`. Raises
-    ValueError for lengths that differ, no run, and scores that are not finite.
+    that is in the difference too. error: of further splits, std / sqrt(n). Raises ValueError for lengths that differ,
+    no run, and scores that are not finite.
     """
     first, second = finite(shown, "shown"), finite(honest, "honest")
-    check_ratio(ratio)
     if first.size != second.size:
         raise ValueError(f"{first.size} runs shown, {second.size} honest")
     gains = first - second
-    moments = mean_with_spread(gains, float(max(np.abs(first).max(), np.abs(second).max())), step, "gain")
+    moments = mean_with_spread(gains, float(max(np.abs(first).max(), np.abs(second).max())), 0.0, "gain")
     if isinstance(moments, Unknown):
         return Optimism(float(gains.mean()), moments)
     mean, std = moments
-    return Optimism(mean, math.sqrt(Arm(std**2, gains.size, ratio).share))
+    return Optimism(mean, std / math.sqrt(gains.size))
 
 
 def optimism_of_choice(right: ArrayLike, utterances: ArrayLike, groups: ArrayLike | None = None) -> Choice:

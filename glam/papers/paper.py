@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import cache
 from math import isfinite
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, Self
+from typing import Annotated, Any, NamedTuple, Self
 
 from pydantic import BeforeValidator, Field, PrivateAttr, ValidationError, model_validator
 
@@ -17,12 +17,11 @@ from glam.errors import GlamError
 from glam.evaluation.metric import METRICS, Metric, metric
 from glam.foreign import file_name
 from glam.recipe import Recipe, load_recipe
+from glam.reports.views import View
 from glam.settings import Settings
 from glam.yaml_file import read_mapping
 
 FIRST = "glam"  # the paper that a table's number alone means
-
-View = Literal["test", "halves", "validation", "last"]
 
 
 class Printed(NamedTuple):
@@ -73,7 +72,7 @@ class PaperTable(Settings):
     view: which epoch of a run its scores are from. runs: how many a printed number is over; None where no source says.
     chooses: the setting of which the rows are values, where the paper takes the best of them on the test set.
     metrics: those shown; the paper's where it says none. sources: which print the table, with the printed name of each
-    metric's column. protocol: fields of the recipes that make them the printed protocol's.
+    metric's column.
     """
 
     caption: str

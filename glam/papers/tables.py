@@ -139,7 +139,8 @@ class RowReport:
 
     def optimism(self, name: str) -> float | None:
         """Points that choosing the epoch on the test set adds to a metric; None where it was not chosen there."""
-        return optimism(self.scored, self.honest, METRICS[name])
+        gain = optimism(self.scored, self.honest, METRICS[name])
+        return None if gain is None else gain.points
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ def fold_tables(
     pooled = {"pooled over the folds": score_cells(fold_results.pooled, metrics)}
     if honest:
         gains = [optimism(fold_results.pooled, honest, metric) for metric in metrics]
-        pooled["optimism, pooled"] = [signed(points) for points in gains if points is not None]
+        pooled["optimism, pooled"] = [signed(gain.points) for gain in gains if gain is not None]
     rows = pooled | rows
     recalls = zip(*(outcome.scores.recall for outcome in fold_results.pooled), strict=True)
     cells = [

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from glam.corpora.audio import RATE
 from glam.evaluation.metric import METRICS, Metric
-from glam.evaluation.selection import optimism_of_epoch
 from glam.evaluation.statistics import summary as summarise
 from glam.evaluation.unknown import Unknown
 from glam.inputs.cut import Segments
@@ -17,12 +16,13 @@ from glam.reports.runs import read_runs
 from glam.reports.sharing import protocol_line
 from glam.reports.spread import interval_lines, interval_table, intervals_of
 from glam.reports.views import (
-    OPTIMISM,
     Outcome,
     Result,
     View,
     default_view,
     honest_results,
+    optimism,
+    optimism_line,
     result,
     selection,
     value,
@@ -39,7 +39,6 @@ OPTIMISTIC = ("wa", "ua")  # the metrics of which it is said what choosing the e
 PURE = (
     "pure accuracy: utterances of whose segments some, and no others but neutral ones, have the right class; of {cut}"
 )
-FEWEST = 3  # speakers, or folds of whole groups, of which an interval says anything
 SYNTHETIC = "SYNTHETIC CORPUS: made by this project. These figures say that the code works, nothing about speech."
 
 
@@ -76,7 +75,7 @@ def report(
     lines += [
         f"protocol: {protocol_line(experiment, [run.key for run in runs])}",
         f"epoch: {selection(view, experiment)}",
-        *([OPTIMISM] if honest else []),
+        *([optimism_line(error=not experiment.folds)] if honest else []),
         PURE.format(cut=cut_line(experiment.recipe)),
         f"corpus: {composition_line(experiment.composition)}",
         *experiment.remarks,
@@ -187,14 +186,16 @@ def _scores(
         rows[-1] += [f"{summary.median:.2f}", f"{summary.worst:.2f}"] if several else []
     if honest:
         headings.append("optimism")
-        gains = {METRICS[name].title: optimism_cell(results, honest, METRICS[name]) for name in OPTIMISTIC}
+        gains = {METRICS[name].title: _optimism(results, honest, METRICS[name]) for name in OPTIMISTIC}
         rows = [[*row, gains.get(row[0], "")] for row in rows]
     return grid(headings, rows)
 
 
-def optimism_cell(shown: Sequence[Outcome], honest: Sequence[Outcome], metric: Metric) -> str:
+def _optimism(shown: Sequence[Outcome], honest: Sequence[Outcome], metric: Metric) -> str:
     """What choosing the epoch on the test set adds, with its standard error where the runs say one."""
-    gain = optimism_of_epoch([value(a, metric) for a in shown], [value(b, metric) for b in honest])
+    gain = optimism(shown, honest, metric)
+    if gain is None:
+        return ""
     return signed(gain.points) + ("" if isinstance(gain.error, Unknown) else f" (se {gain.error:.2f})")
 
 

@@ -22,6 +22,7 @@ from glam.errors import GlamError
 from glam.evaluation.metric import Metric
 from glam.evaluation.metrics import ScoreArrays, Scores, best_epoch, confusion_matrices, scores_of, scores_of_all
 from glam.evaluation.scored import Scored
+from glam.evaluation.selection import Optimism, optimism_of_epoch
 from glam.results.experiment import StoredExperiment
 from glam.results.run import Predictions, StoredRun
 
@@ -35,12 +36,17 @@ SELECTION: dict[View, str] = {
     "validation": "best epoch by (WA+UA)/2 on the validation utterances, scored on the test utterances",
     "last": "last epoch",
 }
-# What the column of that name holds.
+# What is shown under that name.
 OPTIMISM = (
     "optimism: points that choosing the epoch on the test set adds: the score shown minus that of the same runs with "
-    "the epoch chosen on one half of the held-out utterances and scored on the other, both ways; mean over runs, and "
-    "its standard error (se). A little of it (15 to 23 % in simulations) is that a half chooses less well"
+    "the epoch chosen on one half of the held-out utterances and scored on the other, both ways; the mean over runs{}. "
+    "A little of it (15 to 23 % in simulations) is that a half chooses less well"
 )
+
+
+def optimism_line(*, error: bool) -> str:
+    """What optimism is, in words. error: whether it is shown with its standard error."""
+    return OPTIMISM.format(" and, where they differ in it, its standard error (se)" if error else "")
 
 
 def selection(view: View, experiment: StoredExperiment) -> str:
@@ -186,16 +192,15 @@ def honest_results(experiment: StoredExperiment, runs: Sequence[StoredRun], view
     return tuple(result(experiment, run, "halves") for run in runs)
 
 
-def optimism(shown: Sequence[Outcome], honest: Sequence[Outcome], metric: Metric) -> float | None:
-    """Points that choosing the epoch on the test set adds to a metric: mean of `shown` minus `honest`.
+def optimism(shown: Sequence[Outcome], honest: Sequence[Outcome], metric: Metric) -> Optimism | None:
+    """What choosing the epoch on the test set adds to a metric: `shown` minus `honest`, mean over them.
 
     shown: results under `test`, or their pooled folds. honest: those of the same runs under `halves`; None where there
     are none.
     """
     if not honest:
         return None
-    gains = [value(a, metric) - value(b, metric) for a, b in zip(shown, honest, strict=True)]
-    return sum(gains) / len(gains)
+    return optimism_of_epoch(*([value(outcome, metric) for outcome in outcomes] for outcomes in (shown, honest)))
 
 
 def _whole(run: StoredRun, view: View) -> tuple[Part]:

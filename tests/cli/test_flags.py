@@ -11,7 +11,6 @@ import pytest
 from glam.cli.flags import FLAGS, MACHINE, VIEWS, add_flags, place
 from glam.cli.main import VERBS
 from glam.cli.train import train
-from glam.papers.paper import View as PaperView
 from glam.reports.views import View
 
 
@@ -35,7 +34,7 @@ def test_an_empty_name_is_no_folder(flag: str, capsys: pytest.CaptureFixture[str
 
 
 def test_the_views_are_those_of_the_reports() -> None:
-    assert VIEWS == get_args(View) == get_args(PaperView)
+    assert get_args(View) == VIEWS
 
 
 def test_what_is_changed_of_a_flag_is_of_the_last() -> None:

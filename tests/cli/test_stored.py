@@ -54,7 +54,7 @@ def test_an_export_is_what_a_view_scores(
     folder = store(tmp_path / "one")
     assert report([str(folder), "--select", view]) == 0
     text = capsys.readouterr().out
-    assert ("optimism" in text) == (view == "test")
+    assert ("optimism" in text) == ("its standard error (se)" in text) == (view == "test")
     was = []
     for seed in range(3):
         assert export([str(folder / str(seed)), "--select", view]) == 0

@@ -1,46 +1,19 @@
 import numpy as np
 import pytest
 from evaluation.results import known, reason
-from numpy.testing import assert_allclose
 from numpy.typing import NDArray
 
-from glam.evaluation.selection import against_first, optimism_of_choice, optimism_of_epoch
-from glam.evaluation.statistics import compare_paired, holm
-
-# --- rows against the first
-
-
-def test_rows_against_the_first_with_holm() -> None:
-    rng = np.random.default_rng(13)
-    rows = rng.normal([[80.0], [80.5], [82.0], [79.0]], 1.0, (4, 12))
-    tests = against_first(rows, ratio=0.25)
-    alone = [known(compare_paired(row, rows[0], ratio=0.25)) for row in rows[1:]]
-    assert [known(test.comparison) for test in tests] == alone
-    assert_allclose([known(test.p) for test in tests], holm([test.p for test in alone]))
-    assert known(tests[1].comparison).difference > 0  # row minus first
-
-
-def test_a_row_that_cannot_be_tested_is_none_of_the_family() -> None:
-    first = [80.0, 81.0, 79.0, 82.0]
-    tests = against_first([first, [value + 1 for value in first], [79.5, 82, 79, 81]], ratio=0)
-    assert "the 4 differences are all at 1.00" in reason(tests[0].comparison)
-    assert reason(tests[0].p) == reason(tests[0].comparison)
-    assert known(tests[1].p) == known(tests[1].comparison).p  # a family of one
-    assert against_first([first], ratio=0) == ()
-    with pytest.raises(ValueError, match="none of them 0"):
-        against_first([], ratio=0)
-
+from glam.evaluation.selection import optimism_of_choice, optimism_of_epoch
 
 # --- the epoch
 
 
 def test_the_optimism_of_an_epoch_by_hand() -> None:
-    # gains 1, 2, 3, 2: mean 2, variance 2/3; error sqrt(2/3 / 4), and of other utterances sqrt(2/3 * (1/4 + 1/4))
+    # gains 1, 2, 3, 2: mean 2, variance 2/3; error sqrt(2/3 / 4)
     shown, honest = [81.0, 82, 83, 80], [80.0, 80, 80, 78]
     result = optimism_of_epoch(shown, honest)
     assert result.points == 2
     assert known(result.error) == pytest.approx(np.sqrt(2 / 3 / 4))
-    assert known(optimism_of_epoch(shown, honest, ratio=0.25).error) == pytest.approx(np.sqrt(2 / 3 / 2))
 
 
 def test_gains_without_spread_have_no_error() -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from evaluation.results import known
+from evaluation.results import known, reason
 from papers.runs import recipe_of, report_on, store, store_predictions
 
 from glam.evaluation.statistics import compare_paired, holm
@@ -31,6 +31,17 @@ def test_every_row_is_tested_against_the_first_with_holm(tmp_path: Path) -> None
     assert "| WA against GLAM   | pairs " in text
     assert f"{tests[0].difference:+.2f}" in text
     assert "paired by the utterances tested" in text
+
+
+def test_a_row_that_cannot_be_tested_is_none_of_the_family(tmp_path: Path) -> None:
+    """One whose every run is one utterance above the first row's: no spread of the differences."""
+    right = {"GLAM": [60, 62, 64, 70], "Multi-scale": [61, 63, 65, 71], "MHCNN": [50, 51, 54, 52]}
+    for label, counts in right.items():
+        store(tmp_path, recipe_of("2", label), [(count,) for count in counts])
+    above, other = against_first(with_runs(report_on(tmp_path)), "wa", "GLAM")
+    assert reason(above.test) == "the 4 differences are all at 1.25, and no spread is no certainty"
+    assert above.p is None
+    assert other.p == known(other.test).p, "a family of one"
 
 
 def test_what_choosing_a_row_adds_is_said_for_a_table_of_values(tmp_path: Path) -> None:

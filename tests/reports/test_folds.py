@@ -228,6 +228,7 @@ def test_optimism_is_that_of_the_pooled_folds(tmp_path: Path) -> None:
     assert pooled.scores.wa > fair.scores.wa
     assert rows(text)["optimism, pooled"][0] == f"{pooled.scores.wa - fair.scores.wa:+.2f}"
     assert "optimism: points" in text
+    assert "standard error" not in text, "none is shown"
     for unseen in (report(tmp_path, "last"), report(tmp_path, seeds=[7])):
         assert "optimism:" not in unseen
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from evaluation.results import reason
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import ArrayLike, NDArray
@@ -85,9 +86,14 @@ def test_halves_by_hand() -> None:
     assert result(experiment, run, "test").scores.wa == 75
     assert result(experiment, run, "validation").scores.wa == 25
     results, honest = [result(experiment, run, "test")], honest_results(experiment, [run], "test")
-    assert optimism(results, honest, METRICS["wa"]) == 25
+    gain = optimism(results, honest, METRICS["wa"])
+    assert gain is not None
+    assert gain.points == 25
+    assert reason(gain.error) == "one gain says nothing about the spread"
     # each utterance is one segment, of its class: pure accuracy is WA
-    assert optimism(results, honest, METRICS["pure_accuracy"]) == 25
+    pure = optimism(results, honest, METRICS["pure_accuracy"])
+    assert pure is not None
+    assert pure.points == 25
     assert honest_results(experiment, [run], "last") == ()
     assert optimism(results, (), METRICS["wa"]) is None
 
