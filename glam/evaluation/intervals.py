@@ -39,11 +39,6 @@ class Share:
     tests: int
     interval: Interval
 
-    @property
-    def repeated(self) -> bool:
-        """Whether utterances are tested more than once, so that the predictions are not independent."""
-        return self.tests > self.utterances
-
 
 @dataclass(frozen=True)
 class OverGroups:
@@ -85,8 +80,8 @@ def share(right: ArrayLike, utterances: ArrayLike, *, confidence: float = 0.95) 
     """The share of right predictions (a recall, where they are of one true class) with its interval from counts.
 
     right: (T,) booleans, utterances: (T,) the number of the utterance that each predicts, pooled over runs. An
-    utterance that several runs test counts once, with its mean, for its predictions are not independent; a report then
-    says so (`repeated`), and that 2000 predictions of 400 utterances are worth 400. Raises ValueError as
+    utterance that several runs test counts once, with its mean, for its predictions are not independent: 2000
+    predictions of 400 utterances are worth 400. Raises ValueError as
     `per_utterance`.
     """
     means = per_utterance(right, utterances)

@@ -203,17 +203,6 @@ def best_epoch(wa: ArrayLike, ua: ArrayLike) -> int:
     return int(np.argmax(means >= means.max() - 1e-9))
 
 
-def majority_share(labels: ArrayLike) -> float:
-    """The share of the most frequent class in `labels` (n,), in percent: the WA of always answering it.
-
-    Raises ValueError for no labels.
-    """
-    values = np.asarray(labels)
-    if values.ndim != 1 or values.size == 0:
-        raise ValueError(f"labels are (n,) with n of 1 or more, not {values.shape}")
-    return 100 * int(np.unique(values, return_counts=True)[1].max()) / values.size
-
-
 def checked_classes(values: ArrayLike, classes: int, name: str) -> Ints:
     """`values` as (n,) int64; ValueError, which calls them `name`, where they are not classes 0..classes-1."""
     array = np.asarray(values)

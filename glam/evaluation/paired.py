@@ -16,13 +16,11 @@ from glam.evaluation.utterances import of_each, per_utterance
 class Where:
     """The accuracy of the first on a part of the utterances, in percent.
 
-    utterances: how many these are, each counting with the share of its runs in which it belongs here. over: the same
-    with an interval over groups of the utterances that ever belong here.
+    utterances: how many these are, each counting with the share of its runs in which it belongs here.
     """
 
     utterances: float
     accuracy: float | Unknown
-    over: OverGroups | Unknown
 
 
 @dataclass(frozen=True)
@@ -81,23 +79,15 @@ def pairing(
         neither=float(neither.sum()),
         difference=100 * float((only_first - only_second).mean()),
         over=over_groups(100 * (only_first - only_second), of_utterance, noun=noun, confidence=confidence),
-        where_right=_where(both, only_second, of_utterance, noun, confidence),
-        where_wrong=_where(only_first, neither, of_utterance, noun, confidence),
+        where_right=_where(float(both.sum()), float(only_second.sum())),
+        where_wrong=_where(float(only_first.sum()), float(neither.sum())),
     )
 
 
-def _where(
-    right: NDArray[np.float64], wrong: NDArray[np.float64], groups: NDArray[np.int64], noun: str, confidence: float
-) -> Where:
-    """The first's accuracy on a part of the utterances. right, wrong: (n,) shares of runs in which it belongs there."""
-    here = right + wrong
-    total = float(here.sum())
-    some = here > 0
-    if not some.any():
-        nothing = Unknown("there is no such utterance")
-        return Where(0.0, nothing, nothing)
-    over = over_groups(100 * right[some] / here[some], groups[some], noun=noun, confidence=confidence)
-    return Where(total, 100 * float(right.sum()) / total, over)
+def _where(right: float, wrong: float) -> Where:
+    """The first's accuracy on a part of the utterances, of which so many are right and wrong."""
+    total = right + wrong
+    return Where(total, 100 * right / total if total else Unknown("there is no such utterance"))
 
 
 def _booleans(values: ArrayLike, name: str) -> NDArray[np.bool_]:

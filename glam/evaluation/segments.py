@@ -48,11 +48,6 @@ class SegmentAgreement:
     segments: Ints  # its segments, so there are segments - 1 places for a change
 
     @property
-    def mean_agreement(self) -> float:
-        """The mean agreement over utterances, in percent."""
-        return float(self.agreement.mean())
-
-    @property
     def change_rate(self) -> float | None:
         """Changes in percent of all pairs of neighbouring segments; None where no utterance has a pair."""
         pairs = int((self.segments - 1).sum())

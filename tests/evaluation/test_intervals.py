@@ -62,14 +62,12 @@ def test_more_right_is_a_higher_interval_also_between_whole_numbers(n: int, data
 
 
 def test_an_utterance_tested_in_many_runs_counts_once() -> None:
-    """Forty predictions of ten utterances are worth ten, and the result says that they are repeated."""
+    """Forty predictions of ten utterances are worth ten."""
     utterances = np.tile(np.arange(10), 4)
     repeated = share(np.ones(40, dtype=bool), utterances)
     assert (repeated.percent, repeated.right, repeated.utterances, repeated.tests) == (100, 10, 10, 40)
-    assert repeated.repeated
     assert repeated.interval == interval_of_share(10, 10)
     alone = share(np.ones(40, dtype=bool), np.arange(40))
-    assert not alone.repeated
     assert alone.interval.low > repeated.interval.low
 
 

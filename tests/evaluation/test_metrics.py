@@ -17,7 +17,6 @@ from glam.evaluation.metrics import (
     best_epoch,
     confusion_matrices,
     confusion_matrix,
-    majority_share,
     scores_of,
     scores_of_all,
     sigmoid,
@@ -252,13 +251,6 @@ def test_rounding_does_not_choose_the_epoch() -> None:
 def test_best_epoch_refuses(wa: list[float], ua: list[float]) -> None:
     with pytest.raises(ValueError, match="WA"):
         best_epoch(wa, ua)
-
-
-def test_majority_share() -> None:
-    assert majority_share([0, 0, 1, 2]) == 50.0
-    assert majority_share(np.array(["neu", "exc", "neu"])) == pytest.approx(200 / 3)
-    with pytest.raises(ValueError, match="labels"):
-        majority_share([])
 
 
 def test_reports_start_without_heavy_imports() -> None:

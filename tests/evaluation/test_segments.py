@@ -58,13 +58,13 @@ def test_segment_agreement_by_hand() -> None:
     assert_allclose(result.agreement, [75, 0, 50])
     assert_array_equal(result.changes, [2, 0, 1])
     assert_array_equal(result.segments, [4, 1, 2])
-    assert result.mean_agreement == pytest.approx(125 / 3)
+    assert result.agreement.mean() == pytest.approx(125 / 3)
     assert result.change_rate == pytest.approx(75.0)
 
 
 def test_utterances_of_one_segment_have_no_change_rate() -> None:
     result = segment_agreement([1, 2], [1, 2], [0, 1, 2])
-    assert (result.mean_agreement, result.change_rate) == (100.0, None)
+    assert (result.agreement.mean(), result.change_rate) == (100.0, None)
 
 
 def test_segment_agreement_refuses() -> None:
@@ -135,4 +135,4 @@ def test_the_order_of_utterances_and_the_names_of_classes_do_not_matter(drawn: U
 
 def test_an_utterance_of_one_class_agrees_wholly() -> None:
     result = segment_agreement([2] * 7, [2], [0, 7])
-    assert (result.mean_agreement, result.change_rate) == (100, 0)
+    assert (result.agreement.mean(), result.change_rate) == (100, 0)
