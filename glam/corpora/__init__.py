@@ -19,7 +19,7 @@ from stat import S_ISREG
 import numpy as np
 
 from glam.corpora.audio import RATE, AudioError, decode, read_bytes
-from glam.corpora.completeness import iemocap_in_words, in_words, release_of
+from glam.corpora.completeness import iemocap_in_words, in_words
 from glam.corpora.scheme import Scheme, read_scheme, scheme, scheme_names
 from glam.corpora.scheme_files import read_by_scheme
 from glam.corpora.table import read_table
@@ -115,13 +115,13 @@ def corpus_sha256(name: str) -> str | None:
 
 def _release(name: str, corpus: Corpus, label_set: str) -> str:
     if is_table(name):
-        return f"{len(corpus.utterances)} of {corpus.release}"
+        used, rows = len(corpus.utterances), corpus.release
+        return f"all {rows} of the table" if rows == counted(used, "row") else f"{used} of the table's {rows}"
     if name == "iemocap" and not corpus.synthetic:
         return iemocap_in_words(corpus)
     if (known := scheme_of(name)) is None:
         return corpus.release
-    label_set = label_set or next(iter(known.label_sets))
-    return in_words(corpus, release_of(corpus, known.releases, label_set), label_set)
+    return in_words(corpus, known, label_set or next(iter(known.label_sets)))
 
 
 def _listed(name: str, root: Path, label_set: str, columns: Mapping[str, str]) -> Corpus:

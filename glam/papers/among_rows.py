@@ -1,15 +1,17 @@
 """The rows of a table beside each other: each against the first, and what choosing the best of them adds."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from glam.evaluation.metric import METRICS
+from glam.evaluation.intervals import FEWEST_GROUPS
+from glam.evaluation.metrics import steps_of
 from glam.evaluation.selection import Choice, optimism_of_choice
 from glam.evaluation.statistics import Comparison, compare_paired, holm
 from glam.evaluation.unknown import Unknown
-from glam.reports.views import Result, value
+from glam.reports.spread import speakers_of
+from glam.reports.views import Result
 from glam.results.experiment import StoredExperiment
 
 
@@ -23,10 +25,8 @@ class AgainstFirst:
     p: float | None = None
 
 
-def against_first(
-    rows: Mapping[str, tuple[StoredExperiment, Sequence[Result]]], name: str, first: str
-) -> list[AgainstFirst]:
-    """Paired tests of every row against the row `first`, in the metric of that name.
+def against_first(rows: Mapping[str, tuple[StoredExperiment, Sequence[Result]]], first: str) -> list[AgainstFirst]:
+    """Paired tests of every row against the row `first`, in WA.
 
     rows: by label, the experiment and its results. Pairs are runs of one seed that test the same utterances. Corrected
     (Nadeau and Bengio) with test / training utterances.
@@ -42,15 +42,15 @@ def against_first(
             reason = f"{len(pairs)} of its runs tested what one of the first row did; two are compared, or more"
             tests.append(AgainstFirst(label, Unknown(reason), len(pairs)))
             continue
-        utterances = min(mine.utterances for mine, _ in pairs)
+        step = float(np.median([steps_of(mine.confusion)[0] for mine, _ in pairs]))
         ratio = max(mine.utterances / mine.training for mine, _ in pairs)
-        values = [[value(outcome, METRICS[name]) for outcome in side] for side in zip(*pairs, strict=True)]
-        test = compare_paired(values[0], values[1], ratio=ratio, step=100 / utterances)
+        values = [[outcome.scores.wa for outcome in side] for side in zip(*pairs, strict=True)]
+        test = compare_paired(values[0], values[1], ratio=ratio, step=step)
         tests.append(AgainstFirst(label, test, len(pairs)))
     family = [i for i, row in enumerate(tests) if isinstance(row.test, Comparison)]
     adjusted = holm([row.test.p for row in tests if isinstance(row.test, Comparison)])
     for i, p in zip(family, adjusted.tolist(), strict=True):
-        tests[i] = AgainstFirst(tests[i].label, tests[i].test, tests[i].pairs, p)
+        tests[i] = replace(tests[i], p=p)
     return tests
 
 
@@ -77,9 +77,10 @@ def choice(rows: Mapping[str, tuple[StoredExperiment, Sequence[Result]]]) -> tup
             hits = {own.ids[i]: hit for i, hit in zip(scored.utterances, scored.predicted == scored.truth, strict=True)}
             of_row.append(np.array([hits[name] for name in names]))
     numbers = np.array(utterances)
-    speakers = experiment.groups.get("speaker")
-    known = speakers is not None and "" not in speakers.names and len(speakers.names) > 2
-    groups = speakers.codes[numbers] if known and speakers is not None else None
+    speakers = speakers_of(experiment)
+    groups = None if isinstance(speakers, Unknown) else speakers[numbers]
+    if groups is not None and len(np.unique(groups)) < FEWEST_GROUPS:
+        groups = None
     if len(set(utterances)) < 4:
         return Unknown("fewer than four utterances are tested")
     best = optimism_of_choice(np.stack([np.concatenate(of_row) for of_row in right]), numbers, groups)

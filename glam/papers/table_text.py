@@ -11,7 +11,7 @@ from glam.papers.against_print import Comparison
 from glam.papers.among_rows import against_first
 from glam.papers.table_notes import MARK, note_lines, printed_on
 from glam.papers.tables import RowReport, TableReport, with_runs
-from glam.reports.grid import grid, latex_grid, latex_text, signed
+from glam.reports.grid import grid, latex_grid, latex_text, p_value, signed, signed_interval
 from glam.reports.summary import OPTIMISTIC, SYNTHETIC
 from glam.reports.views import SELECTION, value
 from glam.splits.population import Composition
@@ -175,7 +175,7 @@ def _against_print(report: TableReport) -> Grid:
                 [
                     f"{row.row.label}, {metric.title}",
                     signed(cell.difference) + (MARK if cell.more_than_chance else ""),
-                    f"{signed(cell.interval.low)} to {signed(cell.interval.high)}",
+                    signed_interval(cell.interval),
                     f"{cell.same:.3f}",
                     str(cell.verdict),
                     "none" if cell.visible is None else f"{cell.visible:.2f}",
@@ -191,13 +191,13 @@ def _against_first(report: TableReport) -> Grid:
         return [], []
     first = next(iter(rows))
     cells = []
-    for row in against_first(rows, "wa", first):
+    for row in against_first(rows, first):
         if isinstance(row.test, Unknown) or row.p is None:
             cells.append([row.label, str(row.pairs), "-", "-", "-"])
             continue
-        low, high = row.test.interval
-        p = "< 0.0001" if row.p < 0.0001 else f"{row.p:.4f}"
-        cells.append([row.label, str(row.pairs), signed(row.test.difference), f"{signed(low)} to {signed(high)}", p])
+        test = row.test
+        bounds = signed_interval(test.interval)
+        cells.append([row.label, str(row.pairs), signed(test.difference), bounds, p_value(row.p)])
     return [f"WA against {first}", "pairs", "diff.", "95 % interval", "p (Holm)"], cells
 
 

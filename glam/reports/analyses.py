@@ -16,14 +16,12 @@ from glam.corpora.votes import votes_on
 from glam.errors import GlamError
 from glam.evaluation.baselines import majority_of_group
 from glam.evaluation.groups import ByGroup, Gap, by_group
-from glam.evaluation.intervals import OverGroups
 from glam.evaluation.paired import Pairing, Where, pairing
 from glam.evaluation.raters import Agreement, accuracy_by_agreement, ceiling, share_agreeing
 from glam.evaluation.scored import Scored
-from glam.evaluation.spread import Interval
 from glam.evaluation.unknown import Unknown
 from glam.evaluation.utterances import per_utterance
-from glam.reports.grid import grid, signed
+from glam.reports.grid import grid, signed, signed_interval
 from glam.reports.runs import read_runs
 from glam.reports.sharing import HEARS_NOTHING, reference_codes
 from glam.reports.spread import between, speakers_of
@@ -126,7 +124,7 @@ def references(experiment: StoredExperiment, runs: Sequence[StoredRun], results:
                 f"{beside.wa:.2f}",
                 f"{beside.wa + pair.difference:.2f}",
                 signed(pair.difference),
-                _points(pair.over),
+                "-" if isinstance(pair.over, Unknown) else signed_interval(pair.over.interval),
                 _where(pair.where_right),
                 _where(pair.where_wrong),
             ]
@@ -208,8 +206,7 @@ def votes(experiment: StoredExperiment, everything: Scored, indexed: Sequence[Ut
     own = means.utterances[rated]
     levels = accuracy_by_agreement(means.mean[rated], share_agreeing(chosen[own], experiment.targets[own]))
     rows = [[level.level, str(level.utterances), _number(level.accuracy), between(level.interval)] for level in levels]
-    first = np.searchsorted(everything.utterances[order := np.argsort(everything.utterances, kind="stable")], own)
-    predicted = everything.predicted[order[first]]  # of an utterance that several runs test, the first one's
+    predicted = everything.predicted[means.place[rated]]  # of an utterance that several runs test, the first one's
     most = ceiling(chosen[own], len(experiment.classes), predicted)
     lines = [f"{int(rated.sum())} of {counted(len(rated), 'utterance')} tested have votes in the index"]
     if isinstance(most, Unknown):
@@ -263,10 +260,3 @@ def _where(where: Where) -> str:
 
 def _number(value: float | Unknown) -> str:
     return "-" if isinstance(value, Unknown) else f"{value:.2f}"
-
-
-def _points(over: OverGroups | Unknown) -> str:
-    if isinstance(over, Unknown):
-        return "-"
-    bounds: Interval = over.interval
-    return f"{signed(bounds.low)} to {signed(bounds.high)}"

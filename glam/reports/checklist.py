@@ -16,7 +16,7 @@ from glam.recipe import load_recipe, recipe_names
 from glam.reports.analyses import beside_majority, gap_line, group_scores, kinds_of
 from glam.reports.confidence import cells, confidence_of
 from glam.reports.folds import outcomes
-from glam.reports.grid import latex_grid, mean_std, signed
+from glam.reports.grid import latex_grid, mean_std, signed, signed_interval
 from glam.reports.runs import read_runs
 from glam.reports.sharing import HEARS_NOTHING, protocol_line
 from glam.reports.spread import INTERVALS, between, intervals_of
@@ -125,18 +125,10 @@ def _references(experiment: StoredExperiment, runs: Sequence[StoredRun], results
             rows.append((f"majority of the {kind}", str(beside)))
             continue
         pair = beside.pairing
-        rows.append(
-            (
-                f"majority of the {kind}",
-                f"WA {beside.wa:.2f}; the model {signed(pair.difference)} points on the same utterances"
-                + (
-                    ""
-                    if isinstance(pair.over, Unknown)
-                    else f" (95 % over {pair.over.groups} speakers {signed(pair.over.interval.low)} to "
-                    f"{signed(pair.over.interval.high)})"
-                ),
-            )
-        )
+        answer = f"WA {beside.wa:.2f}; the model {signed(pair.difference)} points on the same utterances"
+        if not isinstance(pair.over, Unknown):
+            answer += f" (95 % over {pair.over.groups} speakers {signed_interval(pair.over.interval)})"
+        rows.append((f"majority of the {kind}", answer))
     return rows
 
 

@@ -12,7 +12,7 @@ from glam.evaluation.paired import Pairing, pairing
 from glam.evaluation.statistics import Comparison
 from glam.evaluation.unknown import Unknown
 from glam.reports.compare import METRICS, TO_SHOW, Contest, Side, bring_together, sides_of
-from glam.reports.grid import grid, mean_std, signed
+from glam.reports.grid import grid, mean_std, p_value, signed, signed_interval
 from glam.reports.spread import speakers_of
 from glam.reports.summary import heading
 from glam.reports.views import View, selection
@@ -158,12 +158,12 @@ def _tested(contest: Contest, test: Test) -> dict[str, str]:
     else:
         runs = NO_NUMBER if math.isinf(corrected.runs_needed) else f"{corrected.runs_needed:.0f}"
         values = [
-            f"{signed(corrected.interval.low)} to {signed(corrected.interval.high)}",
-            _p(corrected.p),
+            signed_interval(corrected.interval),
+            p_value(corrected.p),
             f"{corrected.df:.1f}".removesuffix(".0"),
             f"{corrected.effect:.2f}",
             runs,
-            _p(naive.p),
+            p_value(naive.p),
         ]
         cells = dict(zip(names, values, strict=True))
     if contest.unit == "fold":  # there are as many as the corpus has, and more seeds make their differences steadier
@@ -174,17 +174,13 @@ def _tested(contest: Contest, test: Test) -> dict[str, str]:
 def _over_speakers(by_utterance: Pairing | Unknown, title: str) -> str:
     if title != "WA" or isinstance(by_utterance, Unknown) or isinstance(by_utterance.over, Unknown):
         return NONE
-    return f"{signed(by_utterance.over.interval.low)} to {signed(by_utterance.over.interval.high)}"
+    return signed_interval(by_utterance.over.interval)
 
 
 def _probable(probable: Posterior | Unknown) -> str:
     if isinstance(probable, Unknown):
         return NONE
     return " / ".join(f"{share:.0f} %" for share in (probable.better, probable.same, probable.worse))
-
-
-def _p(value: float) -> str:
-    return "< 0.0001" if value < 0.0001 else f"{value:.4f}"
 
 
 def _counts(by_utterance: Pairing | Unknown) -> list[str]:

@@ -26,14 +26,15 @@ def look_through(corpus: Corpus, settings: CorpusSettings, index: Path) -> str:
     if settings.name in AS_RELEASED:
         return inventory(corpus, index / "index.csv")
     known = scheme_of(settings.name)
-    release = None
+    release, counts = None, {}
     label_set = settings.label_set
     if known is not None:
         label_set = label_set or next(iter(known.label_sets))
-        release = release_of(corpus, known.releases, label_set)
+        release = release_of(corpus, known, label_set)
+        counts = dict(counts_of(release, known, label_set)) if release else {}
     blocks = [
         _head(corpus, known, label_set),
-        _labels(corpus, counts_of(release, label_set) if release else {}),
+        _labels(corpus, counts),
         _speakers(corpus, release),
         _groups(corpus, known),
         *problem_blocks(corpus, index / "index.csv"),

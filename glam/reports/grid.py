@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from tabulate import LATEX_ESCAPE_RULES, tabulate
 
 from glam.evaluation.metric import Metric
+from glam.evaluation.spread import Interval
 from glam.evaluation.statistics import summary
 from glam.reports.views import Outcome, value
 
@@ -23,6 +24,16 @@ def score_cells(outcomes: Sequence[Outcome], metrics: Sequence[Metric]) -> list[
 def signed(points: float) -> str:
     """A difference of scores with its sign and two decimals; no -0.00."""
     return f"{round(points, 2) + 0.0:+.2f}"
+
+
+def signed_interval(interval: Interval) -> str:
+    """An interval of a difference, with the signs of its ends."""
+    return f"{signed(interval.low)} to {signed(interval.high)}"
+
+
+def p_value(p: float) -> str:
+    """A p-value with four decimals, down to 0.0001."""
+    return "< 0.0001" if p < 0.0001 else f"{p:.4f}"
 
 
 def grid(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

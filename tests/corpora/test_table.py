@@ -80,7 +80,7 @@ def test_nkululeko(root: Path) -> None:
         ("c", "joy", "2", {"gender": "male", "age": "40"}),
     ]
     assert corpus.name == "x.csv"
-    assert corpus.release == "3 of 3 rows"
+    assert corpus.release == "all 3 rows of the table"
     assert corpus.notes == (
         "columns: file = file, emotion = emotion, speaker = speaker, gender = gender",
         "the label anger has a single utterance (line 2), which cannot be both trained on and tested",

@@ -21,7 +21,7 @@ def test_every_row_is_tested_against_the_first_with_holm(tmp_path: Path) -> None
     for label, counts in right.items():
         store(tmp_path, recipe_of("2", label), [(count,) for count in counts])
     report = report_on(tmp_path)
-    rows = against_first(with_runs(report), "wa", "GLAM")
+    rows = against_first(with_runs(report), "GLAM")
     assert [row.label for row in rows] == ["Multi-scale", "MHCNN"]
     was = {label: 100 * np.array(counts) / 80 for label, counts in right.items()}
     tests = [known(compare_paired(was[row.label], was["GLAM"], ratio=80 / 320, step=1.25)) for row in rows]
@@ -38,7 +38,7 @@ def test_a_row_that_cannot_be_tested_is_none_of_the_family(tmp_path: Path) -> No
     right = {"GLAM": [60, 62, 64, 70], "Multi-scale": [61, 63, 65, 71], "MHCNN": [50, 51, 54, 52]}
     for label, counts in right.items():
         store(tmp_path, recipe_of("2", label), [(count,) for count in counts])
-    above, other = against_first(with_runs(report_on(tmp_path)), "wa", "GLAM")
+    above, other = against_first(with_runs(report_on(tmp_path)), "GLAM")
     assert reason(above.test) == "the 4 differences are all at 1.25, and no spread is no certainty"
     assert above.p is None
     assert other.p == known(other.test).p, "a family of one"
@@ -68,6 +68,6 @@ def test_rows_without_common_test_sets_are_not_compared(tmp_path: Path) -> None:
     store(tmp_path, recipe_of("3", "α = 0"), [(60,), (62,)])
     assert isinstance(choice(with_runs(report_on(tmp_path, "3"))), Unknown)
     store(tmp_path, recipe_of("3", "α = 0.3"), [(61,)])
-    (row,) = against_first(with_runs(report_on(tmp_path, "3")), "wa", "α = 0")
+    (row,) = against_first(with_runs(report_on(tmp_path, "3")), "α = 0")
     assert isinstance(row.test, Unknown)
     assert (row.pairs, row.p) == (1, None)
