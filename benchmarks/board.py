@@ -26,9 +26,8 @@ from glam.inputs.cut import Segments
 from glam.recipe import Recipe, load_recipe
 from glam.reports.folds import pool
 from glam.reports.grid import grid, signed
-from glam.reports.runs import read_runs
+from glam.reports.runs import Read, on_stderr, read_results
 from glam.reports.spread import INTERVALS, between, intervals_of
-from glam.reports.views import result
 from glam.results.experiment import StoredExperiment
 from glam.running.notebook import prepared
 from glam.splits.population import composition_line
@@ -151,12 +150,13 @@ def _at_most(seconds: float) -> Iterator[None]:
 
 def cells(experiment: StoredExperiment) -> Cells | str:
     """The scores of an experiment with folds; where not all of them are stored, how many are."""
-    stored = read_runs(experiment) if experiment.folder.is_dir() else []
-    runs = [run for run in stored if run.failed is None]
-    results = [result(experiment, run, "validation") for run in runs]
+    read = read_results(experiment, "validation") if experiment.folder.is_dir() else Read()
+    for reason in read.left_out:
+        on_stderr(reason)
+    results = read.results
     folds = pool(experiment, results)
     if not folds.pooled:
-        return f"not run ({len(runs)} of {len(experiment.folds)} folds)" if runs else "not run"
+        return f"not run ({len(results)} of {len(experiment.folds)} folds)" if results else "not run"
     (pooled,) = folds.pooled
     of_wa, of_ua, *_ = intervals_of(experiment, results).rows
     kind = INTERVALS.index("other speakers" if experiment.split.left_out else "other utterances")

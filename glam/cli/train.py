@@ -53,9 +53,10 @@ def train(argv: Sequence[str] | None = None, prog: str = "glam train") -> int:
 
 def _train(args: argparse.Namespace) -> None:
     from glam.recipe import load_recipe, parse_override
-    from glam.reports.runs import read_runs, refuse_if_all_failed
+    from glam.reports.runs import refuse_if_all_failed
     from glam.reports.summary import report as report_on
     from glam.results.experiment import store_experiment
+    from glam.results.run import read_run
     from glam.running.experiment import Places, prepare, run, set_damaged_aside, verify_stores
     from glam.running.live import live_of
     from glam.running.log import Log
@@ -108,7 +109,8 @@ def _train(args: argparse.Namespace) -> None:
         say_share(share, sum(map(experiment.finished, runs_asked)), len(runs_asked), runs)
         return
     show(report_on(experiment.folder, args.select, None if args.next is not None else seeds))
-    failed = [run.failed is not None for run in read_runs(experiment.stored, seeds, lambda _: None)]
+    stored = {run.name for run in runs_asked} & set(experiment.stored.seeds())
+    failed = [read_run(experiment.folder / name).failed is not None for name in stored]
     refuse_if_all_failed(failed.count(False), failed.count(True))
 
 

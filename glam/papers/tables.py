@@ -16,9 +16,9 @@ from glam.papers.stored import Stored, StoredRecipe
 from glam.progress import bar
 from glam.recipe import Recipe, load_recipe
 from glam.reports.folds import fold_values, outcomes, pool
-from glam.reports.runs import read_runs
+from glam.reports.runs import read_results
 from glam.reports.sharing import protocol_line
-from glam.reports.views import Outcome, Result, View, honest_results, optimism, result, value
+from glam.reports.views import Outcome, Result, View, optimism, value
 from glam.results.experiment import StoredExperiment
 from glam.results.identity import canonical_json
 from glam.results.run import StoredRun
@@ -246,17 +246,21 @@ def _read(row: Row, stored: Stored, view: View, seeds: Sequence[int]) -> RowRepo
     if on_disk.experiment is None:
         return RowReport(row, on_disk, (), (), {})
     experiment = on_disk.experiment
-    left_out: list[str] = []
     try:
-        runs = read_runs(experiment, seeds, left_out.append)
-        finished = [run for run in runs if run.failed is None]
-        results = tuple(result(experiment, run, view) for run in finished)
-        honest = outcomes(experiment, honest_results(experiment, finished, view))
+        read = read_results(experiment, view, seeds)
     except GlamError as error:
         return RowReport(row, replace(on_disk, damaged=str(error)), (), (), {})
-    failed = tuple(run for run in runs if run.failed is not None)
-    scored, missing = outcomes(experiment, results), pool(experiment, results).missing
-    return RowReport(row, on_disk, results, failed, {}, scored, honest, missing, tuple(left_out))
+    return RowReport(
+        row,
+        on_disk,
+        tuple(read.results),
+        tuple(read.failed),
+        {},
+        scored=outcomes(experiment, read.results),
+        honest=outcomes(experiment, read.honest),
+        missing=pool(experiment, read.results).missing,
+        left_out=tuple(read.left_out),
+    )
 
 
 def of_the_print(composition: Composition, table: Table) -> bool:

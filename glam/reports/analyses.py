@@ -22,13 +22,12 @@ from glam.evaluation.scored import Scored
 from glam.evaluation.unknown import Unknown
 from glam.evaluation.utterances import per_utterance
 from glam.reports.grid import grid, signed, signed_interval
-from glam.reports.runs import read_runs
+from glam.reports.runs import read_results
 from glam.reports.sharing import HEARS_NOTHING, reference_codes
 from glam.reports.spread import between, speakers_of
 from glam.reports.summary import heading
-from glam.reports.views import Result, View, default_view, result, selection
+from glam.reports.views import Result, View, default_view, selection
 from glam.results.experiment import StoredExperiment, read_experiment
-from glam.results.run import StoredRun
 from glam.words import counted
 
 Ints = NDArray[np.int64]
@@ -44,20 +43,21 @@ def analyses(folder: Path, view: View | None = None, indexed: Sequence[Utterance
     """
     experiment = read_experiment(folder)
     view = view or default_view(experiment)
-    runs = [run for run in read_runs(experiment) if run.failed is None]
-    if not runs:
+    read = read_results(experiment, view)
+    results = read.results
+    if not results:
         raise GlamError(f"{folder}: nothing to analyse, no run of it is finished")
-    results = [result(experiment, run, view) for run in runs]
     everything = Scored.together([outcome.scored() for outcome in results])
     tested = len(np.unique(everything.utterances))
     head = [
         heading(experiment),
-        f"runs: {len(runs)}, {len(everything.truth)} predictions of {tested} utterances; an utterance that several "
+        f"runs: {len(results)}, {len(everything.truth)} predictions of {tested} utterances; an utterance that several "
         "runs test counts once, with its mean",
         f"epoch: {selection(view, experiment)}",
+        *(f"LEFT OUT: {reason}" for reason in read.left_out),
     ]
     sections = {
-        "The model beside what needs no hearing": references(experiment, runs, results),
+        "The model beside what needs no hearing": references(experiment, results),
         **{f"By {kind}": groups(experiment, everything, kind) for kind in kinds_of(experiment)},
         "The raters' votes": votes(experiment, everything, indexed),
     }
@@ -87,9 +87,7 @@ class BesideMajority:
     unseen: int
 
 
-def beside_majority(
-    experiment: StoredExperiment, runs: Sequence[StoredRun], results: Sequence[Result], kind: str
-) -> BesideMajority | Unknown:
+def beside_majority(experiment: StoredExperiment, results: Sequence[Result], kind: str) -> BesideMajority | Unknown:
     """The model beside the majority of the groups of that kind, fitted on the training part of each run."""
     codes, speakers = reference_codes(experiment.groups, kind), speakers_of(experiment)
     if codes is None:
@@ -97,8 +95,8 @@ def beside_majority(
     if isinstance(speakers, Unknown):
         return speakers
     parts = []
-    for run, outcome in zip(runs, results, strict=True):
-        scored, train = outcome.scored(), run.predictions().train
+    for outcome in results:
+        scored, train = outcome.scored(), outcome.train()
         asked = codes[scored.utterances]
         guess = majority_of_group(codes[train], experiment.targets[train], asked, len(experiment.classes))
         unseen = ~np.isin(asked, codes[train])
@@ -109,11 +107,11 @@ def beside_majority(
     return BesideMajority(pair, float(means.mean.mean()), utterances.size, int(unseen.sum()))
 
 
-def references(experiment: StoredExperiment, runs: Sequence[StoredRun], results: Sequence[Result]) -> str:
+def references(experiment: StoredExperiment, results: Sequence[Result]) -> str:
     """The model against each reference, paired on the same test utterances."""
     rows, lines = [], []
     for kind in HEARS_NOTHING:
-        beside = beside_majority(experiment, runs, results, kind)
+        beside = beside_majority(experiment, results, kind)
         if isinstance(beside, Unknown):
             lines.append(f"majority of the {kind}: {beside}")
             continue

@@ -14,10 +14,10 @@ from glam.evaluation.scored import Scored
 from glam.evaluation.unknown import Unknown
 from glam.recipe import load_recipe, recipe_names
 from glam.reports.analyses import beside_majority, gap_line, group_scores, kinds_of
-from glam.reports.confidence import cells, confidence_of
+from glam.reports.confidence import Confidence, cells, confidence_of, sure_of
 from glam.reports.folds import outcomes
 from glam.reports.grid import latex_grid, mean_std, signed, signed_interval
-from glam.reports.runs import read_runs
+from glam.reports.runs import sound_runs
 from glam.reports.sharing import HEARS_NOTHING, protocol_line
 from glam.reports.spread import INTERVALS, between, intervals_of
 from glam.reports.summary import PURE, SYNTHETIC, computed_on, cut_line
@@ -43,18 +43,22 @@ def checklist(folder: Path, view: View | None = None, form: str = "md") -> str:
     experiment = read_experiment(folder)
     view = view or default_view(experiment)
     left_out: list[str] = []
-    runs = read_runs(experiment, left_out=left_out.append)
-    finished = [run for run in runs if run.failed is None]
+    runs, finished, results, sure = [], [], [], []
+    for run, stored in sound_runs(experiment, left_out=left_out.append):
+        runs.append(run)
+        if stored is not None:
+            finished.append(run)
+            results.append(result(experiment, run, view, stored))
+            sure.append(sure_of(experiment, run, stored, view))
     if not finished:
         raise GlamError(f"{folder}: nothing to report on, no run of it is finished")
-    results = [result(experiment, run, view) for run in finished]
     sections = {
         "Data": _data(experiment, results),
         "Split and selection": _split(experiment, runs, results, view),
         "Scores": _scores(experiment, results),
-        "What needs no hearing": _references(experiment, finished, results),
+        "What needs no hearing": _references(experiment, results),
         "Groups": _groups(experiment, results),
-        "Calibration": _calibration(experiment, finished, view),
+        "Calibration": _calibration(confidence_of(sure)),
         "Computation": _computation(experiment, finished, runs),
     }
     if left_out:
@@ -117,10 +121,10 @@ def _scores(experiment: StoredExperiment, results: Sequence[Result]) -> list[Row
     return rows
 
 
-def _references(experiment: StoredExperiment, runs: Sequence[StoredRun], results: Sequence[Result]) -> list[Row]:
+def _references(experiment: StoredExperiment, results: Sequence[Result]) -> list[Row]:
     rows = []
     for kind in HEARS_NOTHING:
-        beside = beside_majority(experiment, runs, results, kind)
+        beside = beside_majority(experiment, results, kind)
         if isinstance(beside, Unknown):
             rows.append((f"majority of the {kind}", str(beside)))
             continue
@@ -150,8 +154,7 @@ def _groups(experiment: StoredExperiment, results: Sequence[Result]) -> list[Row
     return rows
 
 
-def _calibration(experiment: StoredExperiment, runs: Sequence[StoredRun], view: View) -> list[Row]:
-    confidence = confidence_of(experiment, runs, view)
+def _calibration(confidence: Confidence) -> list[Row]:
     gap, std, deviations, error, chance, brier = cells(confidence.whole)
     rows = [
         (

@@ -18,10 +18,10 @@ from glam.evaluation.metrics import Scores, confusion_matrix, scores_of, steps_o
 from glam.evaluation.statistics import Comparison, compare_paired, compare_unpaired
 from glam.evaluation.unknown import Unknown
 from glam.progress import bar
-from glam.reports.runs import read_runs
+from glam.reports.runs import sound_runs
 from glam.reports.views import View, default_view, parts, take
 from glam.results.experiment import StoredExperiment, read_experiment
-from glam.results.run import StoredRun
+from glam.results.run import Predictions, StoredRun
 from glam.words import counted
 
 METRICS = {"WA": "wa", "UA": "ua"}
@@ -243,18 +243,19 @@ def _read(folder: Path, view: View | None) -> Side:
     experiment = read_experiment(folder)
     chosen = view or default_view(experiment)
     left_out: list[str] = []
-    runs = read_runs(experiment, left_out=left_out.append)
-    finished = [run for run in runs if run.failed is None]
-    with bar(len(finished), f"reading {folder.name}", "run", leave=False) as progress:
-        arms = {}
-        for run in finished:
-            arms[run.folder.name] = _arm(experiment, run, chosen)
+    arms: dict[str, Arm] = {}
+    failed = 0
+    with bar(len(experiment.seeds()), f"reading {folder.name}", "run", leave=False) as progress:
+        for run, stored in sound_runs(experiment, left_out=left_out.append):
+            if stored is None:
+                failed += 1
+            else:
+                arms[run.folder.name] = _arm(experiment, run, stored, chosen)
             progress.update()
-    return Side(experiment, chosen, arms, len(runs) - len(finished), tuple(left_out))
+    return Side(experiment, chosen, arms, failed, tuple(left_out))
 
 
-def _arm(experiment: StoredExperiment, run: StoredRun, view: View) -> Arm:
-    stored = run.predictions(experiment.targets)
+def _arm(experiment: StoredExperiment, run: StoredRun, stored: Predictions, view: View) -> Arm:
     shown = take(experiment, stored, parts(experiment, run, stored, view))
     guesses: NDArray[np.int64] = shown.logits.argmax(axis=1)
     return Arm(

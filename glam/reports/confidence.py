@@ -1,6 +1,6 @@
 """Whether confidence is accuracy, over the predictions of all runs together, and the temperature that would mend it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,9 +10,9 @@ from glam.evaluation.metrics import softmax
 from glam.evaluation.scored import Scored
 from glam.evaluation.unknown import Unknown
 from glam.reports.grid import grid, signed
-from glam.reports.views import VIEWS, View, parts, possible_views, take, validation_rows
+from glam.reports.views import VIEWS, View, parts, take, validation_rows
 from glam.results.experiment import StoredExperiment
-from glam.results.run import StoredRun
+from glam.results.run import Predictions, StoredRun
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,45 +28,46 @@ class Confidence:
     temperatures: tuple[float, ...]
 
 
-def confidence_of(experiment: StoredExperiment, runs: Sequence[StoredRun], view: View) -> Confidence:
-    """The calibration under a view that every run has utterances enough for."""
-    scored, divided, temperatures = [], [], []
-    why = Unknown(
-        f"a temperature is fitted on utterances that are not tested, and the view {view} keeps none; "
-        f"--select validation does"
-    )
-    for run in runs:
-        stored = run.predictions(experiment.targets)
-        chosen = parts(experiment, run, stored, view)
-        tested = take(experiment, stored, chosen)
-        scored.append(tested)
-        if view != "validation":
-            continue
-        rows = validation_rows(run, stored)
-        fitted = fit_temperature(stored.logits[chosen[0].epoch, rows], experiment.targets[stored.held_out[rows]])
-        if isinstance(fitted, Temperature):
-            temperatures.append(fitted.value)
-            divided.append((tested, fitted.probabilities(tested.logits)))
-        else:
-            why = Unknown(f"of {run.key}, {fitted.reason}")
-    whole = Scored.together(scored)
-    complete = len(divided) == len(runs)
-    return Confidence(
-        whole=calibration(softmax(whole.logits), whole.truth, utterances=whole.utterances),
-        tempered=calibration(np.concatenate([p for _, p in divided]), whole.truth, utterances=whole.utterances)
-        if complete
-        else why,
-        temperatures=tuple(temperatures) if complete else (),
-    )
+@dataclass(frozen=True, eq=False)
+class Sure:
+    """What a view scores of a run, and the temperature fitted on what it keeps for choosing the epoch."""
+
+    scored: Scored
+    temperature: Temperature | Unknown
 
 
-def confidence_table(experiment: StoredExperiment, runs: Sequence[StoredRun]) -> str:
+def sure_of(experiment: StoredExperiment, run: StoredRun, stored: Predictions, view: View) -> Sure:
+    """The predictions of a finished run under a view that it has utterances enough for."""
+    chosen = parts(experiment, run, stored, view)
+    tested = take(experiment, stored, chosen)
+    if view != "validation":
+        none = f"a temperature is fitted on utterances that are not tested, and the view {view} keeps none; "
+        return Sure(tested, Unknown(f"{none}--select validation does"))
+    rows = validation_rows(run, stored)
+    fitted = fit_temperature(stored.logits[chosen[0].epoch, rows], experiment.targets[stored.held_out[rows]])
+    return Sure(tested, Unknown(f"of {run.key}, {fitted.reason}") if isinstance(fitted, Unknown) else fitted)
+
+
+def confidence_of(runs: Sequence[Sure]) -> Confidence:
+    """The calibration of the predictions of runs together, all under one view."""
+    whole = Scored.together([run.scored for run in runs])
+    before = calibration(softmax(whole.logits), whole.truth, utterances=whole.utterances)
+    fitted = [run.temperature for run in runs if isinstance(run.temperature, Temperature)]
+    if len(fitted) < len(runs):
+        why = next(run.temperature for run in runs if isinstance(run.temperature, Unknown))
+        return Confidence(before, why, ())
+    divided = [of.probabilities(run.scored.logits) for of, run in zip(fitted, runs, strict=True)]
+    after = calibration(np.concatenate(divided), whole.truth, utterances=whole.utterances)
+    return Confidence(before, after, tuple(of.value for of in fitted))
+
+
+def confidence_table(runs: Sequence[Mapping[View, Sure]]) -> str:
     """The calibration of all runs together under every view that they all have utterances for, as text."""
     rows, lines = [], []
     for view in VIEWS:
-        if not all(view in possible_views(run) for run in runs):
+        if not all(view in run for run in runs):
             continue
-        confidence = confidence_of(experiment, runs, view)
+        confidence = confidence_of([run[view] for run in runs])
         rows.append([f"all runs, {view}", *cells(confidence.whole)])
         if isinstance(confidence.tempered, Unknown):
             if view == "validation":

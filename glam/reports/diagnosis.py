@@ -26,13 +26,13 @@ from glam.evaluation.segments import (
 )
 from glam.inputs.cut import Segments
 from glam.progress import bar
-from glam.reports.confidence import confidence_table
+from glam.reports.confidence import Sure, confidence_table, sure_of
 from glam.reports.grid import grid, mean_std, signed
-from glam.reports.runs import read_runs
+from glam.reports.runs import sound_runs
 from glam.reports.summary import heading
 from glam.reports.views import SELECTION, VIEWS, View, default_view, parts, possible_views, take
 from glam.results.experiment import StoredExperiment, experiment_of, read_experiment
-from glam.results.run import RUN, StoredRun, read_run
+from glam.results.run import RUN, Predictions, StoredRun, read_run
 from glam.splits.population import composition_line
 from glam.words import counted
 
@@ -47,7 +47,7 @@ class RunDiagnosis:
     within: by measure, its value over all utterances and over those of each true class; None where there is none.
     decided, voted: the scores of the utterances' classes as the model decides them, and by majority vote of their
     segments. torn: (n,) whether the two differ; right, voted_right: (n,) whether each is the true class; segments:
-    (n,) of the utterance. position: accuracy of segments by position. calibrations: by view.
+    (n,) of the utterance. position: accuracy of segments by position. sure: by view, and calibrations of it.
     """
 
     within: Mapping[str, Sequence[float | None]]
@@ -58,6 +58,7 @@ class RunDiagnosis:
     voted_right: NDArray[np.bool_]
     segments: NDArray[np.int64]
     position: ByPosition
+    sure: Mapping[View, Sure]
     calibrations: Mapping[View, Calibration]
 
 
@@ -69,33 +70,40 @@ def diagnosis(folder: Path, view: View | None = None) -> str:
     alone = (folder / RUN).is_file()
     experiment = experiment_of(folder) if alone else read_experiment(folder)
     view = view or default_view(experiment)
-    runs = [read_run(folder)] if alone else read_runs(experiment)
-    finished = [run for run in runs if run.failed is None]
-    if not finished:
-        why = f"failed: {runs[0].failed}" if runs else "it has no runs yet"
-        raise GlamError(f"{folder}: nothing to look into, {why}")
-    diagnoses = []
-    with bar(len(finished), "reading runs", "run", leave=False) as progress:
-        for run in finished:
-            diagnoses.append(diagnose(experiment, run, view))
+    diagnoses: list[RunDiagnosis] = []
+    failed: list[StoredRun] = []
+    with bar(1 if alone else len(experiment.seeds()), "reading runs", "run", leave=False) as progress:
+        for run, stored in [_alone(experiment, folder)] if alone else sound_runs(experiment):
+            if stored is None:
+                failed.append(run)
+            else:
+                diagnoses.append(diagnose(experiment, run, stored, view))
             progress.update()
+    if not diagnoses:
+        why = f"failed: {failed[0].failed}" if failed else "it has no runs yet"
+        raise GlamError(f"{folder}: nothing to look into, {why}")
     return "\n\n".join(
         [
-            "\n".join(_head(experiment, view, len(finished), len(runs) - len(finished))),
+            "\n".join(_head(experiment, view, len(diagnoses), len(failed))),
             "How the class moves within an utterance (in percent, by true class)\n\n" + _within(experiment, diagnoses),
             "The segments' majority vote instead\n\n" + _majority(experiment, diagnoses),
             "Segments classified correctly, by their position in the utterance\n\n" + _position(diagnoses),
             "Utterances classified correctly, by their length\n\n" + _length(experiment, diagnoses),
             "Calibration, under every choice of the epoch, run by run\n\n" + _calibration(diagnoses),
-            "Calibration of all runs' predictions together\n\n" + confidence_table(experiment, finished),
+            "Calibration of all runs' predictions together\n\n" + confidence_table([run.sure for run in diagnoses]),
         ]
     )
 
 
-def diagnose(experiment: StoredExperiment, run: StoredRun, view: View) -> RunDiagnosis:
+def _alone(experiment: StoredExperiment, folder: Path) -> tuple[StoredRun, Predictions | None]:
+    run = read_run(folder)
+    return run, run.predictions(experiment.targets) if run.failed is None else None
+
+
+def diagnose(experiment: StoredExperiment, run: StoredRun, stored: Predictions, view: View) -> RunDiagnosis:
     """Look into a finished run: its segments under one view, its calibration under all that it has utterances for."""
-    stored = run.predictions(experiment.targets)
     scored = take(experiment, stored, parts(experiment, run, stored, view))
+    sure = {choice: sure_of(experiment, run, stored, choice) for choice in possible_views(run)}
     classes = len(experiment.classes)
     decided = scored.logits.argmax(axis=1)
     voted = majority_vote(votes(scored.segment_classes, scored.offsets, classes), scored.logits)
@@ -108,10 +116,8 @@ def diagnose(experiment: StoredExperiment, run: StoredRun, view: View) -> RunDia
         voted_right=voted == scored.truth,
         segments=scored.segments,
         position=accuracy_by_position(scored.segment_classes, scored.truth, scored.offsets),
-        calibrations={
-            choice: calibrated(take(experiment, stored, parts(experiment, run, stored, choice)))
-            for choice in possible_views(run)
-        },
+        sure=sure,
+        calibrations={choice: calibrated(of.scored) for choice, of in sure.items()},
     )
 
 

@@ -1,7 +1,6 @@
 """The predictions of one run as CSV."""
 
 import csv
-import io
 from pathlib import Path
 from typing import TextIO
 
@@ -10,9 +9,10 @@ import numpy as np
 from glam.errors import GlamError
 from glam.evaluation.metrics import softmax
 from glam.foreign import cell
+from glam.reports.runs import sound_runs
 from glam.reports.views import SELECTION, Part, View, default_view, parts, take
-from glam.results.experiment import experiment_of, read_experiment
-from glam.results.run import read_run
+from glam.results.experiment import StoredExperiment, experiment_of, read_experiment
+from glam.results.run import Predictions, StoredRun, read_run
 from glam.words import counted
 
 
@@ -22,18 +22,21 @@ def export_all(folder: Path, output: TextIO, epoch: int | None = None, view: Vie
     Returns how many runs were written and how many had failed, in words. Raises GlamError as `export` does, and where
     no run is finished.
     """
-    runs = {name: read_run(folder / name) for name in read_experiment(folder).seeds()}
-    good = [name for name, run in runs.items() if run.failed is None]
-    if not good:
-        raise GlamError(f"{folder}: no run of it is finished" + (f", {len(runs)} failed" if runs else ""))
-    for number, name in enumerate(good):
-        lines = io.StringIO()
-        export(folder / name, lines, epoch, view)
-        for i, line in enumerate(lines.getvalue().splitlines(keepends=True)):
-            if i or not number:  # one line of headings
-                output.write(f"{name if i else 'run'},{line}")
-    failed = f"; {counted(len(runs) - len(good), 'run')} failed and left out" if len(good) < len(runs) else ""
-    return f"{counted(len(good), 'run')}{failed}"
+    experiment = read_experiment(folder)
+    table = csv.writer(output, lineterminator="\n")
+    written = failed = 0
+    for run, stored in sound_runs(experiment):
+        if stored is None:
+            failed += 1
+            continue
+        rows, _ = _rows(experiment, run, stored, epoch, view)
+        if not written:
+            table.writerow(["run", *_headings(experiment)])
+        table.writerows([run.folder.name, *row] for row in rows)
+        written += 1
+    if not written:
+        raise GlamError(f"{folder}: no run of it is finished" + (f", {failed} failed" if failed else ""))
+    return counted(written, "run") + (f"; {counted(failed, 'run')} failed and left out" if failed else "")
 
 
 def export(folder: Path, output: TextIO, epoch: int | None = None, view: View | None = None) -> str:
@@ -46,25 +49,38 @@ def export(folder: Path, output: TextIO, epoch: int | None = None, view: View | 
     experiment = experiment_of(folder)
     if run.failed is not None:
         raise GlamError(f"{folder}: this run failed and has no predictions ({run.failed})")
+    rows, what = _rows(experiment, run, run.predictions(experiment.targets), epoch, view)
+    table = csv.writer(output, lineterminator="\n")
+    table.writerow(_headings(experiment))
+    table.writerows(rows)
+    return what
+
+
+def _headings(experiment: StoredExperiment) -> list[str]:
+    return ["utterance", "label", "prediction", *map(cell, experiment.classes)]
+
+
+def _rows(
+    experiment: StoredExperiment, run: StoredRun, stored: Predictions, epoch: int | None, view: View | None
+) -> tuple[list[list[str]], str]:
+    """The rows of a run, in the order of the experiment's utterances, and which epoch they are from, in words."""
     if epoch is not None and not 1 <= epoch <= len(run.epochs):
-        raise GlamError(f"--epoch {epoch}: the run in {folder} has epochs 1 to {len(run.epochs)}")
-    stored, view = run.predictions(experiment.targets), view or default_view(experiment)
+        raise GlamError(f"--epoch {epoch}: the run in {run.folder} has epochs 1 to {len(run.epochs)}")
+    view = view or default_view(experiment)
     if epoch is None:
         chosen = parts(experiment, run, stored, view)
     else:
         chosen = (Part(slice(run.validation_only, None), epoch - 1),)
     scored = take(experiment, stored, chosen)
     guesses, chances = scored.logits.argmax(axis=1), softmax(scored.logits)
-    table = csv.writer(output, lineterminator="\n")
-    table.writerow(["utterance", "label", "prediction", *map(cell, experiment.classes)])
-    for row in np.argsort(scored.utterances):
-        table.writerow(
-            [
-                cell(experiment.ids[scored.utterances[row]]),
-                cell(experiment.classes[scored.truth[row]]),
-                cell(experiment.classes[guesses[row]]),
-                *(f"{chance:.6f}" for chance in chances[row]),
-            ]
-        )
+    rows = [
+        [
+            cell(experiment.ids[scored.utterances[row]]),
+            cell(experiment.classes[scored.truth[row]]),
+            cell(experiment.classes[guesses[row]]),
+            *(f"{chance:.6f}" for chance in chances[row]),
+        ]
+        for row in np.argsort(scored.utterances)
+    ]
     epochs = " and ".join(str(part.epoch + 1) for part in chosen)
-    return f"epoch {epochs}" + (f" ({SELECTION[view]})" if epoch is None else "")
+    return rows, f"epoch {epochs}" + (f" ({SELECTION[view]})" if epoch is None else "")

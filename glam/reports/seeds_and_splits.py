@@ -15,10 +15,10 @@ from glam.evaluation.metric import METRICS
 from glam.evaluation.unknown import Unknown
 from glam.evaluation.variance import Components, components
 from glam.reports.grid import grid
-from glam.reports.runs import read_runs
+from glam.reports.runs import read_results
 from glam.reports.spread import between
 from glam.reports.summary import OPTIMISTIC, heading
-from glam.reports.views import View, default_view, result, selection, value
+from glam.reports.views import View, default_view, selection, value
 from glam.results.experiment import StoredExperiment, read_experiment
 from glam.words import counted
 
@@ -37,14 +37,13 @@ def seeds_and_splits(folders: Sequence[Path], view: View | None = None) -> str:
     scores: dict[str, list[float]] = {name: [] for name in OPTIMISTIC}
     seeds: list[int] = []
     splits: list[int] = []
-    finished = [[run for run in read_runs(of) if run.failed is None] for of in experiments]
-    common = set.intersection(*({run.seed for run in runs} for runs in finished))
-    left = sum(run.seed not in common for runs in finished for run in runs)
-    for number, (experiment, runs) in enumerate(zip(experiments, finished, strict=True)):
-        for run in runs:
-            if run.seed in common:
-                outcome = result(experiment, run, view)
-                seeds.append(run.seed)
+    reads = [read_results(of, view) for of in experiments]
+    common = set.intersection(*({outcome.seed for outcome in read.results} for read in reads))
+    left = sum(outcome.seed not in common for read in reads for outcome in read.results)
+    for number, read in enumerate(reads):
+        for outcome in read.results:
+            if outcome.seed in common:
+                seeds.append(outcome.seed)
                 splits.append(number)
                 for name in OPTIMISTIC:
                     scores[name].append(value(outcome, METRICS[name]))
@@ -65,6 +64,7 @@ def seeds_and_splits(folders: Sequence[Path], view: View | None = None) -> str:
         "add to a run; total: of a run whose seed and split are both new. Share: of the split in the total variance, "
         "with its 95 % interval (Weerahandi 1993); few seeds or splits make it wide",
         f"epoch: {selection(view, first)}",
+        *(f"LEFT OUT: {reason}" for read in reads for reason in read.left_out),
     ]
     table = [grid(["", "mean", "seed's sd", "split's sd", "rest", "total", "split's share", "95 %"], rows), ""]
     return "\n".join([heading(first), "", *(table if rows else []), *lines])

@@ -12,7 +12,7 @@ from glam.recipe import Recipe, load_recipe, recipe_names
 from glam.reports.fold_tables import about_folds, fold_tables
 from glam.reports.folds import outcomes
 from glam.reports.grid import grid, mean_std, signed
-from glam.reports.runs import read_runs
+from glam.reports.runs import read_results
 from glam.reports.sharing import protocol_line
 from glam.reports.spread import interval_lines, interval_table, intervals_of
 from glam.reports.views import (
@@ -20,10 +20,8 @@ from glam.reports.views import (
     Result,
     View,
     default_view,
-    honest_results,
     optimism,
     optimism_line,
-    result,
     selection,
     value,
 )
@@ -52,28 +50,23 @@ def report(
     metrics = (*COLUMNS, *more)
     experiment = read_experiment(folder)
     view = view or default_view(experiment)
-    left_out: list[str] = []
-    runs = read_runs(experiment, seeds, left_out.append)
-    failed = [run for run in runs if run.failed is not None]
-    finished = [run for run in runs if run.failed is None]
-    results = [result(experiment, run, view) for run in finished]
-    honest = outcomes(experiment, honest_results(experiment, finished, view))
+    read = read_results(experiment, view, seeds)
+    results, honest = read.results, outcomes(experiment, read.honest)
     lines = [heading(experiment), ""]
     if results:
         parts = fold_tables if experiment.folds else _tables
         tables, notes = parts(experiment, results, honest, metrics)
         lines += [*(line for table in tables for line in (table, "")), f"runs: {len(results)}{_per_run(results)}"]
         lines += about_folds(experiment, results) if experiment.folds else []
-        lines += [*notes, *_stopped_early(experiment, finished)]
+        lines += [*notes, *_stopped_early(experiment, read.finished)]
     else:
         lines += ["runs: 0"]
-    lines += [f"LEFT OUT: {reason}" for reason in left_out]
-    if failed:
-        lines += [
-            f"FAILED, not averaged: {counted(len(failed), 'run')}; " + "; ".join(f"{r.key}: {r.failed}" for r in failed)
-        ]
+    lines += [f"LEFT OUT: {reason}" for reason in read.left_out]
+    if read.failed:
+        reasons = "; ".join(f"{run.key}: {run.failed}" for run in read.failed)
+        lines += [f"FAILED, not averaged: {counted(len(read.failed), 'run')}; {reasons}"]
     lines += [
-        f"protocol: {protocol_line(experiment, [run.key for run in runs])}",
+        f"protocol: {protocol_line(experiment, [run.key for run in read.runs])}",
         f"epoch: {selection(view, experiment)}",
         *([optimism_line(error=not experiment.folds)] if honest else []),
         PURE.format(cut=cut_line(experiment.recipe)),
@@ -81,8 +74,8 @@ def report(
         *experiment.remarks,
     ]
     lines += absences(experiment, results)
-    lines += untrained(experiment, finished)
-    lines += [f"computed: {computed_on(runs)}"] if runs else []
+    lines += untrained(experiment, results)
+    lines += [f"computed: {computed_on(read.runs)}"] if read.runs else []
     lines += [f"results: {folder}"]
     return "\n".join(lines)
 
@@ -141,14 +134,14 @@ def absences(experiment: StoredExperiment, results: Sequence[Result]) -> list[st
     return [f"absent from the test set: {', '.join(missing)}; UA and macro F1 leave it out there"] if missing else []
 
 
-def untrained(experiment: StoredExperiment, runs: Sequence[StoredRun]) -> list[str]:
+def untrained(experiment: StoredExperiment, results: Sequence[Result]) -> list[str]:
     """A line where a class has no utterance in some training part: no run can learn it there."""
     counts = dict.fromkeys(experiment.classes, 0)
-    for run in runs:
-        known = set(experiment.targets[run.predictions().train].tolist())
+    for outcome in results:
+        known = set(experiment.targets[outcome.train()].tolist())
         for index, name in enumerate(experiment.classes):
             counts[name] += index not in known
-    missing = [f"{name} in {count} of {counted(len(runs), 'run')}" for name, count in counts.items() if count]
+    missing = [f"{name} in {count} of {counted(len(results), 'run')}" for name, count in counts.items() if count]
     return [f"ABSENT FROM TRAINING: {', '.join(missing)}; nothing was to be learned of it there"] if missing else []
 
 

@@ -107,11 +107,15 @@ class Result:
     utterances: int
     fold: int | None
     training: int
-    read: Callable[[], Scored]
+    read: Callable[[], tuple[Scored, NDArray[np.int64]]]
 
     def scored(self) -> Scored:
-        """The predictions, read from the disk."""
-        return self.read()
+        """The predictions; read from the disk, where that was not done for the result itself."""
+        return self.read()[0]
+
+    def train(self) -> NDArray[np.int64]:
+        """The utterances trained on (N,); read as `scored`."""
+        return self.read()[1]
 
 
 def default_view(experiment: StoredExperiment) -> View:
@@ -126,17 +130,31 @@ def possible_views(run: StoredRun) -> tuple[View, ...]:
     return tuple(view for view in VIEWS if possible[view])
 
 
-def result(experiment: StoredExperiment, run: StoredRun, view: View) -> Result:
-    """The result of a finished run under a view; GlamError where it holds out too few utterances for that."""
-    if view in ("test", "last"):  # of which the run's own record has all
+def result(experiment: StoredExperiment, run: StoredRun, view: View, stored: Predictions | None = None) -> Result:
+    """The result of a finished run under a view; GlamError where it holds out too few utterances for that.
+
+    stored: its predictions, where they have been read; else they are when they are needed.
+    """
+
+    def tested(stored: Predictions) -> tuple[Scored, NDArray[np.int64]]:
+        return take(experiment, stored, parts(experiment, run, stored, view)), stored.train
+
+    if stored is None and view in ("test", "last"):  # of which the run's own record has all
         (whole,) = _whole(run, view)
-        return _result(
-            experiment, run, (whole,), run.confusion[whole.epoch], cache(lambda: scored(experiment, run, view))
-        )
-    stored = run.predictions(experiment.targets)
-    chosen = parts(experiment, run, stored, view)
-    predictions = take(experiment, stored, chosen)
-    return _result(experiment, run, chosen, predictions.confusion, lambda: predictions)
+        read = cache(lambda: tested(run.predictions(experiment.targets)))
+        return _result(experiment, run, (whole,), run.confusion[whole.epoch], read)
+    stored = stored or run.predictions(experiment.targets)
+    known = tested(stored)
+    return _result(experiment, run, parts(experiment, run, stored, view), known[0].confusion, lambda: known)
+
+
+def honest_result(experiment: StoredExperiment, run: StoredRun, view: View, stored: Predictions) -> Result | None:
+    """A finished run under `halves`, beside which what was chosen on the test set can be seen.
+
+    None under another view than `test`, and where the run is tested on a single utterance.
+    """
+    asked = view == "test" and "halves" in possible_views(run)
+    return result(experiment, run, "halves", stored) if asked else None
 
 
 def scored(experiment: StoredExperiment, run: StoredRun, view: View) -> Scored:
@@ -182,16 +200,6 @@ def best(scores: ScoreArrays) -> int:
     return best_epoch(scores.wa, scores.ua)
 
 
-def honest_results(experiment: StoredExperiment, runs: Sequence[StoredRun], view: View) -> tuple[Result, ...]:
-    """The finished runs under `halves`, beside which those chosen on the test set can be seen.
-
-    None of them under another view than `test`, or where a run is tested on a single utterance.
-    """
-    if view != "test" or not all("halves" in possible_views(run) for run in runs):
-        return ()
-    return tuple(result(experiment, run, "halves") for run in runs)
-
-
 def optimism(shown: Sequence[Outcome], honest: Sequence[Outcome], metric: Metric) -> Optimism | None:
     """What choosing the epoch on the test set adds to a metric: `shown` minus `honest`, mean over them.
 
@@ -235,7 +243,7 @@ def _result(
     run: StoredRun,
     chosen: Sequence[Part],
     counts: NDArray[np.int64],
-    read: Callable[[], Scored],
+    read: Callable[[], tuple[Scored, NDArray[np.int64]]],
 ) -> Result:
     epochs = tuple(part.epoch + 1 for part in chosen)
     training = len(experiment.ids) - run.validation_only - int(run.confusion[0].sum())

@@ -28,7 +28,7 @@ from glam.files import hashed_json, write_bytes, write_text
 from glam.foreign import plain_content
 from glam.recipe import Recipe, recorded
 from glam.results.identity import FORMAT, canonical_json, digest
-from glam.results.run import RUN, StoredRun, damaged, read_json, read_run
+from glam.results.run import RUN, Predictions, StoredRun, damaged, read_json, read_run
 from glam.results.upgrade import upgraded
 from glam.splits.groups import Grouping
 from glam.splits.population import Composition
@@ -205,7 +205,12 @@ def read_experiment(folder: Path) -> StoredExperiment:
 
 
 def run_of(experiment: StoredExperiment, name: str) -> StoredRun:
-    """The run of that name, as sound as can be seen without training it again.
+    """The run of that name, as sound as can be seen without training it again; GlamError as `sound_run`."""
+    return sound_run(experiment, name)[0]
+
+
+def sound_run(experiment: StoredExperiment, name: str) -> tuple[StoredRun, Predictions | None]:
+    """The run of that name, as sound as can be seen without training it again, and its predictions: None if it failed.
 
     Raises GlamError where it is damaged, where its folder is a copy of another run's or from another experiment, and
     where its confusion matrices are not those of its logits.
@@ -219,9 +224,7 @@ def run_of(experiment: StoredExperiment, name: str) -> StoredRun:
         raise GlamError(f"{run.folder}: the experiment has {len(experiment.folds)} folds")
     if run.fold is None and experiment.folds:
         raise GlamError(f"{run.folder}: is of no fold, and the experiment has {len(experiment.folds)}")
-    if run.failed is None:
-        run.predictions(experiment.targets)
-    return run
+    return run, run.predictions(experiment.targets) if run.failed is None else None
 
 
 _ANEW = f"Delete {EXPERIMENT} there and run the same training command again: it is written anew, finished runs stay."

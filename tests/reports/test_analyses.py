@@ -15,12 +15,12 @@ from glam.evaluation.unknown import Unknown
 from glam.evaluation.variance import components
 from glam.reports.analyses import analyses, beside_majority
 from glam.reports.checklist import checklist
-from glam.reports.confidence import confidence_of
+from glam.reports.confidence import confidence_of, sure_of
+from glam.reports.runs import read_results, read_runs
 from glam.reports.seeds_and_splits import seeds_and_splits
 from glam.reports.sharing import HEARS_NOTHING, REFERENCES, look_through
-from glam.reports.views import result
+from glam.reports.views import Result
 from glam.results.experiment import StoredExperiment, read_experiment, store_experiment
-from glam.results.run import read_run
 from glam.splits.groups import Grouping
 from glam.splits.runs import RunKey
 from glam.splits.splits import random_split
@@ -55,10 +55,9 @@ def stored(folder: Path, right: NDArray[np.bool_], seeds: tuple[int, ...] = (1, 
     return folder
 
 
-def read(folder: Path, seeds: tuple[int, ...] = (1, 2, 3)) -> tuple[StoredExperiment, list[object], list[object]]:
+def read(folder: Path) -> tuple[StoredExperiment, list[Result]]:
     experiment = read_experiment(folder)
-    runs = [read_run(folder / str(seed)) for seed in seeds]
-    return experiment, list(runs), [result(experiment, run, "last") for run in runs]
+    return experiment, read_results(experiment, "last").results
 
 
 def rows_of(text: str) -> dict[str, list[str]]:
@@ -72,8 +71,7 @@ def test_a_model_that_repeats_its_scenario_is_told_from_one_that_hears(
 ) -> None:
     """One is right where the label is the scenario's commonest and nowhere else; both have its WA or more."""
     folder = stored(tmp_path / "x", ~ODD if kind == "repeats" else np.ones(N, dtype=bool))
-    experiment, runs, results = read(folder)
-    beside = beside_majority(experiment, runs, results, "scenario")  # type: ignore[arg-type]
+    beside = beside_majority(*read(folder), "scenario")
     assert not isinstance(beside, Unknown)
     pair = beside.pairing
     tested = sorted({int(i) for seed in (1, 2, 3) for i in random_split(N, seed).held_out})
@@ -100,8 +98,7 @@ def test_utterances_of_unknown_text_are_not_of_one_text(tmp_path: Path, kind: st
         split = random_split(N, seed)
         logits = np.eye(2, dtype=np.float32)[targets[split.held_out]][None]
         store_run(experiment, RunKey(seed), predicted(logits, split.held_out, split.train))
-    experiment, runs, results = read(tmp_path / "x", (1, 2))
-    beside = beside_majority(experiment, runs, results, kind)  # type: ignore[arg-type]
+    beside = beside_majority(*read(tmp_path / "x"), kind)
     assert not isinstance(beside, Unknown)
     splits = [random_split(N, seed) for seed in (1, 2)]
     tested = np.unique(np.concatenate([split.held_out for split in splits]))
@@ -192,12 +189,13 @@ def test_votes_give_accuracy_by_agreement_and_a_ceiling(tmp_path: Path) -> None:
 def test_calibration_of_all_runs_together_and_a_temperature(tmp_path: Path) -> None:
     """Right in nine of ten utterances, with confidence 0.73: the model is less sure than it should be."""
     folder = stored(tmp_path / "x", ~ODD)
-    experiment, runs, results = read(folder)
-    whole = confidence_of(experiment, runs, "last")  # type: ignore[arg-type]
-    right = np.concatenate([of.scored().predicted == of.scored().truth for of in results])  # type: ignore[attr-defined]
+    experiment, results = read(folder)
+    runs = read_runs(experiment)
+    whole = confidence_of([sure_of(experiment, run, run.predictions(), "last") for run in runs])
+    right = np.concatenate([of.scored().predicted == of.scored().truth for of in results])
     assert whole.whole.gap == pytest.approx(100 * (right.mean() - 1 / (1 + np.exp(-1))), abs=1e-4)
     assert isinstance(whole.tempered, Unknown)
-    fitted = confidence_of(experiment, runs, "validation")  # type: ignore[arg-type]
+    fitted = confidence_of([sure_of(experiment, run, run.predictions(), "validation") for run in runs])
     assert all(value < 1 for value in fitted.temperatures)
     assert abs(known(fitted.tempered).gap) < abs(fitted.whole.gap)
 

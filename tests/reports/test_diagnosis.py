@@ -40,7 +40,8 @@ def experiment(folder: Path, seeds: int = 2, **sections: Any) -> StoredExperimen
 
 def test_one_run_by_hand(tmp_path: Path) -> None:
     stored = experiment(tmp_path / "x")
-    diagnosed = diagnose(stored, read_run(tmp_path / "x" / "0"), "last")
+    run = read_run(tmp_path / "x" / "0")
+    diagnosed = diagnose(stored, run, run.predictions(), "last")
     within = diagnosed.within
     assert within["utterances classified correctly"] == [87.5, 75, 100, None]
     # 0 of 01 and 00012, by truth: 1, 1/2, 0, 3/5 and 1, 1, 1/3, 1
@@ -63,7 +64,7 @@ def test_one_run_by_hand(tmp_path: Path) -> None:
     chances = softmax(np.eye(3)[DECIDED])
     assert diagnosed.calibrations["last"].error == calibration(chances, TARGETS[:8]).error
     assert set(diagnosed.calibrations) == set(VIEWS)
-    assert diagnose(stored, read_run(tmp_path / "x" / "0"), "halves").segments.sum() == SEGMENTS.sum()
+    assert diagnose(stored, run, run.predictions(), "halves").segments.sum() == SEGMENTS.sum()
 
 
 def test_the_text(tmp_path: Path) -> None:

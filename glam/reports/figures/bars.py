@@ -22,27 +22,30 @@ class Bar:
     """A metric of an experiment: mean, and sample standard deviation over `of` (runs, seeds or folds) if there are two.
 
     With folds, the mean is that of the seeds' pooled scores; the spread is over seeds or, of a single one, over folds.
+    runs: how many, in words.
     """
 
     mean: float
     std: float | None
     of: str
     utterances: tuple[int, ...]
+    runs: str
 
 
 def bar(experiment: StoredExperiment, metric: Metric, view: View) -> Bar:
     """The bar of an experiment; GlamError where it has no finished run, or no seed with all folds."""
-    results = [result(experiment, run, view) for run in whole_seeds(experiment)]
+    runs = whole_seeds(experiment)
+    results = [result(experiment, run, view) for run in runs]
     scored = outcomes(experiment, results)
     values = [value(outcome, metric) for outcome in scored]
     utterances = tuple(outcome.utterances for outcome in scored)
     whole = summary(values)
     if not experiment.folds:
-        return Bar(whole.mean, whole.std, "runs", utterances)
+        return Bar(whole.mean, whole.std, "runs", utterances, number_of_runs(runs))
     if len(values) > 1:
-        return Bar(whole.mean, whole.std, "seeds", utterances)
+        return Bar(whole.mean, whole.std, "seeds", utterances, number_of_runs(runs))
     spread = summary(fold_values(experiment, pool(experiment, results), metric))
-    return Bar(whole.mean, spread.std, "folds", utterances)
+    return Bar(whole.mean, spread.std, "folds", utterances, number_of_runs(runs))
 
 
 def bars(experiments: Sequence[StoredExperiment], metric: Metric, view: View) -> Picture:
@@ -90,7 +93,7 @@ def bars(experiments: Sequence[StoredExperiment], metric: Metric, view: View) ->
         note(figure, [meaning, *warnings(experiments)])
     panels = [
         f"{title}: {of.mean:.2f}{'' if of.std is None else f' ± {of.std:.2f} over {of.of}'}, "
-        f"{number_of_runs(whole_seeds(experiment))}, {range_of(of.utterances)} test utterances"
+        f"{of.runs}, {range_of(of.utterances)} test utterances"
         + (f", {cut_line(experiment.recipe)}" if metric.by_segment else "")
         for title, of, experiment in zip(titles, drawn, experiments, strict=True)
     ]
