@@ -7,12 +7,14 @@ One file of `configs/` holds one model in one setting. `released` are the settin
 import difflib
 import reprlib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from copy import deepcopy
 from itertools import permutations
 from pathlib import Path
 from typing import Annotated, Any, Self, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, Field, ValidationError, ValidationInfo, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, PrivateAttr, ValidationError, ValidationInfo, model_validator
 
 from glam.corpora import own_file
 from glam.errors import GlamError
@@ -49,6 +51,7 @@ class Recipe(Settings):
     model: Annotated[ModelSettings, by_name("glam")] = Field(default_factory=lambda: ModelSettings(name="glam"))
     training: TrainingSettings = Field(default_factory=TrainingSettings)
     evaluation: EvaluationSettings = EvaluationSettings()
+    _own: "Recipe | None" = PrivateAttr(None)
 
     @model_validator(mode="after")
     def _parts_fit_together(self, info: ValidationInfo) -> Self:
@@ -121,6 +124,14 @@ class Recipe(Settings):
         by_votes = self.training.labels == "votes"
         return (*self.split.uses, *(["speaker"] if by_speaker else []), *([RATERS] if by_votes else []))
 
+    @property
+    def own(self) -> "Recipe | None":
+        """What the file of the user's own, which it was loaded from, says without overrides; None for one of ours."""
+        return self._own
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Recipe) and self.model_dump() == other.model_dump()  # whatever file it is from
+
     def replaced(self, **sections: Any) -> "Recipe":
         """The recipe with other sections, checked anew."""
         return type(self).model_validate(self.model_dump() | sections)
@@ -160,11 +171,17 @@ def load_recipe(recipe: str, overrides: Sequence[tuple[str, Any]] = ()) -> Recip
             )
     settings = _read_recipe(path, ())
     settings["name"] = settings.get("name", path.stem)
+    own = None
+    if settings["name"] not in recipe_names():
+        with suppress(GlamError):  # by itself, a file need not be complete
+            own = checked(_located(deepcopy(settings), Path.cwd()), path.name)
     given: list[str] = []
     for field, value in overrides:
         _override(settings, field, value, given)
         given.append(field)
-    return checked(_located(settings, Path.cwd()), f"{path.name}" + (" with " + ", ".join(given) if given else ""))
+    made = checked(_located(settings, Path.cwd()), f"{path.name}" + (" with " + ", ".join(given) if given else ""))
+    made._own = own
+    return made
 
 
 def checked(settings: Mapping[str, Any], source: str) -> Recipe:

@@ -12,7 +12,6 @@ from glam.errors import GlamError
 from glam.evaluation.metric import METRICS
 from glam.evaluation.scored import Scored
 from glam.evaluation.unknown import Unknown
-from glam.recipe import load_recipe, recipe_names
 from glam.reports.analyses import beside_majority, gap_line, group_scores, kinds_of
 from glam.reports.confidence import Confidence, cells, confidence_of, sure_of
 from glam.reports.folds import outcomes
@@ -20,7 +19,7 @@ from glam.reports.grid import latex_grid, mean_std, signed, signed_interval
 from glam.reports.runs import sound_runs
 from glam.reports.sharing import HEARS_NOTHING, protocol_line
 from glam.reports.spread import INTERVALS, between, intervals_of
-from glam.reports.summary import PURE, SYNTHETIC, computed_on, cut_line
+from glam.reports.summary import PURE, SYNTHETIC, as_it_is, computed_on, cut_line
 from glam.reports.views import Result, View, default_view, result, selection, value
 from glam.results.experiment import StoredExperiment, read_experiment
 from glam.results.run import MODEL, StoredRun
@@ -211,15 +210,20 @@ def _parameters(experiment: StoredExperiment, runs: Sequence[StoredRun]) -> str:
 def _command(experiment: StoredExperiment) -> str:
     """The command that trains such runs: the recipe of that name with what was changed in it."""
     seeds = len({name.partition("-")[0] for name in experiment.seeds()})
-    if experiment.name not in recipe_names():
+    unchanged = as_it_is(experiment)
+    if unchanged is None:
         return f"the recipe {experiment.name}, a file of the user's; its settings are in experiment.json"
-    stored, named = experiment.recipe.fields(), load_recipe(experiment.name).fields()
+    stored, named = experiment.recipe.fields(), unchanged.fields()
     changed = [
         f"--set {shlex.quote(f'{field}={json.dumps(given)}')}"
         for field, given in stored.items()
-        if given != named.get(field)
+        if given != named.get(field) and (field != "corpus.labels" or named.get(field))
     ]
-    return " ".join(["python train.py --recipe", experiment.name, f"--runs {seeds}", *changed])
+    own = experiment.own_recipe is not None
+    file = f"{experiment.name}.yaml" if own else experiment.name
+    command = shlex.join(["python", "train.py", "--recipe", file, "--runs", str(seeds)])
+    note = [f"({file} is a file of the user's; its settings are in experiment.json)"] if own else []
+    return " ".join([command, *changed, *note])
 
 
 def _markdown(title: str, sections: dict[str, list[Row]]) -> str:

@@ -108,20 +108,26 @@ def changed_settings(experiment: StoredExperiment) -> list[str]:
     Where another thing is chosen (a protocol, a loss), its options have no counterpart: those at their default are left
     out, as are those of what the recipe of that name chooses.
     """
-    if experiment.name not in recipe_names():
+    unchanged = as_it_is(experiment)
+    if unchanged is None:
         return []
-    stored, named = experiment.recipe.fields(), load_recipe(experiment.name).fields()
+    stored, named = experiment.recipe.fields(), unchanged.fields()
     given = experiment.recipe.fields(defaults=False)
     lines = []
     for field in {**stored, **named}:
         choice = f"{field.rpartition('.')[0]}.name"
-        if stored.get(field) == named.get(field):
-            continue
+        if stored.get(field) == named.get(field) or (field == "corpus.labels" and not named.get(field)):
+            continue  # a recipe without labels has those of its corpus
         if choice == field or stored.get(choice) == named.get(choice) or (field in stored and field in named):
             lines.append(f"{field} {stored.get(field)} ({named.get(field)})")
         elif field in given:
             lines.append(f"{field} {stored[field]}")
     return lines
+
+
+def as_it_is(experiment: StoredExperiment) -> Recipe | None:
+    """The recipe of that name without overrides; None for one of the user's own, stored before that was kept."""
+    return load_recipe(experiment.name) if experiment.name in recipe_names() else experiment.own_recipe
 
 
 def absences(experiment: StoredExperiment, results: Sequence[Result]) -> list[str]:

@@ -47,7 +47,8 @@ class StoredExperiment:
 
     groups: what its utterances belong to; empty where it was stored before that was kept. folds: what each fold of a
     seed is tested on, by name; () for protocols without folds. remarks: lines for the head of a report, on its inputs.
-    unlike_print: why its numbers cannot be compared with printed ones; empty where they can.
+    unlike_print: why its numbers cannot be compared with printed ones; empty where they can. own_recipe: what the file
+    of the user's own, if the recipe is from one, says without overrides.
     """
 
     folder: Path
@@ -60,6 +61,7 @@ class StoredExperiment:
     folds: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
     unlike_print: str = ""
+    own_recipe: Recipe | None = None
 
     @property
     def name(self) -> str:
@@ -135,6 +137,8 @@ def store_experiment(experiment: StoredExperiment) -> None:
             "utterances": len(experiment.ids),
             "folds": experiment.folds,
         }
+        if stored is None and experiment.own_recipe is not None:
+            content |= {"own_recipe": experiment.own_recipe.model_dump(mode="json")}
         if stored is None and experiment.remarks:
             content |= {"remarks": experiment.remarks, "unlike_print": experiment.unlike_print}
         experiment.folder.mkdir(parents=True, exist_ok=True)
@@ -181,6 +185,7 @@ def read_experiment(folder: Path) -> StoredExperiment:
         if content["identity"].get("format") != FORMAT:
             content = upgraded(content)
         recipe = recorded(content["recipe"], str(folder / EXPERIMENT))
+        own = content.get("own_recipe")
         index = {name: i for i, name in enumerate(recipe.corpus.classes)}
         rows = [plain_content(row) for row in csv.DictReader(io.StringIO(table.decode(), newline=""))]
         if [row["index"] for row in rows] != [str(i) for i in range(len(rows))]:
@@ -199,6 +204,7 @@ def read_experiment(folder: Path) -> StoredExperiment:
             folds=tuple(str(name) for name in content.get("folds", ())),
             remarks=tuple(str(line) for line in content.get("remarks", ())),
             unlike_print=str(content.get("unlike_print", "")),
+            own_recipe=recorded(own, str(folder / EXPERIMENT)) if own is not None else None,
         )
     except (OSError, KeyError, TypeError, ValueError, AttributeError, csv.Error) as error:
         raise GlamError(f"{folder}: {EXPERIMENT} or {UTTERANCES}: {damaged(error)} {_ANEW}") from None

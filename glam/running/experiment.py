@@ -122,7 +122,7 @@ def prepare(recipe: Recipe, places: Places, verify: bool = False) -> Experiment:
 
 def experiment_on(corpus: Corpus, recipe: Recipe, places: Places) -> Experiment:
     """The experiment of a recipe on a corpus that has been read."""
-    recipe = recipe.replaced(corpus=recipe.corpus.of(corpus))
+    own, recipe = recipe.own, recipe.replaced(corpus=recipe.corpus.of(corpus))
     people = population(corpus, recipe.corpus, recipe.cut)
     folds = people.folds(recipe.split)
     inputs = inputs_of(recipe, people.stored, places.data)
@@ -143,6 +143,7 @@ def experiment_on(corpus: Corpus, recipe: Recipe, places: Places) -> Experiment:
             *([votes.remark] if votes else []),
         ),
         unlike_print="; ".join(filter(None, (made.unlike_print() for made in inputs.values()))),
+        own_recipe=own,
     )
     return Experiment(recipe, corpus, people, places, stored, inputs, votes)
 

@@ -17,6 +17,7 @@ from glam.evaluation.intervals import interval_of_share, mean_over_groups
 from glam.evaluation.metric import metric
 from glam.evaluation.statistics import interval_of_mean
 from glam.recipe import load_recipe
+from glam.reports.checklist import checklist
 from glam.reports.runs import read_runs, refuse_if_all_failed
 from glam.reports.summary import SYNTHETIC, changed_settings, heading, report
 from glam.results.experiment import read_experiment, store_experiment
@@ -215,6 +216,25 @@ def test_what_was_changed_of_the_recipe_of_that_name_is_told(tmp_path: Path) -> 
     ]
     assert heading(experiment).splitlines()[1].startswith("changed from glam-released: corpus.where {}")
     assert changed_settings(experiment_of(tmp_path / "x", load_recipe("glam-released"), np.arange(40) % 4)) == []
+
+
+def test_what_was_changed_of_a_recipe_of_one_s_own_is_told_and_kept(tmp_path: Path) -> None:
+    """Its file may be changed or gone: what it said is stored with the experiment."""
+    file = tmp_path / "mine.yaml"
+    file.write_text("extends: glam-released\ntraining: {lr: 5e-4}\ncorpus: {name: synthetic}\n")
+    recipe = load_recipe(str(file), [("training.alpha", 0), ("training.lr", 5e-4)])
+    made = replace(experiment_of(tmp_path / "x", recipe, np.arange(40) % 4), own_recipe=recipe.own)
+    store_experiment(made)
+    file.unlink()
+    experiment = read_experiment(tmp_path / "x")
+    assert changed_settings(experiment) == ["training.alpha 0.0 (0.5)"]
+    assert "changed from mine: training.alpha 0.0 (0.5)" in heading(experiment).splitlines()
+    logits = np.eye(4, dtype=np.float32)[np.arange(8) % 4][None]
+    store_run(experiment, RunKey(1), predicted(logits, np.arange(8), np.arange(8, 40)))
+    page = checklist(tmp_path / "x", "last")
+    assert "python train.py --recipe mine.yaml --runs 1 --set training.alpha=0.0 (mine.yaml is a file of the" in page
+    # stored before that was kept, nothing is claimed
+    assert changed_settings(replace(experiment, own_recipe=None)) == []
 
 
 def test_options_of_another_choice_are_left_out_unless_they_were_given(tmp_path: Path) -> None:
