@@ -3,7 +3,12 @@
 
 def counted(number: int, noun: str) -> str:
     """A number of things: 1 run, 2 runs."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+    return f"{number} {noun if number == 1 else plural(noun)}"
+
+
+def plural(noun: str) -> str:
+    """Several of a thing: runs, boxes."""
+    return noun + ("es" if noun.endswith(("s", "x", "sh", "tch")) else "s")
 
 
 def duration(seconds: float) -> str:

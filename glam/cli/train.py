@@ -147,9 +147,10 @@ def _banner(
     from glam.reports.summary import SYNTHETIC
     from glam.splits.crossing import warnings
     from glam.splits.known import Parts, PublishedFolds
+    from glam.words import counted
 
     recipe = experiment.recipe
-    say(f"recipe     {recipe.name}: {recipe.model.title}, {recipe.training.epochs} epochs")
+    say(f"recipe     {recipe.name}: {recipe.model.title}, {counted(recipe.training.epochs, 'epoch')}")
     say(f"corpus     {experiment.population.composition()}")
     say_problems(experiment.corpus)
     for note in experiment.corpus.notes:

@@ -29,18 +29,22 @@ def note_lines(report: TableReport) -> list[str]:
     """What stands below the table, a line each."""
     printed = report.table.printed
     lines = []
-    if names := " or ".join(f'"{name}"' for name in printed.names_of("weighted_f1")):
+    names = " or ".join(f'"{name}"' for name in printed.names_of("weighted_f1"))
+    if names and report.is_stored:
         lines.append(
             f"¹ beside the printed column called {names}, which holds weighted F1; true micro F1 equals WA here"
         )
-    if report.view == "test":
+    if report.view == "test" and any(row.honest for row in report.rows):
         lines.append(f"² {optimism_line(error=False)}")
-    if any(metric.name == "pure_accuracy" for metric in report.metrics):
+    if report.is_stored and any(metric.name == "pure_accuracy" for metric in report.metrics):
         cuts = {cut_line(row.row.recipe) for row in report.rows if row.row.recipe is not None}
         lines.append(PURE.format(cut=" or ".join(sorted(cuts))))
     if not report.whole:
         name = printed_on(report)
-        lines.append(f'"{name} print" is what the paper prints for {name}; the runs here are on another corpus')
+        lines.append(
+            f'"{name} print" is what the paper prints for {name}'
+            + ("; the runs here are on another corpus" if report.is_stored else "")
+        )
     else:
         lines += _chance(report) if report.tests else []
         lines += [f"not tested against the print: not as printed are {', '.join(report.unlike)}"] * bool(report.unlike)

@@ -29,7 +29,7 @@ Grid = tuple[list[str], list[list[str]]]  # headings, rows
 
 def markdown(report: TableReport) -> str:
     """The report for people: grids of at most about 100 columns, and what it takes to believe them."""
-    grids = [grid(*table) for table in (*_score_grids(report), _sets(report))]
+    grids = [grid(*table) for table in (*_score_grids(report), _sets(report)) if table[1]]
     head = [f"# {_title(report)}", "", *(f"- {line}" for line in head_lines(report))]
     return "\n\n".join(["\n".join(head), *grids, "\n".join(f"- {line}" for line in note_lines(report))])
 
@@ -66,6 +66,8 @@ def head_lines(report: TableReport) -> list[str]:
     if report.overrides:
         lines.append("CHANGED for all rows: " + ", ".join(f"{field}={value}" for field, value in report.overrides))
     lines.append(f"corpus: {_corpus(report)}")
+    if not report.is_stored:
+        return [*lines, "runs: none is stored yet of any row; the numbers shown are the printed ones"]
     lines.append(f"epoch: {SELECTION[report.view]}")
     if report.view != report.table.printed.view:
         lines.append(f"the printed table is under another choice: {SELECTION[report.table.printed.view]}")
@@ -107,15 +109,16 @@ def _score_grids(report: TableReport) -> list[Grid]:
     grids = [_scores(report, group, first=i == 0) for i, group in enumerate(groups)]
     grids += [_against_print(report)] if report.tests else []
     grids += [beside] if (beside := _against_first(report))[1] else []
-    grids += [_optimism(report)] if report.view == "test" else []
+    grids += [optimism] if report.view == "test" and (optimism := _optimism(report))[1] else []
     over_folds = _over_folds(report)
     grids += [over_folds] if over_folds[1] else []
     return grids + ([_elsewhere(report)] if report.table.printed.elsewhere else [])
 
 
 def _groups(report: TableReport) -> list[Sequence[Metric]]:
-    """The metrics of each grid of scores."""
-    groups = [report.metrics[i : i + TOGETHER] for i in range(0, len(report.metrics), TOGETHER)]
+    """The metrics of each grid of scores: without runs, those that are printed."""
+    shown = [metric for metric in report.metrics if report.is_stored or _is_printed(report, metric)]
+    groups = [shown[i : i + TOGETHER] for i in range(0, len(shown), TOGETHER)]
     if len(groups) > 1 and not any(_is_printed(report, metric) for metric in groups[-1]):
         groups[-2:] = [groups[-2] + groups[-1]]  # a metric without printed columns takes little room
     return [tuple(group) for group in groups]
@@ -141,6 +144,11 @@ def _is_printed(report: TableReport, metric: Metric) -> bool:
 def _scores(report: TableReport, group: Sequence[Metric], first: bool) -> Grid:
     comparable = report.whole and not report.unlike
     printed = "printed" if report.whole else f"{printed_on(report)} print"
+    if not report.is_stored:
+        printed_of = [[str(row.row.printed.printed.get(metric.name, "")) for metric in group] for row in report.rows]
+        labels = [row.row.label for row in report.rows]
+        titles = [f"{metric.title}, {printed}" for metric in group]
+        return ["", *titles], [[label, *cells] for label, cells in zip(labels, printed_of, strict=True)]
     # The first grid says once for the row how many runs there are.
     headings = ["", "seeds" if has_folds(report) else "runs"] if first else [""]
     for metric in group:
@@ -228,13 +236,13 @@ def _optimism(report: TableReport) -> Grid:
         headings += [metric.title, f"{metric.title}, halves", "optimism²"]
     rows = []
     for row in report.rows:
-        if row.row.recipe is None:
+        if not row.honest:
             continue
         cells = [row.row.label]
         for name in OPTIMISTIC:
             points = row.optimism(name)
-            honest = summarise([value(outcome, METRICS[name]) for outcome in row.honest]) if row.honest else None
-            ours = summarise([value(outcome, METRICS[name]) for outcome in row.scored]) if row.scored else None
+            honest = summarise([value(outcome, METRICS[name]) for outcome in row.honest])
+            ours = summarise([value(outcome, METRICS[name]) for outcome in row.scored])
             cells += [_ours(ours), _ours(honest), "" if points is None else signed(points)]
         rows.append(cells)
     return headings, rows
@@ -254,9 +262,9 @@ def _over_folds(report: TableReport) -> Grid:
 def _sets(report: TableReport) -> Grid:
     rows = []
     for row in report.rows:
-        if row.row.recipe is None:
-            continue
         composition = row.stored.composition
+        if composition is None and not row.is_stored:
+            continue
         rows.append(
             [
                 row.row.label,

@@ -121,6 +121,11 @@ class RowReport:
         return len(self.stored.experiment.folds) if self.stored.experiment else 0
 
     @property
+    def is_stored(self) -> bool:
+        """Whether anything is to be said of its runs: there are some, or they are damaged."""
+        return bool(self.results or self.failed or self.left_out or self.stored.damaged)
+
+    @property
     def keys(self) -> tuple[RunKey, ...]:
         """The runs that are stored, failed ones last."""
         return (*(RunKey(result.seed, result.fold) for result in self.results), *(run.key for run in self.failed))
@@ -165,6 +170,11 @@ class TableReport:
     tests: int
     protocols: tuple[str, ...]
     damaged: tuple[str, ...]
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether any row has runs; else, only the printed numbers are there to be shown."""
+        return any(row.is_stored for row in self.rows)
 
 
 def with_runs(report: TableReport) -> dict[str, tuple[StoredExperiment, tuple[Result, ...]]]:

@@ -35,7 +35,7 @@ def fold_tables(
     if experiment.split.left_out:
         for name, of_fold in fold_results.each.items():
             if of_fold:
-                rows[f"{name}, {of_fold[0].utterances} utterances"] = score_cells(of_fold, metrics)
+                rows[f"{name}, {counted(of_fold[0].utterances, 'utterance')}"] = score_cells(of_fold, metrics)
     if experiment.split.single_class:
         meant = [metric.name in ("wa", "micro_f1", "pure_accuracy") for metric in metrics]
         rows = {

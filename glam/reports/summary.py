@@ -228,9 +228,10 @@ def _stopped_early(experiment: StoredExperiment, runs: Sequence[StoredRun]) -> l
     if not training.patience or not runs:
         return []
     epochs = [len(run.epochs) for run in runs]
+    least, most = min(epochs), max(epochs)
     early = sum(count < training.epochs for count in epochs)
     return [
-        f"training: {min(epochs)} to {max(epochs)} epochs of at most {training.epochs}; {early} of "
+        f"training: {least if least == most else f'{least} to {most}'} epochs of at most {training.epochs}; {early} of "
         f"{counted(len(runs), 'run')} stopped after {training.patience} without a better (WA+UA)/2 on the validation "
         "utterances"
     ]

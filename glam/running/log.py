@@ -55,7 +55,7 @@ class Log:
         here = environment()
         self.write(f"begins: {shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])}")
         self.write(
-            f"{counted(self._runs, 'run')} of {self._epochs} epochs to train on {self._device}; torch "
+            f"{counted(self._runs, 'run')} of {counted(self._epochs, 'epoch')} to train on {self._device}; torch "
             f"{here['torch']}, Python {here['python']}, glam {here['glam']} ({here['revision']}), {here['processor']}, "
             f"{here['platform']}"
         )

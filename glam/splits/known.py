@@ -10,6 +10,7 @@ from glam.splits.groups import Grouping, Groups
 from glam.splits.protocol import Ints, Protocol, fold_of, known
 from glam.splits.runs import RunKey
 from glam.splits.splits import Split, leave_group_out_split
+from glam.words import counted, plural
 
 LISTED, LONGEST = 8, 20  # groups in the name of a fold, and letters of each
 
@@ -40,7 +41,7 @@ class GroupFolds(Protocol):
     def title(self) -> str:
         """The protocol in words."""
         balanced = f", balanced by {self.balanced_by}" if self.balanced_by else ""
-        return f"folds of whole {self.of}s, dealt by name{balanced}"
+        return f"folds of whole {plural(self.of)}, dealt by name{balanced}"
 
     def folds_of(self, groups: Groups) -> tuple[str, ...]:
         """See Protocol."""
@@ -59,9 +60,8 @@ class GroupFolds(Protocol):
         """The fold, from 0, of each group."""
         codes, names = known(groups, self.of, self.name), groups[self.of].names
         if len(names) < self.folds:
-            raise GlamError(
-                f"split.folds {self.folds}: there are {len(names)} {self.of}s, and each fold needs one. Use fewer."
-            )
+            there = counted(len(names), self.of)
+            raise GlamError(f"split.folds {self.folds}: there are {there}, and each fold needs one. Use fewer.")
         kinds = np.zeros(len(names), dtype=np.int64)
         if self.balanced_by:
             of_utterance = known(groups, self.balanced_by, self.name)

@@ -265,8 +265,8 @@ def composition_line(facts: Composition) -> str:
     left_out = sum(facts.left_out.values())
     dropped = sum(facts.too_short.values()) - left_out
     return (
-        f"{facts.corpus}, {facts.part}: {facts.utterances} utterances: {', '.join(parts)}; "
-        f"{dropped} more were shorter than one segment and left out"
+        f"{facts.corpus}, {facts.part}: {counted(facts.utterances, 'utterance')}: {', '.join(parts)}; "
+        f"{dropped} more {'was' if dropped == 1 else 'were'} shorter than one segment and left out"
         + (f", {left_out} more shorter than {facts.min_length:g} s (corpus.min_length)" if facts.min_length else "")
         + "".join(f"; not used, {kind}: {count}" for kind, count in facts.unusable.items())
         + (f"; {counted(facts.converted, 'recording')} converted to 16 kHz mono" if facts.converted else "")

@@ -9,6 +9,7 @@ from glam.settings import Settings
 from glam.splits.groups import Groups
 from glam.splits.runs import RunKey
 from glam.splits.splits import Split
+from glam.words import plural
 
 Ints = NDArray[np.int64]
 
@@ -95,7 +96,7 @@ def known(groups: Groups, attribute: str, protocol: str) -> Ints:
         )
     if len(grouping.names) < 2:
         raise GlamError(
-            f"split.name {protocol} needs two {attribute}s or more; the {len(grouping.codes)} utterances have one, "
-            f"{grouping.names[0]}. Use another protocol."
+            f"split.name {protocol} needs two {plural(attribute)} or more; the {len(grouping.codes)} utterances have "
+            f"one, {grouping.names[0]}. Use another protocol."
         )
     return grouping.codes

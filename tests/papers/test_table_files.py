@@ -37,10 +37,26 @@ def rows_called(label: str, text: str) -> list[list[str]]:
 
 
 def test_nothing_stored(tmp_path: Path) -> None:
+    """What is printed, and a line that there is nothing else: no empty columns, and no rows of blanks."""
     text = markdown(report_on(tmp_path, "1"))
-    assert text.count("no runs yet") == 12
-    assert "81.18±1.47" in text
+    assert "- runs: none is stored yet of any row; the numbers shown are the printed ones" in text.splitlines()
     assert "corpus: no runs and no index of the corpus yet" in text
+    assert [len(rows) for rows in (rows_called("Improvisation GLAM", text), rows_called("Full GLAM", text))] == [2, 2]
+    assert rows_called("Improvisation GLAM", text)[0][1:] == ["81.18±1.47", "79.25±1.88"]
+    assert all(cell for line in rows_called("Improvisation GLAM", text) for cell in line)
+    for absent in ("optimism", "epoch:", "too short", "micro F1 |", "¹"):
+        assert absent not in text
+    page = latex(report_on(tmp_path, "1"))
+    assert page.count(r"\begin{tabular}") == 2
+    assert as_csv(report_on(tmp_path, "1")).count("\n") == 1 + 12 * 5
+
+
+def test_rows_without_runs_are_in_no_grid_of_what_runs_say(tmp_path: Path) -> None:
+    store(tmp_path, recipe_of("2", "GLAM"), [(60,), (61,)])
+    text = markdown(report_on(tmp_path))
+    assert len(rows_called("GLAM", text)) == 4, "scores in two grids, the optimism, and the set"
+    assert len(rows_called("MHCNN", text)) == 2
+    assert "no runs yet" in rows_called("MHCNN", text)[0]
 
 
 def test_mean_std_difference_and_chance_on_iemocap(tmp_path: Path) -> None:
