@@ -39,7 +39,7 @@ def against_first(rows: Mapping[str, tuple[StoredExperiment, Sequence[Result]]],
             continue
         pairs = [(outcome, by_set[key]) for outcome in outcomes if (key := _tested(other, outcome)) in by_set]
         if len(pairs) < 2:
-            reason = f"{len(pairs)} of its runs tested what one of the first row did; two are compared, or more"
+            reason = f"{len(pairs)} of its runs tested what a run of {first} did, and two or more are needed"
             tests.append(AgainstFirst(label, Unknown(reason), len(pairs)))
             continue
         step = float(np.median([steps_of(mine.confusion)[0] for mine, _ in pairs]))

@@ -3,7 +3,7 @@
 from glam.evaluation.metric import METRICS
 from glam.evaluation.unknown import Unknown
 from glam.papers.against_print import CHANCE, MARGIN, tested
-from glam.papers.among_rows import choice
+from glam.papers.among_rows import against_first, choice
 from glam.papers.tables import RowReport, TableReport, with_runs
 from glam.reports.grid import signed
 from glam.reports.summary import PURE, cut_line
@@ -95,6 +95,12 @@ def _among_rows(report: TableReport) -> list[str]:
     rows = with_runs(report)
     lines = []
     if len(rows) > 1:
+        first = next(iter(rows))
+        lines += [
+            f"{row.label}: not tested against {first}, because {row.test.reason}"
+            for row in against_first(rows, first)
+            if isinstance(row.test, Unknown)
+        ]
         lines.append(
             "against the first row: paired by the utterances tested, corrected for test sets that overlap (Nadeau and "
             "Bengio), so of other utterances of these speakers; p after Holm's adjustment for the rows"

@@ -15,7 +15,7 @@ from glam.corpora.utterances import Utterance
 from glam.corpora.votes import votes_on
 from glam.errors import GlamError
 from glam.evaluation.baselines import majority_of_group
-from glam.evaluation.groups import ByGroup, Gap, by_group
+from glam.evaluation.groups import LEAST, ByGroup, Gap, by_group
 from glam.evaluation.paired import Pairing, Where, pairing
 from glam.evaluation.raters import Agreement, accuracy_by_agreement, ceiling, share_agreeing
 from glam.evaluation.scored import Scored
@@ -23,7 +23,7 @@ from glam.evaluation.unknown import Unknown
 from glam.evaluation.utterances import per_utterance
 from glam.reports.grid import grid, signed, signed_interval
 from glam.reports.runs import read_results
-from glam.reports.sharing import HEARS_NOTHING, reference_codes
+from glam.reports.sharing import EVERYTHING, HEARS_NOTHING, reference_codes
 from glam.reports.spread import between, speakers_of
 from glam.reports.summary import heading
 from glam.reports.views import Result, View, default_view, selection
@@ -49,10 +49,11 @@ def analyses(folder: Path, view: View | None = None, indexed: Sequence[Utterance
         raise GlamError(f"{folder}: nothing to analyse, no run of it is finished")
     everything = Scored.together([outcome.scored() for outcome in results])
     tested = len(np.unique(everything.utterances))
+    several = len(everything.truth) > tested
+    once = "; an utterance that several runs test counts once, with its mean" if several else ""
     head = [
         heading(experiment),
-        f"runs: {len(results)}, {len(everything.truth)} predictions of {tested} utterances; an utterance that several "
-        "runs test counts once, with its mean",
+        f"runs: {len(results)}, {len(everything.truth)} predictions of {counted(tested, 'utterance')}{once}",
         f"epoch: {selection(view, experiment)}",
         *(f"LEFT OUT: {reason}" for reason in read.left_out),
     ]
@@ -90,10 +91,10 @@ class BesideMajority:
 def beside_majority(experiment: StoredExperiment, results: Sequence[Result], kind: str) -> BesideMajority | Unknown:
     """The model beside the majority of the groups of that kind, fitted on the training part of each run."""
     codes, speakers = reference_codes(experiment.groups, kind), speakers_of(experiment)
-    if codes is None:
-        return Unknown(f"the corpus knows of no {kind}")
     if isinstance(speakers, Unknown):
         return speakers
+    if codes is None:
+        return Unknown(f"the corpus knows of no {kind}")
     parts = []
     for outcome in results:
         scored, train = outcome.scored(), outcome.train()
@@ -107,18 +108,26 @@ def beside_majority(experiment: StoredExperiment, results: Sequence[Result], kin
     return BesideMajority(pair, float(means.mean.mean()), utterances.size, int(unseen.sum()))
 
 
+def majority(kind: str) -> str:
+    """The reference of that kind of group in words: the majority class, of all utterances or of a group's."""
+    return f"the majority of the {kind}" if kind else EVERYTHING
+
+
 def references(experiment: StoredExperiment, results: Sequence[Result]) -> str:
     """The model against each reference, paired on the same test utterances."""
     rows, lines = [], []
     for kind in HEARS_NOTHING:
-        beside = beside_majority(experiment, results, kind)
+        beside, name = beside_majority(experiment, results, kind), majority(kind)
         if isinstance(beside, Unknown):
-            lines.append(f"majority of the {kind}: {beside}")
+            lines.append(f"{name}: {beside}")
+            continue
+        if beside.unseen == beside.predictions:
+            lines.append(f"{name}: the majority class alone, as no {kind} of a test utterance occurs in training")
             continue
         pair = beside.pairing
         rows.append(
             [
-                f"majority of the {kind}",
+                name,
                 f"{beside.wa:.2f}",
                 f"{beside.wa + pair.difference:.2f}",
                 signed(pair.difference),
@@ -128,24 +137,22 @@ def references(experiment: StoredExperiment, results: Sequence[Result]) -> str:
             ]
         )
         lines.append(
-            f"majority of the {kind}: right where the model is not {pair.only_second:.1f}, the other way round "
-            f"{pair.only_first:.1f}, of {counted(pair.utterances, 'utterance')}"
+            f"{name}: of {counted(pair.utterances, 'utterance')}, it alone is right in {pair.only_second:.1f}, the "
+            f"model alone in {pair.only_first:.1f}"
         )
         if beside.unseen:
-            alone = beside.unseen == beside.predictions
             lines.append(
-                f"majority of the {kind}: {beside.unseen} of {counted(beside.predictions, 'prediction')} without a "
-                f"{kind} in training; those get the majority class"
-                + (", so that this is the majority class and no reference of its own" if alone else "")
+                f"{name}: {beside.unseen} of {counted(beside.predictions, 'prediction')} are of a {kind} that does not "
+                "occur in training, and get the majority class"
             )
         if isinstance(pair.over, Unknown):
-            lines.append(f"no interval beside the {kind}: {pair.over.reason}")
-    headings = ["always answering the", "WA", "model", "diff.", "95 %, speakers", "where right", "where wrong"]
+            lines.append(f"{name}: no interval, because {pair.over.reason}")
+    headings = ["always answering", "its WA", "model's WA", "diff.", "95 %, speakers", "where right", "where wrong"]
     table = [grid(headings, rows), ""] if rows else []
     about = [
-        "WA: of the reference, fitted on each run's training part. Where right, where wrong: the model's accuracy on "
-        "the utterances whose label is, or is not, their group's commonest, and how many these are: a model that only "
-        "repeats its group is right on the former and wrong on the latter"
+        "its WA: fitted on each run's training part. Where right, where wrong: the model's WA on the utterances that "
+        "the answer is right or wrong for (and how many these are, each with the share of its runs): a model that only "
+        "repeats the commonest class of the scenario is right on the former and wrong on the latter"
     ]
     return "\n".join([*table, *lines, *(about if rows else [])])
 
@@ -171,6 +178,8 @@ def groups(experiment: StoredExperiment, everything: Scored, kind: str) -> str:
     if isinstance(of_groups, Unknown):
         return str(of_groups)
     scores, unknown = of_groups
+    if not any(group.large for group in scores.groups):
+        return f"{counted(len(scores.groups), 'group')}, none of {LEAST} utterances or more: too small to be compared"
     order = sorted(scores.groups, key=lambda group: group.wa)
     rows = [
         [
@@ -212,9 +221,9 @@ def votes(experiment: StoredExperiment, everything: Scored, indexed: Sequence[Ut
     else:
         lines.append(
             f"a rater against the others: WA {most.rater.wa:.2f}, UA {most.rater.ua:.2f}; the model (its first run "
-            f"that tests the utterance) against the same votes: {_agreement(most.model)}; of "
-            f"{counted(most.utterances, 'utterance')}, {most.outside:.1f} % left out, whose votes are for none of the "
-            "classes. A corpus that keeps utterances on which raters agree makes the ceiling too high"
+            f"that tests the utterance) against the same votes: {_agreement(most.model)}. Of "
+            f"{counted(most.utterances, 'utterance')}, {most.outside:.1f} % are left out, as the votes are for none of "
+            "the classes. A corpus that keeps utterances on which raters agree makes the ceiling too high"
         )
     return "\n".join(
         [grid(["raters who chose the label", "utterances", "accuracy", "95 % interval"], rows), "", *lines]
@@ -247,13 +256,13 @@ def gap_line(scores: ByGroup, name: str, names: Sequence[str], kind: str) -> str
         return f"gap in {name.upper()}: {gap}"
     return (
         f"gap in {name.upper()}: {gap.points:.2f} points between {names[gap.worst]} and {names[gap.best]}, of "
-        f"{counted(gap.compared, 'group')} by {kind} that can be compared; {gap.by_chance:.2f} are to be expected by "
-        f"chance"
+        f"{counted(gap.compared, 'group')} by {kind} of {LEAST} utterances or more; {gap.by_chance:.2f} are to be "
+        "expected by chance"
     )
 
 
 def _where(where: Where) -> str:
-    return f"{_number(where.accuracy)} of {where.utterances:.0f}"
+    return f"{_number(where.accuracy)} ({where.utterances:.0f})"
 
 
 def _number(value: float | Unknown) -> str:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from glam.corpora.utterances import Corpus
 from glam.recipe import Recipe
 from glam.reports.grid import grid, mean_std
-from glam.reports.sharing import EVERYTHING, Overlap, Reference, audit_line, look_through
+from glam.reports.sharing import Overlap, Reference, audit_line, look_through
 from glam.reports.summary import SYNTHETIC
 from glam.splits.population import Population, population
 from glam.splits.runs import runs_of
@@ -88,9 +88,9 @@ def audit_text(audit: Audit) -> str:
         f"in short: {audit.in_short}",
     ]
     unseen = ", ".join(
-        f"{reference.unseen:.1f} without a {name.split()[-1]} in training"
+        f"{reference.unseen:.1f} of a {name.split()[-1]} that does not occur in training"
         for name, reference in audit.references.items()
-        if name != EVERYTHING
+        if reference.unseen
     )
     pooled = " (predictions pooled over the folds of a seed)" if audit.folds else ""
     return "\n\n".join(
@@ -100,8 +100,8 @@ def audit_text(audit: Audit) -> str:
             "Class balance (means over the splits)\n\n" + _class_table(audit),
             f"What scores without hearing anything{pooled}\n\n" + _reference_table(audit),
             (
-                f"of {audit.test.sum(axis=1).mean():.1f} test utterances a split, {unseen}: those get the "
-                f"majority class; "
+                f"of {audit.test.sum(axis=1).mean():.1f} test utterances a split, {unseen}: these get the majority "
+                "class; "
                 if unseen
                 else ""
             )

@@ -1,6 +1,7 @@
 """One page on an experiment that answers what a reviewer of speech emotion recognition asks, from what is stored."""
 
 import json
+import re
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ from glam.errors import GlamError
 from glam.evaluation.metric import METRICS
 from glam.evaluation.scored import Scored
 from glam.evaluation.unknown import Unknown
-from glam.reports.analyses import beside_majority, gap_line, group_scores, kinds_of
+from glam.reports.analyses import beside_majority, gap_line, group_scores, kinds_of, majority
 from glam.reports.confidence import Confidence, cells, confidence_of, sure_of
 from glam.reports.folds import outcomes
 from glam.reports.grid import latex_grid, mean_std, signed, signed_interval
@@ -26,7 +27,14 @@ from glam.results.run import MODEL, StoredRun
 from glam.splits.population import composition_line
 from glam.words import counted, duration
 
+MEANINGS = (
+    "Intervals: further splits of this corpus, Student's t over the runs; other utterances of these speakers, "
+    "corrected for test sets that overlap (Nadeau and Bengio 2003), of recalls and of a single run from counts "
+    "(Clopper and Pearson); other speakers, Student's t over the speakers' own scores"
+)
 Row = tuple[str, str]  # question, answer
+HERE = "\x02"  # where LaTeX may break a word: no answer has it, and nothing escapes it
+COLUMNS = r"{@{}>{\raggedright}p{0.22\linewidth}>{\raggedright\arraybackslash}p{0.74\linewidth}@{}}"
 RUNNING = ("running_mean", "running_var", "num_batches_tracked")  # in a model, but not trained
 DEFINITIONS = (
     "WA: share of utterances classified correctly. UA: mean recall over the classes that are tested. Macro F1: mean F1 "
@@ -74,11 +82,12 @@ def _data(experiment: StoredExperiment, results: Sequence[Result]) -> list[Row]:
     if speakers is not None and any(speakers.names):
         counts = np.bincount(speakers.codes)
         each = ", ".join(f"{name or 'not known'} {count}" for name, count in zip(speakers.names, counts, strict=True))
-        rows.append((f"utterances of {counted(len(speakers.names), 'speaker')}", each))
+        rows.append((f"utterances of {counted(len(set(speakers.names) - {''}), 'speaker')}", each))
     sizes = sorted({outcome.utterances for outcome in results})
-    rows.append(("tested in a run", " to ".join(str(size) for size in dict.fromkeys((sizes[0], sizes[-1])))))
+    tested = " to ".join(str(size) for size in dict.fromkeys((sizes[0], sizes[-1])))
+    rows.append((f"tested in a {_unit(experiment)}", f"{tested} utterances"))
     average = experiment.recipe.evaluation.average
-    rows.append(("unit of decision", f"the utterance: the mean {average} of {cut_line(experiment.recipe)}"))
+    rows.append(("unit of decision", f"the utterance: the mean of the {average} of {cut_line(experiment.recipe)}"))
     corpus = experiment.recipe.corpus.name
     rows.append(("licence of the corpus", licence_of(corpus) or "not known to glam: state it here"))
     return rows
@@ -89,14 +98,18 @@ def _corpus_digest(experiment: StoredExperiment) -> str:
 
 
 def _split(experiment: StoredExperiment, runs: Sequence[StoredRun], results: Sequence[Result], view: View) -> list[Row]:
-    seeds = len({outcome.seed for outcome in results})
-    folds = f", each with {counted(len(experiment.folds), 'fold')}" if experiment.folds else ""
+    seeds = counted(len({outcome.seed for outcome in results}), "seed")
     failed = sum(run.failed is not None for run in runs)
+    trained = f"{seeds}, {counted(len(results), _unit(experiment))} in all; {failed} failed"
     return [
         ("unit of the split, what is shared", protocol_line(experiment, [run.key for run in runs])),
         ("who chose the epoch", selection(view, experiment)),
-        ("seeds and folds", f"{counted(seeds, 'seed')}{folds}; {counted(len(results), 'run')}, {failed} failed"),
+        ("seeds and folds" if experiment.folds else "seeds", trained),
     ]
+
+
+def _unit(experiment: StoredExperiment) -> str:
+    return "fold" if experiment.folds else "run"
 
 
 def _scores(experiment: StoredExperiment, results: Sequence[Result]) -> list[Row]:
@@ -115,23 +128,27 @@ def _scores(experiment: StoredExperiment, results: Sequence[Result]) -> list[Row
             if not isinstance(bounds, Unknown)
         ]
         rows.append((f"95 % intervals, {row.title}", "; ".join(known) or "none: no spread, or a single run"))
-    rows.append(("definitions", f"{DEFINITIONS}. {PURE.format(cut=cut_line(experiment.recipe))}"))
-    rows.append(("± and intervals", "±: standard deviation over runs, ddof 1. What each interval is of: glam report"))
+    rows.append(("definitions", f"{DEFINITIONS}. {PURE.format(cut=cut_line(experiment.recipe)).capitalize()}"))
+    spread = "seeds" if experiment.folds else "runs"
+    rows.append(("± and intervals", f"±: standard deviation over {spread}, ddof 1. {MEANINGS}"))
     return rows
 
 
 def _references(experiment: StoredExperiment, results: Sequence[Result]) -> list[Row]:
     rows = []
     for kind in HEARS_NOTHING:
-        beside = beside_majority(experiment, results, kind)
+        beside, name = beside_majority(experiment, results, kind), majority(kind)
         if isinstance(beside, Unknown):
-            rows.append((f"majority of the {kind}", str(beside)))
+            rows.append((name, str(beside)))
+            continue
+        if beside.unseen == beside.predictions:
+            rows.append((name, f"the majority class alone, as no {kind} of a test utterance occurs in training"))
             continue
         pair = beside.pairing
         answer = f"WA {beside.wa:.2f}; the model {signed(pair.difference)} points on the same utterances"
         if not isinstance(pair.over, Unknown):
             answer += f" (95 % over {pair.over.groups} speakers {signed_interval(pair.over.interval)})"
-        rows.append((f"majority of the {kind}", answer))
+        rows.append((name, answer))
     return rows
 
 
@@ -158,8 +175,8 @@ def _calibration(confidence: Confidence) -> list[Row]:
     rows = [
         (
             "confidence",
-            f"accuracy minus confidence {gap} points (sd {std}, so {deviations} of them); expected calibration "
-            f"error {error}, by chance {chance}; Brier score {brier}",
+            f"accuracy minus confidence {gap} points, {deviations} of its standard deviations ({std}); expected "
+            f"calibration error {error}, by chance {chance}; Brier score {brier}",
         )
     ]
     tempered = confidence.tempered
@@ -215,7 +232,7 @@ def _command(experiment: StoredExperiment) -> str:
         return f"the recipe {experiment.name}, a file of the user's; its settings are in experiment.json"
     stored, named = experiment.recipe.fields(), unchanged.fields()
     changed = [
-        f"--set {shlex.quote(f'{field}={json.dumps(given)}')}"
+        f"--set {shlex.quote(f'{field}={given if isinstance(given, str) else json.dumps(given)}')}"
         for field, given in stored.items()
         if given != named.get(field) and (field != "corpus.labels" or named.get(field))
     ]
@@ -234,6 +251,14 @@ def _markdown(title: str, sections: dict[str, list[Row]]) -> str:
 
 
 def _latex(title: str, sections: dict[str, list[Row]]) -> str:
-    rows = [[question, answer] for of_section in sections.values() for question, answer in of_section]
-    tabular = latex_grid(["", title], rows)
-    return tabular.replace("{ll}", "{@{}p{0.22\\textwidth}p{0.75\\textwidth}@{}}").replace("±", r"$\pm$")
+    """One table that goes on over the page; its columns are as wide as the text together."""
+    rows = [[question, _breakable(answer)] for of_section in sections.values() for question, answer in of_section]
+    table = latex_grid(["", title], rows).replace("{ll}", COLUMNS).replace("tabular", "longtable")
+    for sign, command in (("±", r"$\pm$"), ("--", "-{}-"), (HERE, r"\allowbreak{}")):
+        table = table.replace(sign, command)
+    return f"% the preamble needs \\usepackage{{array,booktabs,longtable}}\n{{\\footnotesize\n{table}\n}}"
+
+
+def _breakable(text: str) -> str:
+    """The text with a place to break every 16 letters of what is longer: the digits of a hash, a name."""
+    return re.sub(r"\w{16}(?=\w)", rf"\g<0>{HERE}", text)

@@ -59,6 +59,10 @@ class Side:
     failed: int
     left_out: tuple[str, ...] = ()
 
+    def counted(self) -> str:
+        """How many finished runs there are, in words; folds are called so."""
+        return counted(len(self.runs), "fold" if self.experiment.folds else "run")
+
 
 @dataclass(frozen=True, eq=False)
 class Contest:
@@ -136,10 +140,10 @@ def bring_together(a: Side, b: Side, common: bool) -> Contest:
                 "more are needed"
             )
     if not shared:
-        why = "the experiments have no seed (and fold) in common"
+        why = "no run of one has the seed (and fold) of a run of the other"
     else:
         why = f"of {counted(len(shared), 'seed')} in common, {len(pairs)} held out the same utterances in both"
-    remarks.append(f"{why}; all {len(a.runs)} runs of A against all {len(b.runs)} of B")
+    remarks.append(f"{why}; all {a.counted()} of A against all {b.counted()} of B")
     if shared and not pairs:
         remarks.append("--common compares them in pairs, on the utterances that both runs of a seed held out")
     return _contest(list(a.runs.values()), list(b.runs.values()), paired=False, remarks=remarks, unit=_unit(a, b))

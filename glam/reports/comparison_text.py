@@ -77,7 +77,7 @@ def _test(contest: Contest, metric: str) -> Test:
 
 
 def _about(side: Side) -> list[str]:
-    runs = counted(len(side.runs), "run") + (f", {side.failed} more FAILED and left out" if side.failed else "")
+    runs = side.counted() + (f", {side.failed} more FAILED and left out" if side.failed else "")
     lines = [*heading(side.experiment).splitlines(), composition_line(side.experiment.composition), runs]
     return [*lines, *(f"LEFT OUT: {reason}" for reason in side.left_out)]
 
@@ -87,25 +87,25 @@ def _unlike(a: Side, b: Side) -> list[str]:
     first, second = a.experiment, b.experiment
     unlike = []
     if first.split.title != second.split.title:
-        unlike.append(f"protocol ({first.split.title}; {second.split.title})")
+        unlike.append(f"protocol ({first.split.title} and {second.split.title})")
     for name, values in {
         "corpus": (first.composition.corpus, second.composition.corpus),
         "part of the corpus": (first.composition.part, second.composition.part),
         "choice of the epoch": (a.view, b.view),
     }.items():
         if values[0] != values[1]:
-            unlike.append(f"{name} ({values[0]}; {values[1]})")
+            unlike.append(f"{name} ({values[0]} and {values[1]})")
     lines = [f"NOT LIKE WITH LIKE: A and B differ in {', '.join(unlike)}"] if unlike else []
     settings = first.recipe.fields(), second.recipe.fields()
     fields = [field for field in dict.fromkeys((*settings[0], *settings[1])) if field != "name"]
     differ = [
-        f"{field} {settings[0].get(field)}; {settings[1].get(field)}"
+        f"{field} {_setting(settings[0].get(field))} and {_setting(settings[1].get(field))}"
         for field in fields
         if settings[0].get(field) != settings[1].get(field)
     ]
     if differ:
         rest = f", and {len(differ) - SETTINGS} more" if len(differ) > SETTINGS else ""
-        lines.append(f"settings that differ (A; B): {', '.join(differ[:SETTINGS])}{rest}")
+        lines.append(f"settings that differ, of A and B: {', '.join(differ[:SETTINGS])}{rest}")
     return ["", *lines] if lines else []
 
 
@@ -188,10 +188,14 @@ def _counts(by_utterance: Pairing | Unknown) -> list[str]:
         return [f"utterances that A alone or B alone gets right: {by_utterance}"]
     shares = "" if by_utterance.tests == by_utterance.utterances else ", each with the share of its runs"
     return [
-        f"utterances right by A alone {by_utterance.only_first:.1f}, by B alone {by_utterance.only_second:.1f}, by "
-        f"both {by_utterance.both:.1f}, by neither {by_utterance.neither:.1f}: of {by_utterance.utterances}, tested "
-        f"{by_utterance.tests} times{shares}"
+        f"of {counted(by_utterance.utterances, 'utterance')}, tested {by_utterance.tests} times{shares}: A alone is "
+        f"right in {by_utterance.only_first:.1f}, B alone in {by_utterance.only_second:.1f}, both in "
+        f"{by_utterance.both:.1f}, neither in {by_utterance.neither:.1f}"
     ]
+
+
+def _setting(value: object) -> str:
+    return "none" if value is None else str(value)
 
 
 def _two_epochs(sides: tuple[Side, Side]) -> list[str]:
@@ -202,7 +206,7 @@ def _explained(contest: Contest, by_utterance: Pairing | Unknown, tests: Mapping
     a, b = contest.ratios
     ratio = f"{max(a, b):.3f}" if contest.paired else f"{a:.3f} and {b:.3f}"
     number = len(contest.values("wa")[0])
-    over = f"{number} pairs" if contest.paired else f"{number} and {len(contest.values('wa')[1])} {contest.unit}s"
+    over = f"{number} pairs" if contest.paired else f"{number} of A and {len(contest.values('wa')[1])} of B"
     lines = []
     if any(isinstance(test.corrected, Comparison) for test in tests.values()):
         lines += [
@@ -213,8 +217,8 @@ def _explained(contest: Contest, by_utterance: Pairing | Unknown, tests: Mapping
         if contest.unit == "run":
             unit = "of the differences of pairs" if contest.paired else "of the runs"
             lines.append(
-                f"effect size: in standard deviations {unit}; number of runs: at 80 % power, 5 % level, this spread; "
-                f"{NO_NUMBER} where more runs cannot show it: that would take a larger corpus"
+                f"effect size: in standard deviations {unit}. Runs of each: for four chances in five to show it at the "
+                f"5 % level, with this spread; {NO_NUMBER} where only a larger corpus could show it"
             )
         if contest.paired:
             lines.append(
@@ -227,6 +231,7 @@ def _explained(contest: Contest, by_utterance: Pairing | Unknown, tests: Mapping
             f"no interval over speakers: {groups.reason}"
             if isinstance(groups, Unknown)
             else f"other speakers: Student's t over the differences in WA of the {groups.groups} speakers "
-            f"({groups.groups - 1} df), each counting the same; UA is not compared so"
+            f"({groups.groups - 1} df), each counting the same, each utterance with its mean over the runs: that runs "
+            "differ is left out. UA is not compared so"
         )
     return lines

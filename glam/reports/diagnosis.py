@@ -30,7 +30,7 @@ from glam.reports.confidence import Sure, confidence_table, sure_of
 from glam.reports.grid import grid, mean_std, signed
 from glam.reports.runs import sound_runs
 from glam.reports.summary import heading
-from glam.reports.views import SELECTION, VIEWS, View, default_view, parts, possible_views, take
+from glam.reports.views import VIEWS, View, default_view, parts, possible_views, selection, take
 from glam.results.experiment import StoredExperiment, experiment_of, read_experiment
 from glam.results.run import RUN, Predictions, StoredRun, read_run
 from glam.splits.population import composition_line
@@ -166,7 +166,7 @@ def _head(experiment: StoredExperiment, view: View, runs: int, failed: int) -> l
         f"runs: {runs}" + (" (mean ± sample standard deviation)" if runs > 1 else ""),
         *([f"FAILED, left out: {counted(failed, 'run')}"] if failed else []),
         *(["folds: a run is one fold; the figures are means over the folds, not pooled"] if experiment.folds else []),
-        f"epoch: {SELECTION[view]}",
+        f"epoch: {selection(view, experiment)}",
         f"corpus: {composition_line(experiment.composition)}",
     ]
 

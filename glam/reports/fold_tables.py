@@ -69,10 +69,11 @@ def about_folds(experiment: StoredExperiment, results: Sequence[Result]) -> list
     """Lines on the figures of an experiment with folds that a reader must know; what is not complete above all."""
     fold_results = pool(experiment, results)
     folds, seeds = len(experiment.folds), len(fold_results.pooled)
+    over_seeds = "; mean ± sample standard deviation over the seeds" if seeds > 1 else ""
+    each = ", each its mean over the seeds" if experiment.split.left_out and seeds > 1 else ""
     lines = [
         f"folds: {folds}, all of them of {counted(seeds, 'seed')}. Pooled: the predictions of a seed's folds "
-        "together; mean ± sample standard deviation over seeds. Over folds: mean ± sample standard deviation"
-        + (" of the folds, each its mean over the seeds" if experiment.split.left_out else "")
+        f"together{over_seeds}. Mean over folds: ± sample standard deviation over the folds{each}"
     ]
     if experiment.split.single_class:
         lines.append("UA and F1 are not given fold by fold: what a fold is tested on is nearly of one class")

@@ -36,7 +36,7 @@ REFERENCES = {
     "the majority of its dialogue": "dialogue",
     "the majority of its text": TEXT,
 }
-HEARS_NOTHING = tuple(kind for kind in REFERENCES.values() if kind)  # whose commonest class is a reference
+HEARS_NOTHING = tuple(REFERENCES.values())  # kinds of group whose commonest class is a reference; "": of all utterances
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,6 @@ def look_through(protocol: AnyProtocol, groups: Groups, targets: Ints, classes: 
     codes |= {kind: own for kind in HEARS_NOTHING if (own := reference_codes(groups, kind)) is not None}
     overlaps = {"utterances": _overlap(everyone, splits)}
     overlaps |= {name: _overlap(codes[of], splits) for name, of in SHARED.items() if of in codes}
-    codes[""] = np.zeros_like(everyone)
     seeds = [run.seed for run in runs]
     references = {
         name: _reference(codes[of], targets, classes, splits, seeds) for name, of in REFERENCES.items() if of in codes
@@ -103,7 +102,10 @@ def reference_codes(groups: Groups, kind: str) -> Ints | None:
     """The group (n,) of each utterance by whose commonest class it can be answered; None where none is known.
 
     An utterance of which nothing is known has a group of its own: two of unknown text were not said to be of one text.
+    kind: empty for one group of all utterances.
     """
+    if groups and not kind:
+        return np.zeros(len(next(iter(groups.values())).codes), dtype=np.int64)
     grouping = groups.get(kind)
     if grouping is None or not any(grouping.names):
         return None

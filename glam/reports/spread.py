@@ -172,8 +172,8 @@ def interval_lines(intervals: Intervals) -> list[str]:
         if any(isinstance(row.intervals[i], Interval) for row in rows):
             lines.append(f"interval, {name}: {meaning}")
         else:
-            lines.append(f"interval, {name}: none")
-        lines += [f"none of {', '.join(titles)}, because {why}" for why, titles in reasons.items()]
+            lines.append(f"interval, {name}: for no score")
+        lines += [f"none for {', '.join(titles)}, because {why}" for why, titles in reasons.items()]
     return lines
 
 

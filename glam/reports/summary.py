@@ -1,6 +1,6 @@
 """The report of one experiment: its scores, how sure they are, and what a reader must know to believe them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from glam.corpora.audio import RATE
@@ -35,7 +35,8 @@ from glam.words import counted
 COLUMNS = tuple(METRICS.values())
 OPTIMISTIC = ("wa", "ua")  # the metrics of which it is said what choosing the epoch on the test set adds
 PURE = (
-    "pure accuracy: utterances of whose segments some, and no others but neutral ones, have the right class; of {cut}"
+    "pure accuracy: an utterance counts where at least one of its segments is given the right class, and every other "
+    "one that class or neutral; {cut}"
 )
 SYNTHETIC = "SYNTHETIC CORPUS: made by this project. These figures say that the code works, nothing about speech."
 
@@ -56,7 +57,7 @@ def report(
     if results:
         parts = fold_tables if experiment.folds else _tables
         tables, notes = parts(experiment, results, honest, metrics)
-        lines += [*(line for table in tables for line in (table, "")), f"runs: {len(results)}{_per_run(results)}"]
+        lines += [*(line for table in tables for line in (table, "")), _over(experiment, results)]
         lines += about_folds(experiment, results) if experiment.folds else []
         lines += [*notes, *_stopped_early(experiment, read.finished)]
     else:
@@ -136,7 +137,7 @@ def absences(experiment: StoredExperiment, results: Sequence[Result]) -> list[st
     for outcome in results:
         for index in outcome.scores.absent:
             counts[experiment.classes[index]] += 1
-    missing = [f"{name} in {count} of {counted(len(results), 'run')}" for name, count in counts.items() if count]
+    missing = _in_runs(experiment, counts, len(results))
     return [f"absent from the test set: {', '.join(missing)}; UA and macro F1 leave it out there"] if missing else []
 
 
@@ -147,8 +148,14 @@ def untrained(experiment: StoredExperiment, results: Sequence[Result]) -> list[s
         known = set(experiment.targets[outcome.train()].tolist())
         for index, name in enumerate(experiment.classes):
             counts[name] += index not in known
-    missing = [f"{name} in {count} of {counted(len(results), 'run')}" for name, count in counts.items() if count]
+    missing = _in_runs(experiment, counts, len(results))
     return [f"ABSENT FROM TRAINING: {', '.join(missing)}; nothing was to be learned of it there"] if missing else []
+
+
+def _in_runs(experiment: StoredExperiment, counts: Mapping[str, int], of: int) -> list[str]:
+    """The names with a count, and in how many of so many runs or folds that is."""
+    noun = "fold" if experiment.folds else "run"
+    return [f"{name} in {count} of {counted(of, noun)}" for name, count in counts.items() if count]
 
 
 def _tables(
@@ -198,12 +205,15 @@ def _optimism(shown: Sequence[Outcome], honest: Sequence[Outcome], metric: Metri
     return signed(gain.points) + ("" if isinstance(gain.error, Unknown) else f" (se {gain.error:.2f})")
 
 
-def _per_run(results: Sequence[Result]) -> str:
+def _over(experiment: StoredExperiment, results: Sequence[Result]) -> str:
+    """How many runs, or folds, there are, and of how many test utterances."""
     sizes = sorted({result.utterances for result in results})
-    if len(results) == 1:
-        return f" (no spread), {counted(sizes[0], 'test utterance')}"
     held_out = counted(sizes[0], "test utterance") if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]} test utterances"
-    return f" (mean ± sample standard deviation), {held_out} each"
+    each = " each" if len(results) > 1 else ""
+    spread = "mean ± sample standard deviation" if len(results) > 1 else "no spread"
+    if experiment.folds:
+        spread = "a run is one fold of a seed"
+    return f"runs: {len(results)} ({spread}), {held_out}{each}"
 
 
 def computed_on(runs: Sequence[StoredRun]) -> str:

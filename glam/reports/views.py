@@ -53,8 +53,12 @@ def selection(view: View, experiment: StoredExperiment) -> str:
     """How a report on an experiment says which epoch its figures are from, and whose choice the validation set is."""
     if view != "validation":
         return SELECTION[view]
-    own = experiment.split.own_validation
-    return SELECTION[view] + (" (the protocol's own)" if own else " (the first half of the held-out ones, 8:1:1)")
+    whose = (
+        "the protocol's own validation utterances, scored on the test utterances"
+        if experiment.split.own_validation
+        else "the first half of the held-out utterances, scored on the second (8:1:1)"
+    )
+    return f"best epoch by (WA+UA)/2 on {whose}"
 
 
 class Outcome(Protocol):

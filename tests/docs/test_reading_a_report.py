@@ -5,6 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from papers.runs import recipe_of
+from papers.runs import store as store_row
 
 from glam.cli.main import main
 
@@ -23,6 +25,7 @@ def test_commands_and_headings(
     monkeypatch.chdir(tmp_path)
     for name in {word for command in commands for word in command.split() if "-iemocap-" in word or word in "AB"}:
         store(tmp_path / "runs" / name)
+    store_row(tmp_path / "runs", recipe_of("2", "GLAM", "released", ("training.precision", "bf16")), [(60,), (64,)])
     for command in commands:
         assert main(command.split()) == 0, capsys.readouterr().err
     printed = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]

@@ -349,8 +349,8 @@ def test_a_paper_of_one_s_own_has_its_metrics_notes_and_columns_that_are_printed
     assert ours[1][1:] == ["78.75±2.70", "24.64±0.61", "25.00", "-0.36 (held)"]
     for line in (
         "held: the print has no standard deviation",
-        "pure accuracy: utterances of whose segments some, and no others but neutral ones, have the right class; of "
-        "segments of 1.8 s, 0.2 s apart",
+        "pure accuracy: an utterance counts where at least one of its segments is given the right class, and every "
+        "other one that class or neutral; segments of 1.8 s, 0.2 s apart",
         "ours: the web page prints WA 77.10, sad 24.00",
         "- a remark",
         "- ours: not quite",

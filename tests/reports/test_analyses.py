@@ -1,5 +1,6 @@
 """Analyses of stored runs against answers by hand: what needs no hearing, groups, votes, seeds and splits, the page."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -79,8 +80,8 @@ def test_a_model_that_repeats_its_scenario_is_told_from_one_that_hears(
     assert pair.difference == pytest.approx(0 if kind == "repeats" else 100 * ODD[tested].mean())
     assert (known(pair.where_right.accuracy), known(pair.where_wrong.accuracy)) == (right, wrong)
     assert pair.where_wrong.utterances == ODD[tested].sum()
-    row = rows_of(analyses(folder, "last"))["majority of the scenario"]
-    assert row[4:] == [f"{right:.2f} of {(~ODD[tested]).sum()}", f"{wrong:.2f} of {ODD[tested].sum()}"]
+    row = rows_of(analyses(folder, "last"))["the majority of the scenario"]
+    assert row[4:] == [f"{right:.2f} ({(~ODD[tested]).sum()})", f"{wrong:.2f} ({ODD[tested].sum()})"]
 
 
 @pytest.mark.parametrize("kind", ["text", "scenario", "dialogue"])
@@ -111,13 +112,13 @@ def test_utterances_of_unknown_text_are_not_of_one_text(tmp_path: Path, kind: st
         pytest.approx(100 * (targets[split.held_out] == 0).mean()) for split in splits
     ]
     assert reference.unseen == beside.unseen / 2
-    assert f"- **majority of the {kind}**: WA {beside.wa:.2f}; the model " in checklist(tmp_path / "x", "last")
+    assert f"- **the majority of the {kind}**: WA {beside.wa:.2f}; the model " in checklist(tmp_path / "x", "last")
 
 
 def test_what_the_corpus_does_not_know_is_said(tmp_path: Path) -> None:
     text = analyses(stored(tmp_path / "x", ~ODD), "last")
-    assert set(HEARS_NOTHING) == set(REFERENCES.values()) - {""}
-    assert "majority of the dialogue: cannot be computed, because the corpus knows of no dialogue" in text
+    assert set(HEARS_NOTHING) == set(REFERENCES.values())
+    assert "the majority of the dialogue: cannot be computed, because the corpus knows of no dialogue" in text
     assert "cannot be computed, because no index of the corpus lies in the data folder" in text
     with pytest.raises(GlamError, match="nothing to analyse"):
         analyses(stored(tmp_path / "y", ~ODD, seeds=()))
@@ -149,15 +150,45 @@ def test_utterances_of_an_unknown_group_are_no_group(tmp_path: Path) -> None:
     recipe = recipe_of(CLASSES)
     experiment = experiment_of(tmp_path / "x", recipe, TARGETS, groups=groups)
     store_experiment(experiment)
-    split = random_split(N, 1)
-    truth = TARGETS[split.held_out]
-    logits = np.eye(2, dtype=np.float32)[np.where(unknown[split.held_out], 1 - truth, truth)][None]
-    store_run(experiment, RunKey(1), predicted(logits, split.held_out, split.train))
+    splits = [random_split(N, seed) for seed in (1, 2, 3)]
+    for seed, split in enumerate(splits):
+        truth = TARGETS[split.held_out]
+        logits = np.eye(2, dtype=np.float32)[np.where(unknown[split.held_out], 1 - truth, truth)][None]
+        store_run(experiment, RunKey(seed), predicted(logits, split.held_out, split.train))
+    tested = np.unique(np.concatenate([split.held_out for split in splits]))
     text = analyses(tmp_path / "x", "last")
     rows = rows_of(text[text.index("## By style") : text.index("## The raters")])
     assert set(rows) == {"style", "x", "y"}
     assert [rows[name][-2] for name in "xy"] == ["100.00", "100.00"]
-    assert f"left out, as their style is not known: {unknown[split.held_out].sum()} utterances" in text
+    assert f"left out, as their style is not known: {unknown[tested].sum()} utterances" in text
+
+
+def test_groups_of_a_few_utterances_are_no_table(tmp_path: Path) -> None:
+    """Forty test utterances of five speakers are eight each: a line says so, in place of a table of noise."""
+    text = analyses(stored(tmp_path / "x", ~ODD, seeds=(1,)), "last")
+    assert "## By speaker\n\n5 groups, none of 20 utterances or more: too small to be compared\n" in text
+    assert "s0" not in rows_of(text)
+
+
+def test_a_group_that_training_never_has_is_no_reference_of_its_own(tmp_path: Path) -> None:
+    """Every text is said once: its majority is the majority class, which stands in the table already."""
+    groups = {
+        "speaker": Grouping.of([f"s{i % 5}" for i in range(N)]),
+        "text": Grouping.of([f"t{i}" for i in range(N)]),
+    }
+    recipe = recipe_of(CLASSES)
+    experiment = experiment_of(tmp_path / "x", recipe, TARGETS, groups=groups)
+    store_experiment(experiment)
+    split = random_split(N, 1)
+    logits = np.eye(2, dtype=np.float32)[TARGETS[split.held_out]][None]
+    store_run(experiment, RunKey(1), predicted(logits, split.held_out, split.train))
+    alone = "the majority class alone, as no text of a test utterance occurs in training"
+    text = analyses(tmp_path / "x", "last")
+    assert f"the majority of the text: {alone}" in text
+    commonest = np.bincount(TARGETS[split.train]).argmax()
+    assert rows_of(text)["the majority class"][0] == f"{100 * (TARGETS[split.held_out] == commonest).mean():.2f}"
+    assert "the majority of the text" not in rows_of(text)
+    assert f"- **the majority of the text**: {alone}" in checklist(tmp_path / "x", "last")
 
 
 def test_votes_give_accuracy_by_agreement_and_a_ceiling(tmp_path: Path) -> None:
@@ -234,11 +265,11 @@ def test_the_page_for_a_reviewer_answers_every_question(tmp_path: Path) -> None:
         "utterances of 5 speakers**: s0 40, s1 40",
         "licence of the corpus",
         "who chose the epoch**: last epoch",
-        "3 seeds; 3 runs, 0 failed",
+        "**seeds**: 3 seeds, 3 runs in all; 0 failed",
         "**WA**: ",
         "95 % intervals, WA**: further splits",
         "mean recall over the classes that are tested",
-        "**majority of the scenario**: WA ",
+        "**the majority of the scenario**: WA ",
         "by gender (WA / UA)",
         "accuracy minus confidence +",
         "parameters**: not known: no run kept its model",
@@ -247,6 +278,15 @@ def test_the_page_for_a_reviewer_answers_every_question(tmp_path: Path) -> None:
         assert part in text, part
     page = checklist(folder, "last", "tex")
     assert page.count(r"\toprule") == page.count(r"\bottomrule") == 1
+    # of a text of any width: the two columns and what is between them fit, no word is longer than its column, and what
+    # is typed is printed as it is
+    left, right = (float(width) for width in re.findall(r"p\{([0-9.]+)\\linewidth\}", page))
+    assert left + right <= 0.965
+    assert page.startswith(r"% the preamble needs \usepackage{array,booktabs,longtable}")
+    words = re.sub(r"\\allowbreak\{\}", " ", page).split()
+    assert max(len(word) for word in words if not word.startswith(r"\begin")) <= 40
+    assert "--" not in page.replace("-{}-", "")
+    assert "python train.py -{}-recipe" in page or "the recipe mine" in page
     assert r"$\pm$" in page
     assert page.isascii()
     with pytest.raises(GlamError, match="nothing to report on"):

@@ -216,13 +216,10 @@ def test_utterances_that_one_alone_gets_right_are_counted(tmp_path: Path) -> Non
     text = compare(folders[0], folders[1], "last")
     tested = {i for seed in range(3) for i in random_split(400, seed).held_out.tolist()}
     alone = sum(i // 5 % 4 == 0 for i in tested)
-    assert (
-        f"utterances right by A alone {alone:.1f}, by B alone 0.0, by both {len(tested) - alone:.1f}, by neither"
-        in text
-    )
-    assert f"of {len(tested)}, tested 240 times, each with the share of its runs" in text
+    assert f"of {len(tested)} utterances, tested 240 times, each with the share of its runs: A alone is" in text
+    assert f"A alone is right in {alone:.1f}, B alone in 0.0, both in {len(tested) - alone:.1f}, neither in" in text
     assert "differences in WA of the 5 speakers (4 df)" in text
-    assert "settings that differ (A; B): training.lr 0.5; 0.25" in text
+    assert "settings that differ, of A and B: training.lr 0.5 and 0.25" in text
 
 
 def _parts(split: Split) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -255,6 +252,6 @@ def test_protocols_and_parts_that_differ_are_said(tmp_path: Path) -> None:
                 store_run(other, key, predicted(guess[None], split.held_out, split.train))
         text = compare(a, tmp_path / name, "last")
         difference = (
-            "protocol (random splits of utterances; folds of utterances)" if name == "k" else "part of the corpus"
+            "protocol (random splits of utterances and folds of utterances)" if name == "k" else "part of the corpus"
         )
         assert f"NOT LIKE WITH LIKE: A and B differ in {difference}" in text

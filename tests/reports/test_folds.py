@@ -329,7 +329,10 @@ def test_scenarios_are_compared_by_wa_alone(tmp_path: Path) -> None:
     assert "| UA" not in text
     store(tmp_path / "random", "random", always_sad, [RunKey(1), RunKey(2)])
     unpaired = compare(tmp_path / "random", tmp_path / "a")
-    assert "no seed (and fold) in common; all 2 runs of A against all 3 of B" in unpaired
+    assert (
+        "no run of one has the seed (and fold) of a run of the other; all 2 runs of A against all 3 folds of B"
+        in unpaired
+    )
     assert "| UA" not in unpaired
 
 

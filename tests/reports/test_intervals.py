@@ -93,7 +93,7 @@ def test_runs_one_utterance_apart_have_no_interval_and_the_report_says_why(tmp_p
     text = scored_runs(tmp_path / "apart", list(zip(tested, (18, 19, 18), strict=True)))
     assert row_of(text, "WA")[:2] == ["-", "-"]
     none = (
-        "none of WA, because the 3 runs differ by no more than a single utterance can make (5.00 points), too little "
+        "none for WA, because the 3 runs differ by no more than a single utterance can make (5.00 points), too little "
         "to say how far others would be"
     )
     further = text[text.index("interval, further splits") :].splitlines()
@@ -106,13 +106,13 @@ def test_runs_one_utterance_apart_have_no_interval_and_the_report_says_why(tmp_p
     assert high > 100
     corrected = stats.t.interval(0.95, 2, 90, 5 * np.sqrt(1 / 3 + 20 / 40))
     assert row_of(wide, "WA")[1] == f"{corrected[0]:.2f} to 100.00"
-    assert "none of WA" not in wide
+    assert "none for WA" not in wide
 
 
 def test_equal_runs_have_no_interval_either(tmp_path: Path) -> None:
     tested = [list(range(start, start + 20)) for start in (0, 20, 40)]
     text = scored_runs(tmp_path, [(of, 18) for of in tested])
-    assert "none of WA, because the 3 runs are all at 90.00, and no spread is no certainty" in text
+    assert "none for WA, because the 3 runs are all at 90.00, and no spread is no certainty" in text
     assert row_of(text, "WA")[:2] == ["-", "-"]
 
 
@@ -125,7 +125,7 @@ def test_a_fold_is_counted_in_its_own_steps_not_in_those_of_all_folds_together(t
     text = scored_runs(tmp_path, of_fold, "leave-speaker-out", folds, seeds)
     if seeds == 1:
         assert (
-            "none of WA, UA, because the 6 folds differ by no more than a single utterance can make (10.00 points), "
+            "none for WA, UA, because the 6 folds differ by no more than a single utterance can make (10.00 points), "
             "too little to say how far others would be"
         ) in text
         assert row_of(text, "WA")[0] == "-"
@@ -139,6 +139,6 @@ def test_speakers_one_utterance_apart_have_no_interval(tmp_path: Path) -> None:
     halves = [list(range(30)), list(range(30, 60))]
     text = scored_runs(tmp_path, [(halves[0], 29), (halves[1], 30)])
     assert (
-        "none of WA, UA, because the 6 speakers differ by no more than a single utterance can make (10.00 points), too "
-        "little to say how far others would be"
+        "none for WA, UA, because the 6 speakers differ by no more than a single utterance can make (10.00 points), "
+        "too little to say how far others would be"
     ) in text[text.index("interval, other speakers") :]

@@ -80,7 +80,7 @@ def test_scores_and_their_spread_by_hand(tmp_path: Path) -> None:
     assert "100.00 to 100.00" not in text
     assert "interval, further splits: of this corpus; Student's t over 4 runs (3 df)" in text
     assert "Nadeau and Bengio; test / training 0.242, 4 runs, 3 df" in text
-    assert "none of recall sad, because the 4 runs are all at 100.00, and no spread is no certainty" in text
+    assert "none for recall sad, because the 4 runs are all at 100.00, and no spread is no certainty" in text
     assert "interval, other speakers: none, because it is not stored who speaks in every utterance" in text
 
 
@@ -174,10 +174,11 @@ def test_the_row_has_every_metric_and_says_how_utterances_were_cut(tmp_path: Pat
     assert rows["WA"][0] == rows["micro F1"][0] == rows["pure accuracy"][0] == "87.50 ± 10.21"
     assert max(len(line) for line in lines if line.startswith("|")) <= 80
     assert any(
-        line.startswith("pure accuracy: ") and line.endswith("of segments of 1.8 s, 0.2 s apart") for line in lines
+        line.startswith("pure accuracy: ") and line.endswith("or neutral; segments of 1.8 s, 0.2 s apart")
+        for line in lines
     )
     whole = store(tmp_path / "whole", [1], cut="whole")
-    assert "right class; of whole utterances of up to 7.5 s" in report(whole, "last")
+    assert "or neutral; whole utterances of up to 7.5 s" in report(whole, "last")
 
 
 def test_metrics_of_the_user_s_own_stand_beside_the_usual_ones(tmp_path: Path) -> None:
