@@ -60,8 +60,8 @@ class GroupFolds(Protocol):
         """The fold, from 0, of each group."""
         codes, names = known(groups, self.of, self.name), groups[self.of].names
         if len(names) < self.folds:
-            there = counted(len(names), self.of)
-            raise GlamError(f"split.folds {self.folds}: there are {there}, and each fold needs one. Use fewer.")
+            size = counted(len(names), self.of)
+            raise GlamError(f"split.folds {self.folds}: there are {size}, and each fold needs one. Use fewer.")
         kinds = np.zeros(len(names), dtype=np.int64)
         if self.balanced_by:
             of_utterance = known(groups, self.balanced_by, self.name)
