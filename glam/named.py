@@ -158,6 +158,11 @@ class Chosen(Settings):
         """The options that are not at their default."""
         return dict(self.model_extra or {})
 
+    def defaults(self) -> dict[str, Any]:
+        """The defaults of its options, where they are a value; none for a file of the user's, which may be gone."""
+        options = {} if self.sha256 is not None else self.source().signature().options
+        return {name: option.default for name, option in options.items() if option.default is not None}
+
     def scientific(self) -> dict[str, Any]:
         """The settings that identify it: of a file its name and hash, not where it lies."""
         settings: dict[str, Any] = self.model_dump(mode="json", exclude_defaults=True)

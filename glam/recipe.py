@@ -114,9 +114,14 @@ class Recipe(Settings):
 
         defaults: whether those at their default are among them.
         """
-        return dict(
-            _flat(self.model_dump(mode="json", exclude={"name"}, exclude_none=True, exclude_defaults=not defaults))
-        )
+        given = self.model_dump(mode="json", exclude={"name"}, exclude_none=True, exclude_defaults=not defaults)
+        fields = dict(_flat(given))
+        chosen = {"model": self.model, "training.loss": self.training.loss}
+        chosen |= {f"inputs.{name}": settings for name, settings in self.inputs.items()}
+        for section, settings in chosen.items() if defaults else ():
+            for name, value in settings.defaults().items():
+                fields.setdefault(f"{section}.{name}", value)
+        return fields
 
     def groups_used(self) -> tuple[str, ...]:
         """The kinds of group that runs of the recipe depend on, and RATERS where they do on the raters' votes."""

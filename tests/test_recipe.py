@@ -262,6 +262,8 @@ def test_a_recorded_recipe_is_read_whatever_it_names() -> None:
 def test_every_field_has_its_whole_name() -> None:
     fields = load_recipe("mhcnn-released", [("model.heads", 2)]).fields()
     assert fields["model.heads"] == 2
+    assert fields["model.hidden"] == 64  # an option at its default
+    assert fields["inputs.audio.coefficients"] == 26
     assert fields["training.schedule.every"] == 10
     assert fields["inputs.audio.name"] == "mfcc"
     assert fields["corpus.where"] == {"style": ["improvised"]}

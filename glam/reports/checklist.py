@@ -231,10 +231,13 @@ def _command(experiment: StoredExperiment) -> str:
     if unchanged is None:
         return f"the recipe {experiment.name}, a file of the user's; its settings are in experiment.json"
     stored, named = experiment.recipe.fields(), unchanged.fields()
+    set_here = experiment.recipe.fields(defaults=False)
     changed = [
         f"--set {shlex.quote(f'{field}={given if isinstance(given, str) else json.dumps(given)}')}"
         for field, given in stored.items()
-        if given != named.get(field) and (field != "corpus.labels" or named.get(field))
+        if given != named.get(field)
+        and (field in named or field in set_here)
+        and (field != "corpus.labels" or named.get(field))
     ]
     own = experiment.own_recipe is not None
     file = f"{experiment.name}.yaml" if own else experiment.name

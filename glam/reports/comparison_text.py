@@ -97,11 +97,12 @@ def _unlike(a: Side, b: Side) -> list[str]:
             unlike.append(f"{name} ({values[0]} and {values[1]})")
     lines = [f"NOT LIKE WITH LIKE: A and B differ in {', '.join(unlike)}"] if unlike else []
     settings = first.recipe.fields(), second.recipe.fields()
-    fields = [field for field in dict.fromkeys((*settings[0], *settings[1])) if field != "name"]
+    set_there = first.recipe.fields(defaults=False) | second.recipe.fields(defaults=False)
     differ = [
         f"{field} {_setting(settings[0].get(field))} and {_setting(settings[1].get(field))}"
-        for field in fields
+        for field in dict.fromkeys((*settings[0], *settings[1]))
         if settings[0].get(field) != settings[1].get(field)
+        and (field in set_there or (field in settings[0] and field in settings[1]))
     ]
     if differ:
         rest = f", and {len(differ) - SETTINGS} more" if len(differ) > SETTINGS else ""

@@ -246,7 +246,18 @@ def test_options_of_another_choice_are_left_out_unless_they_were_given(tmp_path:
     assert changed(("split", "k-fold")) == ["split.name k-fold (random)"]
     assert changed(("split", {"name": "k-fold", "folds": 7})) == ["split.name k-fold (random)", "split.folds 7"]
     assert changed(("training.schedule", "constant")) == ["training.schedule.name constant (decay)"]
+    assert changed(("model", "mhcnn")) == ["model.name mhcnn (glam)"]
+    assert changed(("model", {"name": "mhcnn", "heads": 2})) == ["model.name mhcnn (glam)", "model.heads 2"]
     assert changed(("training.schedule.factor", 0.5)) == ["training.schedule.factor 0.5 (0.95)"]
+
+
+def test_an_option_at_its_default_has_its_value(tmp_path: Path) -> None:
+    recipe = load_recipe("glam-released", [("inputs.audio.coefficients", 8)])
+    experiment = experiment_of(tmp_path / "x", recipe, np.arange(40) % 4)
+    assert changed_settings(experiment) == ["inputs.audio.coefficients 8 (26)"]
+    released = load_recipe("glam-released").replaced(name="mine")
+    experiment = replace(experiment, recipe=released, own_recipe=recipe)
+    assert changed_settings(experiment) == ["inputs.audio.coefficients 26 (8)"]
 
 
 def test_a_control_a_synthetic_corpus_and_an_earlier_format_are_named(tmp_path: Path) -> None:
