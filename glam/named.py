@@ -6,7 +6,6 @@ importing anything.
 """
 
 import ast
-import difflib
 import importlib.util
 import sys
 from collections.abc import Mapping
@@ -22,6 +21,7 @@ from pydantic import ConfigDict, ValidationInfo, model_validator
 
 from glam.errors import GlamError
 from glam.settings import Settings
+from glam.words import did_you_mean
 
 Value = int | float | bool | str | None
 STORED = "stored"  # in the validation's context: what was recorded is read, and nothing that it names need exist
@@ -100,10 +100,9 @@ def source(name: str, ours: Mapping[str, str], kind: str) -> Source:
     path, colon, function = name.rpartition(":")
     if colon and path.endswith(".py"):
         return Source(Path(path), function)
-    near = difflib.get_close_matches(name, ours, 1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
     raise GlamError(
-        f"there is no {kind} {name!r}.{hint} There are {', '.join(ours)}; one of your own is path/to/file.py:name"
+        f"there is no {kind} {name!r}.{did_you_mean(name, ours)} There are {', '.join(ours)}; "
+        "one of your own is path/to/file.py:name"
     )
 
 
@@ -189,9 +188,7 @@ def check_recorded(where: Source, sha256: str | None) -> None:
 
 
 def _allowed(name: str, options: Mapping[str, Option]) -> str:
-    near = difflib.get_close_matches(name, options, 1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
-    return f"{hint} Its options are {', '.join(options)}" if options else " It has none"
+    return f"{did_you_mean(name, options)} Its options are {', '.join(options)}" if options else " It has none"
 
 
 def _file_of(module: str) -> Path:

@@ -4,7 +4,7 @@ One file of `configs/` holds one model in one setting. `released` are the settin
 `paper` those of section 4.1. Whatever the source, the same classes check every value.
 """
 
-import difflib
+import re
 import reprlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -26,6 +26,7 @@ from glam.named import STORED
 from glam.settings import Settings, by_name
 from glam.splits.population import AS_RELEASED, RATERS, CorpusSettings
 from glam.splits.protocols import AnyProtocol, Random
+from glam.words import did_you_mean
 from glam.yaml_file import Loader, read_mapping
 
 AUDIO = "audio"  # the input of the models of the GLAM paper
@@ -171,8 +172,7 @@ def load_recipe(recipe: str, overrides: Sequence[tuple[str, Any]] = ()) -> Recip
         path = configs_folder() / f"{recipe}.yaml"
         if recipe not in recipe_names():
             raise GlamError(
-                f"there is no recipe {recipe!r}. The recipes are: {', '.join(recipe_names())}; "
-                "or give the path of a YAML file (ending in .yaml)."
+                f"there is no recipe {recipe!r}.{_other_recipes(recipe)}; one of your own is path/to/file.yaml"
             )
     settings = _read_recipe(path, ())
     settings["name"] = settings.get("name", path.stem)
@@ -187,6 +187,12 @@ def load_recipe(recipe: str, overrides: Sequence[tuple[str, Any]] = ()) -> Recip
     made = checked(_located(settings, Path.cwd()), f"{path.name}" + (" with " + ", ".join(given) if given else ""))
     made._own = own
     return made
+
+
+def _other_recipes(name: str) -> str:
+    """The recipe that may be meant by a name that none has, or all of them."""
+    hint = did_you_mean(name, recipe_names())
+    return f"{hint} glam list shows all recipes" if hint else f" The recipes are {', '.join(recipe_names())}"
 
 
 def checked(settings: Mapping[str, Any], source: str) -> Recipe:
@@ -234,9 +240,7 @@ def _read_recipe(path: Path, below: tuple[Path, ...]) -> dict[str, Any]:
         raise GlamError(f"{path}: extends is {_short(base)}, expected the name or the path of a recipe")
     under = path.parent / base if base.endswith((".yaml", ".yml")) else configs_folder() / f"{base}.yaml"
     if not _is_file(under):
-        raise GlamError(
-            f"{path}: extends {_short(base)}, but there is no such recipe; there are {', '.join(recipe_names())}"
-        )
+        raise GlamError(f"{path}: extends {_short(base)}, but there is no such recipe.{_other_recipes(base)}")
     if under.resolve() in (path.resolve(), *below):
         raise GlamError(f"{path}: extends {base}, which extends it in turn")
     inherited = _read_recipe(under, (*below, path.resolve()))
@@ -351,16 +355,27 @@ def _explain_one(item: dict[str, Any]) -> str:
     field = shown or "the recipe"  # on one line, whatever a damaged file calls it
     if item["type"] == "extra_forbidden":
         allowed = list(kind.model_fields) if kind is not None else []
-        near = difflib.get_close_matches(path[-1], allowed, 1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
+        hint = did_you_mean(path[-1], allowed) or _elsewhere(path[-1])
         names = _names(kind) if kind is not None else ()
         where = f"in {names[0]}" if len(names) == 1 else "here"
         return f"there is no field {field}.{hint} Allowed {where}: {', '.join(allowed)}"
     if item["type"] == "value_error":
         return f"{field}: {item['ctx']['error']}" if path else str(item["ctx"]["error"])
     if item["type"] == "union_tag_invalid":
-        return f"{field}: given {_short(item['ctx']['tag'])}, expected one of {item['ctx']['expected_tags']}"
+        given, tags = str(item["ctx"]["tag"]), str(item["ctx"]["expected_tags"])
+        hint = did_you_mean(given, re.findall(r"'([^']+)'", tags))
+        return f"{field}: given {_short(given)}, expected one of {tags}" + (f".{hint}" if hint else "")
     return f"{field}: given {_short(item['input'])}; {item['msg'][0].lower()}{item['msg'][1:]}"
+
+
+def _elsewhere(field: str) -> str:
+    """A question whether the field of that name in a section is meant, with a space before it; empty where none is."""
+    named = [
+        f"{section}.{field}"
+        for section, info in Recipe.model_fields.items()
+        if any(field in kind.model_fields for kind in _models(info.annotation))
+    ]
+    return f" Did you mean {' or '.join(named)}?" if field != "name" and named else ""
 
 
 def _short(value: object) -> str:

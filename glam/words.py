@@ -1,4 +1,21 @@
-"""Numbers as people say them."""
+"""Numbers as people say them, and words that people mistype."""
+
+import difflib
+from collections.abc import Iterable
+
+
+def did_you_mean(given: str, names: Iterable[str]) -> str:
+    """A question after a message, with a space before it: which of the names may be meant; empty where none is near.
+
+    Capitals and hyphens do not count: emo-db is emodb.
+    """
+    by_letters = {_letters(name): name for name in names}
+    near = difflib.get_close_matches(_letters(given), by_letters, 1, cutoff=0.7)
+    return f" Did you mean {by_letters[near[0]]!r}?" if near else ""
+
+
+def _letters(name: str) -> str:
+    return "".join(letter for letter in name.casefold() if letter.isalnum())
 
 
 def counted(number: int, noun: str) -> str:

@@ -81,6 +81,9 @@ def test_overrides() -> None:
     [
         ("training.lrr=1", ["training.lrr", "Did you mean 'lr'", "weight_decay"]),
         ("trainings.lr=1", ["trainings", "Did you mean 'training'"]),
+        ("epochs=1", ["epochs", "Did you mean training.epochs"]),
+        ("corpus.name=emo-db", ["corpus", "'emo-db'", "Did you mean 'emodb'"]),
+        ("split.name=leave-speakers-out", ["'leave-speakers-out'", "Did you mean 'leave-speaker-out'"]),
         ("training.lr=fast", ["training.lr", "'fast'", "number"]),
         ("training.lr=-1", ["training.lr", "-1", "greater than 0"]),
         ("corpus.style=improvised", ["corpus.style", "where"]),
@@ -117,6 +120,11 @@ def test_a_mistake_is_answered_with_field_value_and_what_is_allowed(text: str, p
 def test_unknown_recipe_lists_what_exists() -> None:
     with pytest.raises(GlamError, match="glam-paper, glam-released"):
         load_recipe("glamour")
+
+
+def test_a_mistyped_recipe_is_told_from_an_unknown_one() -> None:
+    with pytest.raises(GlamError, match=r"'glam-relased'\. Did you mean 'glam-released'\? glam list shows all recipes"):
+        load_recipe("glam-relased")
 
 
 @pytest.mark.parametrize(
@@ -340,7 +348,11 @@ def test_classes_and_the_part_of_a_corpus_are_given_as_a_whole(tmp_path: Path) -
     ("content", "message"),
     [
         ("extends: 3", r"mine\.yaml: extends is 3, expected the name or the path of a recipe"),
-        ("extends: glamour", r"mine\.yaml: extends 'glamour', but there is no such recipe; there are aacnn-paper"),
+        (
+            "extends: glamour",
+            r"mine\.yaml: extends 'glamour', but there is no such recipe\. The recipes are aacnn-paper",
+        ),
+        ("extends: glampaper", r"extends 'glampaper', but there is no such recipe\. Did you mean 'glam-paper'"),
         ("extends: none.yaml", r"mine\.yaml: extends 'none\.yaml', but there is no such recipe"),
         ("extends: mine.yaml", r"mine\.yaml: extends mine\.yaml, which extends it in turn"),
         ("extends: turn.yaml", r"turn\.yaml: extends mine\.yaml, which extends it in turn"),

@@ -1,8 +1,8 @@
-"""Numbers as people say them."""
+"""Numbers as people say them, and names that they mistype."""
 
 import pytest
 
-from glam.words import counted
+from glam.words import counted, did_you_mean
 
 
 @pytest.mark.parametrize(
@@ -18,3 +18,12 @@ from glam.words import counted
 )
 def test_one_of_a_thing_and_several(number: int, noun: str, words: str) -> None:
     assert counted(number, noun) == words
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [("predct", "predict"), ("Emo-DB", "emodb"), ("leave_speaker_out", "leave-speaker-out"), ("zzz", ""), ("", "")],
+)
+def test_the_nearest_name_is_asked_about(given: str, meant: str) -> None:
+    names = ["predict", "emodb", "emov-db", "leave-speaker-out", "leave-session-out"]
+    assert did_you_mean(given, names) == (f" Did you mean {meant!r}?" if meant else "")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 import glam
+from glam.words import did_you_mean
 
 VERBS = {
     "train": ("glam.cli.train:train", "train the runs of a recipe that are missing, and report on them"),
@@ -48,7 +49,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     choose = parser.add_subparsers(dest="verb", metavar="verb", required=True)
     for verb, (_, summary) in VERBS.items():
         choose.add_parser(verb, help=summary, add_help=False)
-    if not words or words[0] not in VERBS:
+    if words[0] not in VERBS:
+        if hint := did_you_mean(words[0], VERBS):
+            parser.error(f"there is no verb {words[0]!r}.{hint} glam --help lists all")
         parser.parse_args(words)  # says what is wrong, and exits
     module, function = VERBS[words[0]][0].split(":")
     status: int = getattr(import_module(module), function)(words[1:])
