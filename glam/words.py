@@ -5,13 +5,16 @@ from collections.abc import Iterable
 
 
 def did_you_mean(given: str, names: Iterable[str]) -> str:
-    """A question after a message, with a space before it: which of the names may be meant; empty where none is near.
+    """A question after a message, with a space before it: which of the names may be meant; empty where none is near."""
+    near = nearest(given, names)
+    return f" Did you mean {near!r}?" if near is not None else ""
 
-    Capitals and hyphens do not count: emo-db is emodb.
-    """
+
+def nearest(given: str, names: Iterable[str]) -> str | None:
+    """The name that is nearest to what is given; None where none is near. Only letters and digits count."""
     by_letters = {_letters(name): name for name in names}
     near = difflib.get_close_matches(_letters(given), by_letters, 1, cutoff=0.7)
-    return f" Did you mean {by_letters[near[0]]!r}?" if near else ""
+    return by_letters[near[0]] if near else None
 
 
 def _letters(name: str) -> str:

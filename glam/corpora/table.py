@@ -1,6 +1,5 @@
 """A corpus that is a table: a row an utterance, in CSV, TSV or JSON lines, with columns known by their usual names."""
 
-import difflib
 import math
 import re
 from collections import Counter
@@ -14,7 +13,7 @@ from glam.corpora.scheme_files import ENDINGS
 from glam.corpora.table_forms import with_neighbours
 from glam.corpora.utterances import VOTES, Corpus, Problem, Utterance
 from glam.errors import GlamError
-from glam.words import counted
+from glam.words import counted, did_you_mean, nearest
 
 # What a column is, and how it is usually called, in small letters. Before others: what comes first.
 USUAL: dict[str, tuple[str, ...]] = {
@@ -70,8 +69,8 @@ def read_table(path: Path, root: Path, columns: Mapping[str, str]) -> Corpus:
     """The corpus that the table `path` lists; no recording is opened.
 
     root: what its paths are relative to. columns: field -> column, where a column is not called as usual; a field that
-    is none of USUAL becomes a group. Rows that cannot be used are problems, with their line. Raises GlamError where a
-    column is missing, or none of the files is there.
+    is none of USUAL, and reads like none, becomes a group. Rows that cannot be used are problems, with their line.
+    Raises GlamError where a column is missing, a field is mistyped, or none of the files is there.
     """
     table = with_neighbours(path, read_rows(path))
     fields = columns_of(path, table, columns)
@@ -96,12 +95,16 @@ def read_table(path: Path, root: Path, columns: Mapping[str, str]) -> Corpus:
 def columns_of(path: Path, rows: Rows, given: Mapping[str, str]) -> dict[str, str]:
     """The column of each field, in this table. given: field -> column, where it is not called as usual.
 
-    Raises GlamError where a column given is not there, or the file or the emotion has none.
+    Raises GlamError where a field or column given is not there, or the file or the emotion has none.
     """
     for name, column in given.items():
+        if field := _meant(name, column):
+            raise GlamError(
+                f"--columns {name}={column}: there is no field {name!r}. Did you mean {field!r}? The fields are "
+                f"{', '.join(USUAL)}. Any other name makes a group, if neither it nor its column reads like one of these"
+            )
         if column not in rows.columns:
-            near = difflib.get_close_matches(column, rows.columns, 1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
+            hint = did_you_mean(column, rows.columns)
             raise GlamError(
                 f"{path}: has no column {column!r}, which --columns gives as {name}.{hint} Its columns are "
                 f"{', '.join(rows.columns)}"
@@ -122,6 +125,17 @@ def columns_of(path: Path, rows: Rows, given: Mapping[str, str]) -> dict[str, st
     taken = set(fields.values())
     others = [column for column in rows.columns if column and column not in taken and not _is_index(column)]
     return fields | {column: column for column in others if column not in fields}
+
+
+def _meant(name: str, column: str) -> str:
+    """The field that is meant by a name that is none; empty for a field, and for a group of the user's own.
+
+    A group whose name is almost a field's, or which takes a field's column, would lose that field silently.
+    """
+    if name in USUAL:
+        return ""
+    field_of = {word: field for field, usual in USUAL.items() for word in usual} | {field: field for field in USUAL}
+    return field_of.get(nearest(name, field_of) or column.casefold(), "")
 
 
 def _is_index(column: str) -> bool:

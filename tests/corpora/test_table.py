@@ -1,6 +1,7 @@
 """Tables of utterances as corpora: the usual forms, pieces of long files, and every mistake with its line."""
 
 import json
+import re
 from contextlib import suppress
 from pathlib import Path
 
@@ -255,6 +256,29 @@ def test_json_lines_that_are_none(root: Path, text: str) -> None:
 def test_a_table_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(GlamError, match=r"x.csv: there is no such file"):
         load_corpus(str(tmp_path / "x.csv"), tmp_path, tmp_path / "index")
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ({"speker": "spk"}, "speaker"),
+        ({"Speaker": "who"}, "speaker"),
+        ({"lable": "feeling"}, "emotion"),
+        ({"voice": "spk"}, "speaker"),
+    ],
+)
+def test_a_field_that_is_mistyped_loses_nothing_in_silence(root: Path, given: dict[str, str], meant: str) -> None:
+    text = "file,emotion,spk,who,feeling\nwav/a.wav,joy,1,1,joy\nwav/b.wav,joy,2,2,joy\n"
+    ((name, column),) = given.items()
+    message = f"--columns {name}={column}: there is no field '{name}'. Did you mean '{meant}'? The fields are file, "
+    with pytest.raises(GlamError, match=re.escape(message)):
+        load(root / "x.csv", text, columns=given)
+
+
+def test_a_group_of_ones_own_name(root: Path) -> None:
+    text = "file,emotion,kind\nwav/a.wav,joy,x\nwav/b.wav,joy,x\nwav/c.wav,joy,y\n"
+    corpus = load(root / "x.csv", text, columns={"style": "kind"})
+    assert [u.group("style") for u in corpus.utterances] == ["x", "x", "y"]
 
 
 def test_columns_called_otherwise(root: Path) -> None:
