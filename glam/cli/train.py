@@ -146,6 +146,7 @@ def _banner(
 ) -> None:
     from glam.reports.summary import SYNTHETIC
     from glam.splits.crossing import warnings
+    from glam.splits.few import few
     from glam.splits.known import Parts, PublishedFolds
     from glam.words import counted
 
@@ -161,6 +162,11 @@ def _banner(
             experiment.population.groups, recipe.split.split(experiment.population.groups, asked[0]), divided
         ):
             say(f"           {line}")
+    seeds = list(dict.fromkeys(run.seed for run in asked))
+    for line in few(
+        experiment.population.groups, recipe.split, seeds, experiment.stored.targets, recipe.corpus.classes
+    ):
+        say(f"           {line}")
     if experiment.corpus.synthetic:
         say(f"           {SYNTHETIC}")
     for line in experiment.stored.remarks:

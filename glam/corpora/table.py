@@ -101,7 +101,7 @@ def columns_of(path: Path, rows: Rows, given: Mapping[str, str]) -> dict[str, st
         if field := _meant(name, column):
             raise GlamError(
                 f"--columns {name}={column}: there is no field {name!r}. Did you mean {field!r}? The fields are "
-                f"{', '.join(USUAL)}. Any other name makes a group, if neither it nor its column reads like one of these"
+                f"{', '.join(USUAL)}. Any other name makes a group, if neither it nor the column reads like these"
             )
         if column not in rows.columns:
             hint = did_you_mean(column, rows.columns)
