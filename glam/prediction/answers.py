@@ -64,13 +64,13 @@ Row = tuple[float, float, str, list[float]]  # start, end, predicted, probabilit
 
 
 def _of_whole(answer: Prediction) -> Row:
-    return 0.0, answer.end, answer.predicted, answer.probabilities.tolist()
+    return 0.0, answer.heard, answer.predicted, answer.probabilities.tolist()
 
 
 def _of_segments(answer: Prediction) -> list[Row]:
     guesses = answer.segments.argmax(axis=1)
     return [
-        (start, start + answer.length, answer.classes[guess], probabilities)
+        (start, min(start + answer.length, answer.end), answer.classes[guess], probabilities)
         for start, guess, probabilities in zip(answer.starts.tolist(), guesses, answer.segments.tolist(), strict=True)
     ]
 

@@ -56,6 +56,11 @@ class Prediction:
     unknown: tuple[str, ...] = ()
 
     @property
+    def heard(self) -> float:
+        """Seconds of the recording up to where the model heard it: to the end of the last segment."""
+        return min(self.end, float(self.starts[-1]) + self.length)
+
+    @property
     def predicted(self) -> str:
         """The class with the highest probability."""
         return self.classes[int(self.probabilities.argmax())]
@@ -263,7 +268,10 @@ class _Answers:
         evaluation, activation = self.model.recipe.evaluation, self.model.saved.activation
         (mean,) = of_utterances(logits, np.array([len(logits)]), evaluation, activation)
         each = of_utterances(logits, np.ones(len(logits), dtype=np.int64), evaluation, activation)
-        hop = self.cut.hop("test") if isinstance(self.cut, Segments) else 0
+        cut = self.cut
+        hop, length = (
+            (cut.hop("test"), cut.samples) if isinstance(cut, Segments) else (0, min(asked.samples, cut.samples))
+        )
         return Prediction(
             file=asked.given.file,
             end=asked.samples / RATE,
@@ -271,7 +279,7 @@ class _Answers:
             logits=mean,
             probabilities=softmax(mean[self.chosen]),
             starts=np.arange(len(logits)) * hop / RATE,
-            length=self.cut.samples / RATE if isinstance(self.cut, Segments) else asked.samples / RATE,
+            length=length / RATE,
             segments=softmax(each[:, self.chosen]),
             unknown=unknown_words(self.model.saved, self.inputs, asked.given),
         )

@@ -5,12 +5,18 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.font_manager import findfont, get_font
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from glam.prediction.model import Prediction
-from glam.reports.figures.page import COLOURS, LINES, PAGE, Picture, legend, pick, style
+from glam.reports.figures.page import COLOURS, LINES, PAGE, Picture, legend, letters_within, note, pick, style
 
+BELOW = (
+    "In brackets: of the whole recording, by the mean over its segments. Bar: the most probable class of each segment. "
+    "A class may fill the bar and yet have less in brackets, where the model is surer of another."
+)
+MARGIN = 0.6  # inches of the figure that are not the panel's
 LONG = 600.0  # seconds from which time is shown in minutes
 
 
@@ -35,6 +41,7 @@ def over_time(answer: Prediction, width: float = PAGE) -> Picture:
             alone: dict[str, Any] = {"marker": "o", "markersize": 3} if len(middle) == 1 else {}
             above.plot(middle, answer.segments[:, i], **look, **alone)
             handles.append(Line2D([], [], **look, label=f"{label} ({100 * answer.probabilities[i]:.0f} %)"))
+        above.set_title(_drawable(Path(answer.file).name, letters_within(width - MARGIN)), parse_math=False)
         above.set_ylim(-0.02, 1.02)
         above.set_ylabel("Probability")
         for first, last in runs(guesses):
@@ -48,11 +55,20 @@ def over_time(answer: Prediction, width: float = PAGE) -> Picture:
         below.set_yticks([])
         below.set_xlabel(f"Time in {name}")
         legend(figure, handles)
+        note(figure, [BELOW] if len(middle) > 1 else [])
     caption = (
         f"Probability of each class over time in {Path(answer.file).name}, of segments of {answer.length:g} s; the bar "
         f"is the most probable class. The whole recording is taken for {answer.predicted}."
     )
     return Picture(figure, caption)
+
+
+def _drawable(name: str, letters: int) -> str:
+    """A file's name as a title: its middle left out where it is too long, letters that the font lacks shown as ?."""
+    font = get_font(findfont("DejaVu Sans"))
+    known = "".join(letter if letter.isprintable() and font.get_char_index(ord(letter)) else "?" for letter in name)
+    half = (letters - 3) // 2
+    return known if len(known) <= letters else f"{known[:half]}...{known[-half:]}"
 
 
 def runs(classes: NDArray[np.int64]) -> list[tuple[int, int]]:

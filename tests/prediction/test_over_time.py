@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glam.prediction.model import Prediction
-from glam.prediction.over_time import over_time, runs
+from glam.prediction.over_time import _drawable, over_time, runs
 
 
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=30))
@@ -35,3 +35,17 @@ def test_what_is_drawn(count: int, end: float, unit: str) -> None:
     assert below.get_xlabel() == f"Time in {unit}"
     assert f"taken for {answer.predicted}" in picture.caption
     assert "in b.wav" in picture.caption
+    assert above.get_title() == "b.wav"
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("a call.wav", "a call.wav"),
+        ("a very long name of a recording.wav", "a very l...ding.wav"),
+        ("\u8bed\u97f3\x1b\n.wav", "????.wav"),
+        ("$x_{1}.wav", "$x_{1}.wav"),
+    ],
+)
+def test_names_that_cannot_be_drawn(name: str, shown: str) -> None:
+    assert _drawable(name, 20) == shown
