@@ -2,18 +2,15 @@
 
 import re
 
-from glam.corpora.licences import licence_of
 from glam.errors import GlamError
 from glam.inputs.cut import Segments
 from glam.prediction.graphs import GRAPH, WAVEFORM, Check
-from glam.prediction.hashes import exported_with
 from glam.prediction.model import Model
+from glam.prediction.origin import stored, trained_on
 from glam.reports.runs import read_runs
 from glam.reports.summary import report
-from glam.results.experiment import EXPERIMENT, StoredExperiment, experiment_of
-from glam.results.run import RUN, StoredRun, read_run
-from glam.splits.population import composition_line
 
+ALONE = "One run tells nothing of the spread over runs; intervals below, if any, are over its test utterances."
 LIMITS = (
     "The classes are those of the corpus's raters: what people heard in these recordings, not what anybody felt.",
     "Speakers, language, microphones and kind of speech other than the corpus's cost accuracy, mostly much of it; the "
@@ -47,35 +44,9 @@ def card(model: Model, check: Check, why: str) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def trained_on(model: Model) -> list[str]:
-    """What the model was trained on, and by whose leave, in lines; of an exported model, as its folder says."""
-    settings = model.recipe.corpus
-    kept = _stored(model)
-    if kept is None and (told := exported_with(model.path.absolute().parent).get("trained_on")):
-        return [str(line) for line in told]
-    corpus = settings.title + (f", {settings.part}" if settings.where else "")
-    composition = composition_line(kept[0].composition) if kept else f"{corpus} (how many utterances is not known here)"
-    licence = licence_of(settings.name) or "not known here; ask whoever gave you the corpus"
-    lines = [
-        f"corpus: {composition}",
-        f"licence of the corpus: {licence} (whether that covers a model made of the recordings is for the law to say)",
-    ]
-    if model.recipe.training.shuffle_labels:
-        lines.append("LABELS WERE SHUFFLED in training: this model is a control, and knows nothing")
-    return lines
-
-
-def _stored(model: Model) -> tuple[StoredExperiment, StoredRun] | None:
-    """The experiment and run that the model lies in; None where it lies elsewhere."""
-    folder = model.path.absolute().parent
-    if not ((folder / RUN).is_file() and (folder.parent / EXPERIMENT).is_file()):
-        return None
-    return experiment_of(folder), read_run(folder)
-
-
 def _figures(model: Model) -> str:
     try:
-        kept = _stored(model)
+        kept = stored(model)
         if kept is None:
             return "Not known: the model was exported without the run that it is of."
         experiment, run = kept
@@ -90,8 +61,7 @@ def _figures(model: Model) -> str:
         f"WA {scores.wa:.2f}, UA {scores.ua:.2f}. The report on all stored runs of its experiment, which says what to "
         "expect of one:"
     )
-    alone = ["One run tells nothing of the spread: no interval is given."] if len(read_runs(experiment)) == 1 else []
-    return "\n\n".join([own, *alone, text])
+    return "\n\n".join([own, *([ALONE] if len(read_runs(experiment)) == 1 else []), text])
 
 
 def _header() -> str:
@@ -101,10 +71,9 @@ def _header() -> str:
 
 
 def _use(why: str) -> str:
-    commands = ["glam predict . call.wav                # with glam-ser: any rate, kind and length"]
-    if not why:
-        commands.insert(0, "python use.py call.wav                # with numpy and onnxruntime alone; 16 kHz, mono")
-    return "\n".join(["```bash", *commands, "```"])
+    alone = ["pip install numpy onnxruntime", "python use.py call.wav more.wav       # 16 kHz, mono, 16 bits"]
+    asked = "glam predict . call.wav                # with glam-ser: any rate, kind and length"
+    return "\n".join(["```bash", *([] if why else alone), asked, "```"])
 
 
 def _of_this(model: Model) -> list[str]:

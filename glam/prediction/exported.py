@@ -7,7 +7,7 @@
     model.onnx           from inputs to logits
     waveform.onnx        from samples to logits, where the inputs are computed by torch
     parity.json, parity.npz    16 segments, the model's logits of them, and how far onnxruntime's are from these
-    use.py               eleven lines of numpy
+    use.py               a few lines of numpy
     mine.py              a file of code that the model was made with, if any; never run without being asked for
 
 Names are those of Hugging Face's hub.
@@ -27,27 +27,66 @@ from glam.corpora.audio import RATE
 from glam.errors import GlamError
 from glam.files import hashed_json, new_folder
 from glam.inputs.cut import Segments
-from glam.prediction.card import card, trained_on
+from glam.prediction.card import card
 from glam.prediction.graphs import WAVEFORM, Check, needs, write_graphs
-from glam.prediction.hashes import CONFIG
+from glam.prediction.hashes import CARD, CONFIG, MODEL_TYPE
 from glam.prediction.model import Model
+from glam.prediction.origin import trained_on
 from glam.results.run import MODEL
 from glam.running.own_code import own_code
 
 PREPROCESSOR = "preprocessor_config.json"
 
-USE = '''"""What the model hears: python use.py call.wav (16 kHz, mono, 16 bits). Needs numpy and onnxruntime."""
-import json, pathlib, sys, wave
-import numpy as np, onnxruntime
+IMPORTS = """try:
+    import numpy as np, onnxruntime
+except ImportError as error:
+    sys.exit(f"{error.name} is not installed: pip install numpy onnxruntime")
 folder = pathlib.Path(__file__).parent
-config = json.loads((folder / "config.json").read_text())
-file = wave.open(sys.argv[1])
-assert file.getparams()[:3] == (1, 2, 16000), "16 kHz, mono, 16 bits are needed"
-samples = np.frombuffer(file.readframes(-1), "<i2").astype(np.float32) / 32768
-segments = np.lib.stride_tricks.sliding_window_view(samples, config["segment_samples"])[:: config["hop_samples"]]
-logits = onnxruntime.InferenceSession(folder / "waveform.onnx").run(None, {"samples": segments})[0].astype("f8")
-probabilities = PROBABILITIES
-print({name: round(float(probabilities[int(i)]), 4) for i, name in config["id2label"].items()})
+"""
+USE = '''"""What the model hears: python use.py call.wav [more.wav ...]. Needs numpy and onnxruntime.
+
+Recordings are WAV: 16 kHz, mono, 16 bits. `glam predict FOLDER call.mp3`, of the package glam-ser, takes any other.
+"""
+import hashlib, json, pathlib, sys, wave
+IMPORTSif not sys.argv[1:]:
+    sys.exit(__doc__)
+try:
+    config, graph = json.loads((folder / "config.json").read_bytes()), (folder / "waveform.onnx").read_bytes()
+except (OSError, ValueError) as error:
+    sys.exit(f"{error}: use.py belongs into the folder that it was written in")
+if hashlib.sha256(graph).hexdigest() != config["files"]["waveform.onnx"]:
+    sys.exit("waveform.onnx is not what was written: get the folder again from where it is from")
+session, length = onnxruntime.InferenceSession(graph), config["segment_samples"]
+
+
+def heard(path):
+    with wave.open(path) as file:
+        channels, width, rate, frames = file.getparams()[:4]
+        content = file.readframes(frames)
+    if (channels, width, rate) != (1, 2, 16000):
+        raise ValueError(f"has {rate} Hz, {8 * width} bits and {channels} channels")
+    if len(content) < 2 * frames:
+        raise ValueError("is truncated")
+    samples = np.frombuffer(content, "<i2").astype(np.float32) / 32768
+    if config["padding"] == "repeat" and 0 < frames < length:
+        samples = np.tile(samples, -(-length // frames))
+    if len(samples) < length:
+        raise ValueError(f"is {frames / 16000:.2f} s long, shorter than a segment of {length / 16000:g} s")
+    segments = np.lib.stride_tricks.sliding_window_view(samples, length)[:: config["hop_samples"]]
+    parts = [segments[i : i + 256] for i in range(0, len(segments), 256)]
+    logits = np.concatenate([session.run(None, {"samples": part})[0] for part in parts]).astype("f8")
+    probabilities = PROBABILITIES
+    return {name: round(float(probabilities[int(i)]), 4) for i, name in config["id2label"].items()}
+
+
+bad = 0
+for path in sys.argv[1:]:
+    try:
+        print(f"{path}: " * (len(sys.argv) > 2) + str(heard(path)))
+    except (OSError, EOFError, ValueError, wave.Error) as error:
+        print(f"{path}: {str(error) or 'is empty'}", file=sys.stderr)
+        bad = "WAV files of 16 kHz, mono, 16 bits are needed; glam predict takes any recording"
+sys.exit(bad)
 '''
 # How probabilities of a recording come of the logits of its segments, as glam/evaluation/metrics.py has it.
 PROBABILITIES = {
@@ -57,13 +96,13 @@ PROBABILITIES = {
     "np.exp(logits - logits.max(1, keepdims=True)).sum(1, keepdims=True)).mean(0)",
     ("probabilities", "sigmoid"): "(1 / (1 + np.exp(-logits))).mean(0) / (1 / (1 + np.exp(-logits))).mean(0).sum()",
 }
-NO_WAVEFORM = '''"""The model on the inputs of parity.npz: python use.py. Needs numpy, onnxruntime.
+NO_WAVEFORM = '''"""The model on the inputs of parity.npz: python use.py. Needs numpy and onnxruntime.
 
-There is no waveform.onnx: WHY. The inputs of a recording are computed by `glam predict`.
+There is no waveform.onnx: WHY. `glam predict FOLDER call.wav`, of the package glam-ser, is for recordings.
 """
-import pathlib
-import numpy as np, onnxruntime
-folder = pathlib.Path(__file__).parent
+import pathlib, sys
+IMPORTSif sys.argv[1:]:
+    sys.exit(__doc__)
 known = np.load(folder / "parity.npz")
 session = onnxruntime.InferenceSession(folder / "model.onnx")
 logits = session.run(None, {node.name: known[node.name] for node in session.get_inputs()})[0]
@@ -90,7 +129,7 @@ def export(model: Model, folder: Path) -> Check:
         (temporary / "parity.json").write_text(_parity(check, why), encoding="utf-8")
         (temporary / "parity.npz").write_bytes(_arrays(check))
         (temporary / PREPROCESSOR).write_text(json.dumps(_preprocessor(), indent=1) + "\n", encoding="utf-8")
-        (temporary / "README.md").write_text(card(model, check, why), encoding="utf-8")
+        (temporary / CARD).write_text(card(model, check, why), encoding="utf-8")
         files = {path.name: sha256(path.read_bytes()).hexdigest() for path in sorted(temporary.iterdir())}
         (temporary / CONFIG).write_text(hashed_json(_config(model) | {"files": files}, indent=1), encoding="utf-8")
     return check
@@ -114,7 +153,7 @@ def _config(model: Model) -> dict[str, Any]:
         else {"longest_samples": cut.samples}
     )
     return {
-        "model_type": "glam-ser",
+        "model_type": MODEL_TYPE,
         "architectures": [recipe.model.title],
         "id2label": {str(i): name for i, name in enumerate(classes)},
         "label2id": {name: i for i, name in enumerate(classes)},
@@ -141,9 +180,9 @@ def _preprocessor() -> Mapping[str, Any]:
 
 
 def _use(model: Model, why: str) -> str:
-    if why:
-        return NO_WAVEFORM.replace("WHY", why)
-    return USE.replace("PROBABILITIES", PROBABILITIES[model.recipe.evaluation.average, model.saved.activation])
+    formula = PROBABILITIES[model.recipe.evaluation.average, model.saved.activation]
+    text = NO_WAVEFORM.replace("WHY", why) if why else USE.replace("PROBABILITIES", formula)
+    return text.replace("IMPORTS", IMPORTS)
 
 
 def _parity(check: Check, why: str) -> str:

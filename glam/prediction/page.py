@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glam.errors import GlamError
-from glam.prediction.card import trained_on
 from glam.prediction.model import Model, Refused
+from glam.prediction.origin import cautions, trained_on
 from glam.prediction.over_time import over_time
 from glam.reports.figures.page import COLUMN
 
@@ -38,7 +38,9 @@ def answered(model: Model, path: str | None) -> Shown:
     chances = dict(zip(answer.classes, answer.probabilities.tolist(), strict=True))
     segments = f"{len(answer.starts)} segment{'s' * (len(answer.starts) != 1)}"
     text = f"**{_plain(answer.predicted)}**: {_plain(name)}, {answer.end:.1f} s, the mean of {segments}"
-    return chances, _pixels(answer), text
+    if answer.heard < answer.end:
+        text += f", heard up to {answer.heard:.1f} s"
+    return chances, _pixels(answer), "\n\n".join([text, *cautions(model)])
 
 
 def about(model: Model) -> str:

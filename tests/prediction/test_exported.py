@@ -27,6 +27,7 @@ from glam.prediction.exported import export
 from glam.prediction.graphs import Check
 from glam.prediction.model import Prediction, extractors
 from glam.prediction.notebook import load, predict
+from glam.prediction.origin import SYNTHETIC, cautions, trained_on
 
 pytest.importorskip("onnxscript")
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -61,7 +62,7 @@ def test_all_is_there(trained: Trained, exported: Path) -> None:
     card = (exported / "README.md").read_text()
     for words in ("pipeline_tag: audio-classification", "random splits of utterances", "licence of the corpus", "WA "):
         assert words in card
-    assert "no interval is given" in card
+    assert "One run tells nothing of the spread over runs" in card
     assert "shorter than a segment (0.5 s) are refused" in card
     assert str(trained.run.folder) not in card, "where it lay is nobody's business"
 
@@ -99,11 +100,56 @@ def test_probabilities_come_of_logits_as_in_training(average: Averaging, activat
     np.testing.assert_allclose(eval(formula, {"np": np, "logits": logits.astype("f8")}), expected, rtol=1e-5)
 
 
-def test_use_refuses_another_rate(exported: Path, tmp_path: Path) -> None:
-    soundfile.write(tmp_path / "a.wav", np.zeros(48000), 48000)
-    command = [sys.executable, str(exported / "use.py"), str(tmp_path / "a.wav")]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert "16 kHz, mono, 16 bits are needed" in done.stderr
+def used(folder: Path, *recordings: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, str(folder / "use.py"), *recordings], capture_output=True, text=True)
+
+
+def test_use_names_what_it_cannot_use_and_goes_on(trained: Trained, exported: Path, tmp_path: Path) -> None:
+    sound = 0.1 * np.random.default_rng(0).standard_normal(16000)
+    soundfile.write(tmp_path / "48k.wav", np.zeros(48000), 48000)
+    soundfile.write(tmp_path / "stereo.wav", np.stack([sound, sound], axis=1), 16000)
+    soundfile.write(tmp_path / "short.wav", sound[:3000], 16000)
+    soundfile.write(tmp_path / "whole.wav", sound, 16000)
+    (tmp_path / "cut off.wav").write_bytes((tmp_path / "whole.wav").read_bytes()[:20000])
+    (tmp_path / "text.wav").write_text("no sound")
+    (tmp_path / "empty.wav").write_text("")
+    names = ["48k", "stereo", "short", "cut off", "text", "empty", "absent"]
+    done = used(exported, *(tmp_path / f"{name}.wav" for name in names), trained.held_out[0])
+    *lines, last = done.stderr.splitlines()
+    said = {Path(line.partition(".wav: ")[0]).name: line.partition(".wav: ")[2] for line in lines}
+    assert said == {
+        "48k": "has 48000 Hz, 16 bits and 1 channels",
+        "stereo": "has 16000 Hz, 16 bits and 2 channels",
+        "short": "is 0.19 s long, shorter than a segment of 0.5 s",
+        "cut off": "is truncated",
+        "text": "file does not start with RIFF id",
+        "empty": "is empty",
+        "absent": f"[Errno 2] No such file or directory: '{tmp_path / 'absent.wav'}'",
+    }
+    assert last == "WAV files of 16 kHz, mono, 16 bits are needed; glam predict takes any recording"
+    assert done.stdout.startswith(f"{trained.held_out[0]}: {{'neutral': ")
+    assert done.returncode == 1
+
+
+def test_use_without_recordings_or_its_folder(exported: Path, tmp_path: Path) -> None:
+    done = used(exported)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "python use.py call.wav [more.wav ...]" in done.stderr
+    for name, message in (("", "belongs into the folder"), ("config.json", "belongs into"), ("waveform.onnx", "")):
+        (tmp_path / "use.py").write_bytes((exported / "use.py").read_bytes())
+        if name:
+            (tmp_path / name).write_bytes((exported / name).read_bytes())
+        done = used(tmp_path, tmp_path / "absent.wav")
+        assert message in done.stderr
+        assert "Traceback" not in done.stderr
+    (tmp_path / "waveform.onnx").write_bytes(b"another")
+    assert "waveform.onnx is not what was written" in used(tmp_path, tmp_path / "absent.wav").stderr
+
+
+def test_use_says_what_is_not_installed(exported: Path) -> None:
+    without = "import sys; sys.modules['onnxruntime'] = None; import runpy; runpy.run_path(sys.argv[1])"
+    done = subprocess.run([sys.executable, "-c", without, exported / "use.py"], capture_output=True, text=True)
+    assert done.stderr == "onnxruntime is not installed: pip install numpy onnxruntime\n"
 
 
 def test_it_is_read_back(trained: Trained, exported: Path) -> None:
@@ -124,6 +170,30 @@ def test_damage_is_noticed(exported: Path, tmp_path: Path, where: int) -> None:
         (tmp_path / "config.json").write_bytes(config)
         with pytest.raises(GlamError, match="is damaged"):
             load(tmp_path)
+
+
+def test_every_file_but_the_card_is_as_it_was_written(exported: Path, tmp_path: Path) -> None:
+    for path in exported.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    (tmp_path / "README.md").write_text("what we use it for")
+    (tmp_path / "model.onnx").unlink()
+    load(tmp_path)
+    config = (tmp_path / "config.json").read_text()
+    (tmp_path / "config.json").write_text(re.sub(r',\s*"sha256": "\w+"', "", config))
+    with pytest.raises(GlamError, match=r"is damaged \(config\.json has lost its hash\)"):
+        load(tmp_path)
+    (tmp_path / "config.json").write_text(config)
+    (tmp_path / "use.py").write_text("import os")
+    with pytest.raises(GlamError, match=r"is damaged \(use\.py is not what was written\)"):
+        load(tmp_path)
+
+
+def test_a_folder_of_made_up_sounds_says_so(trained: Trained, exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert cautions(load(exported)) == []
+    monkeypatch.setattr("glam.prediction.origin.MADE", {"iemocap": ""})
+    assert cautions(load(exported)) == [SYNTHETIC]
+    assert trained_on(load(exported))[0] == SYNTHETIC
+    assert trained_on(load(exported))[1:] == trained_on(trained.model)[1:]
 
 
 def test_of_a_run_damage_is_noticed_too(trained: Trained, tmp_path: Path) -> None:
@@ -159,6 +229,7 @@ def test_without_a_waveform_it_is_said_why(
         (tmp_path / "model" / name).write_bytes((exported / name).read_bytes())
     done = subprocess.run([sys.executable, tmp_path / "model" / "use.py"], capture_output=True, text=True, check=True)
     assert float(done.stdout.split()[-1]) < 1e-5
+    assert "There is no waveform.onnx: it is so in this test" in used(tmp_path / "model", trained.held_out[0]).stderr
 
 
 def test_what_makes_no_waveform(trained: Trained, tmp_path: Path) -> None:
@@ -186,7 +257,7 @@ def test_the_verb(trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixtur
     assert main(["export", run, str(tmp_path / "full")]) == 2
     assert "is there already, and holds something" in capsys.readouterr().err
     assert main(["export", run, str(tmp_path / "new"), "--epoch", "1"]) == 2
-    assert "--epoch is of the predictions of a run as CSV" in capsys.readouterr().err
+    assert "--epoch cannot be given with a folder" in capsys.readouterr().err
     assert main(["export", run]) == 0
     assert capsys.readouterr().out.startswith("utterance,label,prediction")
 

@@ -41,6 +41,12 @@ def test_what_is_shown_of_a_recording(trained: Trained, tmp_path: Path) -> None:
     assert "&#60;b&#62;&#42;x&#42;.wav:** it is not readable as audio" in text
 
 
+def test_a_model_of_made_up_sounds_says_so(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("glam.prediction.origin.MADE", {"iemocap": ""})
+    assert "SYNTHETIC CORPUS" in answered(trained.model, str(trained.held_out[0]))[2]
+    assert "SYNTHETIC CORPUS" in about(trained.model)
+
+
 def test_what_is_shown_of_the_model(trained: Trained) -> None:
     text = about(trained.model)
     assert "random splits of utterances" in text
