@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from glam.cli.flags import add_flags, columns_of, place
+from glam.cli.flags import add_flags, columns_of, folder_to_write, place
 from glam.cli.guard import guarded, say
 from glam.cli.machine import corpus_folder, say_problems
 from glam.cli.stored import find
@@ -44,7 +44,7 @@ def cross(argv: Sequence[str] | None = None) -> int:
     add(
         "-o",
         "--output",
-        type=place,
+        type=folder_to_write,
         metavar="FOLDER",
         help="write the scores, all answers and the matrix's picture there",
     )

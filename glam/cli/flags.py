@@ -21,6 +21,24 @@ def place(text: str) -> Path:
         raise argparse.ArgumentTypeError(f"given {text!r}: {error}") from None
 
 
+def file_to_write(text: str) -> Path:
+    """The path of a file to write that a flag gives; GlamError, before any long work, where none can lie there."""
+    path = place(text)
+    if path.is_dir():
+        raise GlamError(f"{path}: is a folder; give the name of a file to write")
+    if not path.absolute().parent.is_dir():
+        raise GlamError(f"{path}: the folder {path.parent} does not exist; make it, or write elsewhere")
+    return path
+
+
+def folder_to_write(text: str) -> Path:
+    """The path of a folder to write to that a flag gives; GlamError, before any long work, where a file is there."""
+    path = place(text)
+    if path.exists() and not path.is_dir():
+        raise GlamError(f"{path}: is a file; give the name of a folder to write to")
+    return path
+
+
 FLAGS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "corpus": (("--corpus",), {"metavar": "NAME", "help": "the corpus (iemocap)"}),
     "set": (

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from glam.cli.flags import add_flags, place
+from glam.cli.flags import add_flags, file_to_write, folder_to_write, place
 from glam.cli.guard import guarded, say
 from glam.cli.stored import find
 from glam.errors import GlamError
@@ -41,13 +41,18 @@ def predict(argv: Sequence[str] | None = None) -> int:
         metavar="INPUT=FILE",
         help="the vector that an input of that name takes: .npy or .npz, or a file of embeddings by recording",
     )
-    add("-o", "--output", type=place, metavar="FILE", help="where to write (the terminal)")
+    add("-o", "--output", type=file_to_write, metavar="FILE", help="where to write (the terminal)")
     add("--segments", action="store_true", help="a row for each segment, not one for each recording")
     add("--json", action="store_true", help="JSON lines: an object for each recording, refused ones included")
     add("--labels", metavar="A,B", help="the classes that are possible; they share the probability of the others (all)")
     add("--hop", type=float, metavar="S", help="seconds from a segment's start to the next one's (the model's own)")
     add("--repeat-short", action="store_true", help="repeat recordings shorter than a segment until they fill one")
-    add("--figures", type=place, metavar="FOLDER", help="draw the emotion over time of each recording, as PNG and PDF")
+    add(
+        "--figures",
+        type=folder_to_write,
+        metavar="FOLDER",
+        help="draw the emotion over time of each recording, as PNG and PDF",
+    )
     add_flags(parser, "code", "threads", "runs-folder")
     add_flags(parser, "gpu", default=-1, help="number of the GPU, -1 = CPU, whose digits are training's (-1)")
     return guarded(lambda: _predict(parser.parse_args(argv)), "what was finished by then is kept")
@@ -56,8 +61,13 @@ def predict(argv: Sequence[str] | None = None) -> int:
 def _predict(args: argparse.Namespace) -> int:
     from glam.prediction.beside import given_with, vector_files
     from glam.prediction.given import unusable
-    from glam.prediction.recordings import Recordings, recordings
+    from glam.prediction.recordings import SOUND, Recordings, recordings
 
+    if args.model.suffix.lower() in SOUND:
+        model = args.recordings[-1] if args.recordings else "MODEL"
+        raise GlamError(
+            f"{args.model}: is a recording by its name; the model comes first: glam predict {model} {args.model}"
+        )
     # A mistake in these is said before torch is imported.
     asked = recordings(args.recordings) if args.recordings else Recordings((), 0)
     vectors = vector_files(args.vector)
@@ -77,6 +87,7 @@ def _predict(args: argparse.Namespace) -> int:
 
     labels = tuple(label.strip() for label in args.labels.split(",")) if args.labels is not None else ()
     answers = model.ask(given, Question(args.hop, labels, args.repeat_short))
+    _warn(model, args.hop, labels)
     classes = tuple(label for label in model.classes if label in labels or not labels)
     refused: list[Refused] = []
     if asked.others:
@@ -107,6 +118,20 @@ def _predict(args: argparse.Namespace) -> int:
         written = f", written to {args.output}" if args.output is not None else ""
         say(f"{len(given) - len(refused)} of {counted(len(given), 'recording')} predicted{written}")
     return 1 if refused else 0
+
+
+def _warn(model: "Model", hop: float | None, labels: tuple[str, ...]) -> None:
+    """Say what would make the answers mean less than they seem to."""
+    from glam.inputs.cut import Segments
+    from glam.prediction.origin import cautions
+
+    for line in cautions(model):
+        say(line)
+    cut = model.recipe.cut
+    if hop is not None and isinstance(cut, Segments) and hop > cut.length:
+        say(f"--hop {hop:g}: segments are {cut.length:g} s long, so what lies between them is not heard")
+    if len(set(labels)) == 1 and labels[0] in model.classes:
+        say(f"--labels {labels[0]}: a single class has the probability 1 in every recording; give two or more")
 
 
 def opened(args: argparse.Namespace) -> "Model":

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from glam.cli.flags import add_flags, place
+from glam.cli.flags import add_flags, file_to_write, place
 from glam.cli.guard import guarded, say, show
 from glam.cli.stored import find
 from glam.errors import GlamError
@@ -114,7 +114,7 @@ def export(argv: Sequence[str] | None = None) -> int:
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--epoch", type=int, metavar="N", help="the epoch, from 1 (the one that --select chooses)")
     add_flags(which, "select")
-    parser.add_argument("-o", "--output", type=place, metavar="FILE", help="where to write (the terminal)")
+    parser.add_argument("-o", "--output", type=file_to_write, metavar="FILE", help="where to write (the terminal)")
     add_flags(parser, "runs-folder")
 
     def work() -> None:
@@ -144,12 +144,15 @@ def export(argv: Sequence[str] | None = None) -> int:
 def _export_model(args: argparse.Namespace) -> None:
     from glam.prediction.exported import export as write
     from glam.prediction.notebook import load
+    from glam.prediction.origin import cautions
 
     csv = {"--epoch": args.epoch, "--select": args.select, "--output": args.output}
     if given := [flag for flag, value in csv.items() if value is not None]:
-        raise GlamError(f"{given[0]} is of the predictions of a run as CSV; with a folder, a model is exported")
+        raise GlamError(f"{given[0]} cannot be given with a folder: a model is exported, not predictions as CSV")
     model = load(args.run if args.run.exists() else find(args.run, args.runs_folder), code=args.code)
     check = write(model, args.folder)
     for graph, difference in check.differences.items():
         say(f"{graph}: logits of {len(check.samples)} segments within {difference:.1e} of the model's (onnxruntime)")
     say(f"{args.run} exported to {args.folder}; README.md there says what it is")
+    for line in cautions(model):
+        say(line)

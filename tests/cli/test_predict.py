@@ -140,6 +140,42 @@ def test_where_nothing_lies(trained: Trained, tmp_path: Path, capsys: pytest.Cap
     assert "absent.txt: cannot be read as a list" in capsys.readouterr().err
 
 
+def test_what_would_mislead_is_said(trained: Trained, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["predict", str(trained.run.folder), str(trained.held_out[0])]
+    assert main([*command, "--hop", "100", "--labels", "sad"]) == 0
+    err = capsys.readouterr().err
+    assert "--hop 100: segments are 0.5 s long, so what lies between them is not heard" in err
+    assert "--labels sad: a single class has the probability 1" in err
+    assert main([*command, "--hop", "0.5", "--labels", "sad,happy"]) == 0
+    assert "--" not in capsys.readouterr().err
+
+
+def test_a_model_of_made_up_sounds_says_so(
+    trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("glam.prediction.origin.MADE", {"iemocap": ""})
+    assert main(["predict", str(trained.run.folder), str(trained.held_out[0])]) == 0
+    assert "SYNTHETIC CORPUS: this model was trained on made-up sounds" in capsys.readouterr().err
+
+
+def test_places_that_cannot_be_meant(trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model, recording = str(trained.run.folder), str(trained.held_out[0])
+    assert main(["predict", recording]) == 2
+    assert f"the model comes first: glam predict MODEL {recording}" in capsys.readouterr().err
+    assert main(["predict", recording, model]) == 2
+    assert f"the model comes first: glam predict {model} {recording}" in capsys.readouterr().err
+    assert main(["predict", model, recording, "-o", str(tmp_path / "nosuch" / "out.csv")]) == 2
+    assert f"the folder {tmp_path / 'nosuch'} does not exist" in capsys.readouterr().err
+    assert main(["predict", model, recording, "-o", str(tmp_path)]) == 2
+    assert f"error: {tmp_path}: is a folder; give the name of a file" in capsys.readouterr().err
+    assert main(["predict", model, recording, "--figures", recording]) == 2
+    assert f"error: {recording}: is a file; give the name of a folder" in capsys.readouterr().err
+    assert main(["predict", str(trained.run.folder.with_name("8")), recording]) == 2
+    assert f"no such run. The runs of {trained.run.folder.parent.name} are 7\n" in capsys.readouterr().err
+    assert main(["export", model, str(tmp_path / "new"), "--epoch", "1"]) == 2
+    assert "--epoch cannot be given with a folder" in capsys.readouterr().err
+
+
 def test_code_is_run_where_it_is_given(
     own: tuple[Trained, Path, Path],
     capsys: pytest.CaptureFixture[str],
