@@ -56,7 +56,9 @@ def stream(path: Path) -> Iterator[Samples]:
             yield from _through_ffmpeg(path)
             return
         else:
-            raise AudioError(path, f"is not readable as audio: {UNKNOWN} (ffmpeg, if installed, is asked)") from None
+            raise AudioError(
+                path, f"is not readable as audio: {UNKNOWN}; ffmpeg was not asked: it is not installed"
+            ) from None
     except (ValueError, TypeError, RuntimeError, OverflowError):  # of headerless formats
         promised = 0  # so that decoding names the reason
     if promised <= WHOLE:

@@ -41,7 +41,7 @@ def test_in_pieces_as_in_one(
     [
         (b"", r"is empty"),
         (b"RIFFnothing", r"is not readable as audio"),
-        (b"\xff\xfb" * 5000, r"Format not recognised"),
+        (b"\xff\xfb" * 5000, r"Format not recognised; ffmpeg was not asked: it is not installed"),
     ],
 )
 def test_what_is_no_audio(
