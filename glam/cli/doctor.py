@@ -22,7 +22,8 @@ def doctor(argv: Sequence[str] | None = None) -> int:
         prog="glam doctor",
         description="Look at this machine: versions, driver, device, cores, locks, corpus, and whether its "
         "arithmetic is right; then how long each table would take and what disk it needs. Nothing is trained or "
-        "extracted. Exit status 1 where something is WRONG.",
+        "extracted. Exit status 1 where something is WRONG. A corpus that is missing is so only if it, or a table, was "
+        "asked for.",
     )
     parser.add_argument(
         "tables", nargs="*", metavar="TABLE", help="tables to time: 1, glrf/2 (those of the GLAM paper)"
@@ -83,7 +84,9 @@ def _tables(args: argparse.Namespace, runs: "Path", data: "Path", machine: "Reso
         root = corpus_folder(name, args.datadir, data)
         corpus = load_corpus(name, root, index_folder(data, name))
     except GlamError as error:
-        yield Finding("corpus", f"{name}: {error}", "WRONG", "without it, tables cannot be timed (--no-tables)")
+        asked = args.tables or args.corpus is not None or args.datadir is not None
+        advice = "without it, tables cannot be timed; give its folder with -d, or another corpus with --corpus"
+        yield Finding("corpus", f"{name}: {error}", "WRONG" if asked else "note", advice)
         return
     problems = f", {len(corpus.problems)} not usable (handleIEMOCAP.py says why)" if corpus.problems else ""
     text = f"{name} in {corpus.root}: {len(corpus.utterances)} utterances{problems}"

@@ -84,6 +84,11 @@ def test_the_exit_status_tells(
     words = ["-g=-1", f"--runs-folder={tmp_path / 'runs'}", f"--data-folder={tmp_path / 'data'}", "--runs-at-once=1"]
     assert doctor([*words, "--no-tables"]) == 0
     assert "this machine can train" in capsys.readouterr().out
+    monkeypatch.delenv("IEMOCAP", raising=False)
+    assert doctor(words) == 0, "who asked for no corpus lacks none"
+    assert "note: iemocap: where IEMOCAP lies is not known" in capsys.readouterr().out
+    assert doctor([*words, "1"]) == 1
+    assert "WRONG: iemocap: where IEMOCAP lies is not known" in capsys.readouterr().out
     assert doctor([*words, "-d", str(tmp_path / "nowhere")]) == 1
     out = capsys.readouterr().out
     assert "WRONG: iemocap:" in out
