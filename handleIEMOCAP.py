@@ -42,7 +42,7 @@ def index(args: argparse.Namespace) -> None:
 
     for stream in (sys.stdout, sys.stderr):  # a terminal may be unable to show a file's name
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    root = args.root or corpus_root("iemocap")
+    root = args.root or corpus_root("iemocap", data_folder())
     folder = index_folder(data_folder(), "iemocap")
     corpus = load_corpus("iemocap", root, folder, verify=args.verify_corpus)
     print(inventory(corpus, folder / "index.csv"))

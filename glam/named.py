@@ -177,8 +177,13 @@ class Chosen(Settings):
     @property
     def title(self) -> str:
         """The name to call it by, that of a user's own without the folder."""
-        path, colon, function = self.name.rpartition(":")
-        return f"{Path(path).name}:{function}" if colon else self.name
+        return title_of(self.name)
+
+
+def title_of(name: str) -> str:
+    """The name to call something by: of one of the user's own (`<file>.py:<name>`, or a file), without the folder."""
+    path, colon, function = name.rpartition(":")
+    return f"{Path(path).name}:{function}" if colon else Path(name).name
 
 
 def check_recorded(where: Source, sha256: str | None) -> None:

@@ -13,8 +13,19 @@ from pathlib import Path
 from glam.errors import GlamError
 
 GLOVE, ASR = "GLOVE", "ASR"
-TABLES = (".csv", ".tsv", ".jsonl", ".ndjson")
-"""Endings of the names of corpora that are a table: the path of it."""
+TABLES, SCHEMES = (".csv", ".tsv", ".jsonl", ".ndjson"), (".yaml", ".yml")
+"""Endings of the names of corpora that are the path of a table of utterances, or of a scheme of names."""
+
+
+def is_table(name: str) -> bool:
+    """True where the name of a corpus is the path of a table of utterances."""
+    return Path(name).suffix.lower() in TABLES
+
+
+def own_file(name: str) -> Path | None:
+    """The file that the name of a corpus is the path of, a table or scheme of the user's own; None for other names."""
+    path = Path(name)
+    return path if path.suffix.lower() in (*TABLES, *SCHEMES) else None
 
 
 def data_folder() -> Path:
@@ -32,31 +43,29 @@ def index_folder(data: Path, name: str) -> Path:
 
     Of a corpus of the user's own (`<file>.py:<name>`, a table, a scheme), that depends on where its file lies.
     """
-    if Path(name).suffix and ":" not in name:
-        return data / "index" / f"{Path(name).stem}-{sha256(str(Path(name).resolve()).encode()).hexdigest()[:8]}"
+    if path := own_file(name):
+        return data / "index" / f"{path.stem}-{sha256(str(path.resolve()).encode()).hexdigest()[:8]}"
     if ":" in name:
         file, _, function = name.rpartition(":")
         name = f"{Path(file).stem}-{function}-{sha256(file.encode()).hexdigest()[:8]}"
     return data / "index" / name
 
 
-def corpus_root(name: str) -> Path:
+def corpus_root(name: str, data: Path) -> Path:
     """Folder in which the corpus of that name lies.
 
-    The synthetic corpora lie in the data folder. For any other, it is the environment variable with the name
+    The synthetic corpora lie in the folder of data. For any other, it is the environment variable with the name
     of the corpus (`iemocap`: IEMOCAP, `crema-d`: CREMA_D) or its file (`mine.py:read`: MINE), else the constant of that
     name in path.py. A table lies with its recordings.
     Raises GlamError where neither is given. Whether the folder exists is left to whoever reads it.
     """
     if name.startswith("synthetic"):
-        return data_folder() / name
-    if Path(name).suffix.lower() in TABLES:
+        return data / name
+    if is_table(name):
         return Path(name).absolute().parent
     variable = Path(name.rpartition(":")[0] or name).stem.upper().replace("-", "_")
-    if root := _from_environment(variable):
+    if root := file_at(variable):
         return root
-    if constant := _written_in_path_py(variable):
-        return _absolute(constant, f"{_project() / 'path.py'}: {variable}")
     raise GlamError(
         f"where {variable} lies is not known: say -d /path/to/it, set the environment variable {variable}, or write a "
         f"line {variable} = '/path/to/it' into path.py."
@@ -64,7 +73,7 @@ def corpus_root(name: str) -> Path:
 
 
 def file_at(name: str) -> Path | None:
-    """The file beside a corpus that goes by that name: the environment variable, else the constant of path.py."""
+    """The file (or folder) that goes by that name: the environment variable, else the constant of path.py."""
     if path := _from_environment(name):
         return path
     constant = _written_in_path_py(name)

@@ -4,25 +4,24 @@ One file of `configs/` holds one model in one setting. `released` are the settin
 `paper` those of section 4.1. Whatever the source, the same classes check every value.
 """
 
-import re
-import reprlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from copy import deepcopy
 from itertools import permutations
 from pathlib import Path
-from typing import Annotated, Any, Self, get_args, get_origin
+from typing import Annotated, Any, Self
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, Field, PrivateAttr, ValidationError, ValidationInfo, model_validator
+from pydantic import BeforeValidator, Field, PrivateAttr, ValidationError, ValidationInfo, model_validator
 
-from glam.corpora import own_file
 from glam.errors import GlamError
 from glam.inputs.cut import PARTS, AnyCut, Segments, Whole
 from glam.inputs.inputs import InputSettings
 from glam.learning.settings import ByUtterances, EvaluationSettings, TrainingSettings
+from glam.mistakes import explain, short
 from glam.models import ModelSettings
 from glam.named import STORED
+from glam.places import own_file
 from glam.settings import Settings, by_name
 from glam.splits.population import AS_RELEASED, RATERS, CorpusSettings
 from glam.splits.protocols import AnyProtocol, Random
@@ -189,6 +188,12 @@ def load_recipe(recipe: str, overrides: Sequence[tuple[str, Any]] = ()) -> Recip
     return made
 
 
+def corpus_settings(name: str, label_set: str = "", columns: Mapping[str, str] | None = None) -> CorpusSettings:
+    """The settings of all of a corpus that is given by its name; GlamError where there is none of that name."""
+    given = {"name": name, "label_set": label_set, "columns": dict(columns or {})}
+    return checked(_located({CORPUS: given}, Path.cwd()), name).corpus
+
+
 def _other_recipes(name: str) -> str:
     """The recipe that may be meant by a name that none has, or all of them."""
     hint = did_you_mean(name, recipe_names())
@@ -209,18 +214,18 @@ def _validated(settings: Mapping[str, Any], source: str, context: dict[str, Any]
     try:
         return Recipe.model_validate(settings, context=context)
     except ValidationError as error:
-        raise GlamError(f"{source}: " + _explain(error)) from None
+        raise GlamError(f"{source}: " + explain(error, Recipe)) from None
 
 
 def parse_override(text: str) -> tuple[str, Any]:
     """`section.field=value` as (field, value), the value read as YAML; GlamError where there is no `=`."""
     field, equals, value = text.partition("=")
     if not equals or not field.strip():
-        raise GlamError(f"--set {_short(text)[1:-1]}: expected section.field=value, for example --set training.lr=1e-4")
+        raise GlamError(f"--set {short(text)[1:-1]}: expected section.field=value, for example --set training.lr=1e-4")
     try:
         return field.strip(), yaml.load(value, Loader=Loader)
     except (yaml.YAMLError, RecursionError, ValueError):
-        raise GlamError(f"--set {field.strip()}: the value {_short(value)} is not valid YAML") from None
+        raise GlamError(f"--set {field.strip()}: the value {short(value)} is not valid YAML") from None
 
 
 CORPUS = "corpus"
@@ -237,10 +242,10 @@ def _read_recipe(path: Path, below: tuple[Path, ...]) -> dict[str, Any]:
     if base is None:
         return settings
     if not isinstance(base, str):
-        raise GlamError(f"{path}: extends is {_short(base)}, expected the name or the path of a recipe")
+        raise GlamError(f"{path}: extends is {short(base)}, expected the name or the path of a recipe")
     under = path.parent / base if base.endswith((".yaml", ".yml")) else configs_folder() / f"{base}.yaml"
     if not _is_file(under):
-        raise GlamError(f"{path}: extends {_short(base)}, but there is no such recipe.{_other_recipes(base)}")
+        raise GlamError(f"{path}: extends {short(base)}, but there is no such recipe.{_other_recipes(base)}")
     if under.resolve() in (path.resolve(), *below):
         raise GlamError(f"{path}: extends {base}, which extends it in turn")
     inherited = _read_recipe(under, (*below, path.resolve()))
@@ -343,77 +348,3 @@ def _override(settings: dict[str, Any], field: str, value: Any, given: Sequence[
     if ".".join([*sections, OTHER_WAY.get(last, "")]) not in given:
         place.pop(OTHER_WAY.get(last, ""), None)
     place[last] = value
-
-
-def _explain(error: ValidationError) -> str:
-    return "; ".join(_explain_one(dict(item)) for item in error.errors(include_url=False))
-
-
-def _explain_one(item: dict[str, Any]) -> str:
-    path, kind = _where([str(part) for part in item["loc"]])
-    shown = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in ".".join(path))
-    field = shown or "the recipe"  # on one line, whatever a damaged file calls it
-    if item["type"] == "extra_forbidden":
-        allowed = list(kind.model_fields) if kind is not None else []
-        hint = did_you_mean(path[-1], allowed) or _elsewhere(path[-1])
-        names = _names(kind) if kind is not None else ()
-        where = f"in {names[0]}" if len(names) == 1 else "here"
-        return f"there is no field {field}.{hint} Allowed {where}: {', '.join(allowed)}"
-    if item["type"] == "value_error":
-        return f"{field}: {item['ctx']['error']}" if path else str(item["ctx"]["error"])
-    if item["type"] == "union_tag_invalid":
-        given, tags = str(item["ctx"]["tag"]), str(item["ctx"]["expected_tags"])
-        hint = did_you_mean(given, re.findall(r"'([^']+)'", tags))
-        return f"{field}: given {_short(given)}, expected one of {tags}" + (f".{hint}" if hint else "")
-    return f"{field}: given {_short(item['input'])}; {item['msg'][0].lower()}{item['msg'][1:]}"
-
-
-def _elsewhere(field: str) -> str:
-    """A question whether the field of that name in a section is meant, with a space before it; empty where none is."""
-    named = [
-        f"{section}.{field}"
-        for section, info in Recipe.model_fields.items()
-        if any(field in kind.model_fields for kind in _models(info.annotation))
-    ]
-    return f" Did you mean {' or '.join(named)}?" if field != "name" and named else ""
-
-
-def _short(value: object) -> str:
-    """A value in a message: one line of bounded length, however large or nested the value is."""
-    brief = reprlib.Repr()
-    brief.maxlevel, brief.maxstring, brief.maxother = 3, 80, 80
-    return brief.repr(value)
-
-
-def _where(location: Sequence[str]) -> tuple[list[str], type[BaseModel] | None]:
-    """A place in the settings, without the tags that tell kinds apart; the class that the last field of it is of."""
-    path: list[str] = []
-    holder: type[BaseModel] | None = None
-    kinds: list[type[BaseModel]] = [Recipe]  # one of them holds what comes next
-    keyed = False  # what comes next is a key, not a field
-    for part in location:
-        if named := [kind for kind in kinds if len(kinds) > 1 and part in _names(kind)]:
-            kinds = named
-            continue
-        path.append(part)
-        if keyed:
-            keyed = False
-            continue
-        holder = kinds[0] if len(kinds) == 1 else None
-        field = holder.model_fields.get(part) if holder else None
-        kinds = list(_models(field.annotation)) if field else []
-        keyed = field is not None and get_origin(field.annotation) is dict
-    return path, holder
-
-
-def _names(kind: type[BaseModel]) -> tuple[str, ...]:
-    """The names by which settings of that kind are told from others."""
-    return get_args(kind.model_fields["name"].annotation) if "name" in kind.model_fields else ()
-
-
-def _models(annotation: Any) -> Iterator[type[BaseModel]]:
-    """The classes of settings in an annotation."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-    for inner in get_args(annotation):
-        yield from _models(inner)

@@ -73,4 +73,4 @@ def test_path_py(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("IEMOCAP", "")
     (tmp_path / "path.py").write_text("IEMOCAP = open('evil', 'w').name\n")
     with pytest.raises(GlamError, match="must be a path in quotes"):
-        places.corpus_root("iemocap")
+        places.corpus_root("iemocap", tmp_path)

@@ -29,8 +29,8 @@ def test_the_environment_goes_first(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     assert data_folder() == tmp_path / "a b"
     assert index_folder(data_folder(), "iemocap") == tmp_path / "a b" / "index" / "iemocap"
     assert runs_folder() == Path.home() / "runs"
-    assert corpus_root("iemocap") == tmp_path
-    assert corpus_root("synthetic") == tmp_path / "a b" / "synthetic"
+    assert corpus_root("iemocap", data_folder()) == tmp_path
+    assert corpus_root("synthetic", tmp_path) == tmp_path / "synthetic"
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_the_constant_of_path_py(project: Path) -> None:
     (project / "path.py").write_text('"""Doc."""\nIEMOCAP = "/corpora/IEMOCAP"\n')
-    assert corpus_root("iemocap") == Path("/corpora/IEMOCAP")
+    assert corpus_root("iemocap", data_folder()) == Path("/corpora/IEMOCAP")
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_the_constant_of_path_py(project: Path) -> None:
 def test_a_path_py_that_cannot_be_meant(project: Path, content: str, part: str) -> None:
     (project / "path.py").write_text(content)
     with pytest.raises(GlamError, match=part):
-        corpus_root("iemocap")
+        corpus_root("iemocap", data_folder())
 
 
 @pytest.mark.parametrize("content", [None, "", 'IEMOCAP = ""', 'IEMOCAP = " "'])
@@ -65,4 +65,4 @@ def test_neither_is_explained(project: Path, content: str | None) -> None:
     if content is not None:
         (project / "path.py").write_text(content)
     with pytest.raises(GlamError, match=r"where IEMOCAP lies is not known: say -d .*variable IEMOCAP"):
-        corpus_root("iemocap")
+        corpus_root("iemocap", data_folder())

@@ -2,14 +2,10 @@
 
 import argparse
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from glam.cli.flags import add_flags, columns_of
 from glam.cli.guard import guarded
 from glam.cli.machine import corpus_folder
-
-if TYPE_CHECKING:
-    from glam.splits.population import CorpusSettings
 
 
 def corpus(argv: Sequence[str] | None = None) -> int:
@@ -30,20 +26,13 @@ def corpus(argv: Sequence[str] | None = None) -> int:
 
 def _corpus(args: argparse.Namespace) -> None:
     from glam.places import data_folder
+    from glam.recipe import corpus_settings
     from glam.reports.corpus import known_corpora, look_through
 
     if args.name is None:
         print(known_corpora())
         return
     data = args.data_folder or data_folder()
-    settings = _settings(args.name, args.label_set or "", columns_of(args.columns))
+    settings = corpus_settings(args.name, args.label_set or "", columns_of(args.columns))
     corpus = settings.load(corpus_folder(settings.name, args.datadir, data), data, verify=args.verify_corpus)
     print(look_through(corpus, settings, settings.index(data)))
-
-
-def _settings(name: str, label_set: str, columns: dict[str, str]) -> "CorpusSettings":
-    """The settings of a corpus that is given by name; GlamError where there is none of that name."""
-    from glam.recipe import load_recipe
-
-    given = [("corpus.name", name), ("corpus.label_set", label_set), ("corpus.columns", columns)]
-    return load_recipe("glam-released", [(field, value) for field, value in given if value]).corpus

@@ -53,7 +53,7 @@ def cross(argv: Sequence[str] | None = None) -> int:
 
 
 def _test(args: argparse.Namespace) -> None:
-    from glam.places import data_folder
+    from glam.places import data_folder, is_table
     from glam.prediction.cross_corpus import cross_test, cross_text, matrix_text, models_of
     from glam.results.experiment import read_experiment
 
@@ -62,6 +62,8 @@ def _test(args: argparse.Namespace) -> None:
     for experiment in experiments:
         models_of(experiment)  # all that is missing is said before any long work
     given = _pairs(args.map)
+    if args.columns and not any(is_table(text.partition("=")[0]) for text in args.on):
+        raise GlamError("--columns: none of the corpora is a table, and no other has columns")
     corpora = [_corpus(text, args, data) for text in args.on]
     tests = [[cross_test(experiment, corpus, given, data) for corpus in corpora] for experiment in experiments]
     print("\n\n".join(cross_text(result) for row in tests for result in row))
@@ -83,16 +85,12 @@ def _pairs(given: Sequence[str]) -> dict[str, str]:
 
 
 def _corpus(text: str, args: argparse.Namespace, data: Path) -> "Corpus":
-    from glam.corpora import is_table
-    from glam.recipe import load_recipe
+    from glam.places import is_table
+    from glam.recipe import corpus_settings
 
     name, _, folder = text.partition("=")
-    fields: list[tuple[str, object]] = [("corpus.name", name)]
-    if args.columns and is_table(name):
-        fields.append(("corpus.columns", columns_of(args.columns)))
-    if args.label_set is not None:
-        fields.append(("corpus.label_set", args.label_set))
-    settings = load_recipe("glam-released", fields).corpus
+    columns = columns_of(args.columns) if is_table(name) else {}  # corpora of a scheme have none
+    settings = corpus_settings(name, args.label_set or "", columns)
     root = corpus_folder(settings.name, place(folder) if folder else None, data)
     corpus = settings.load(root, data)
     say(f"corpus     {corpus.root}: {len(corpus.utterances)} utterances")

@@ -69,10 +69,9 @@ def _findings(args: argparse.Namespace) -> "Iterator[Finding]":
 
 
 def _tables(args: argparse.Namespace, runs: "Path", data: "Path", machine: "Resources") -> "Iterator[Finding]":
-    from glam.corpora import load_corpus
     from glam.papers.outlook import outlook
     from glam.papers.paper import FIRST, read_paper, table
-    from glam.places import index_folder
+    from glam.recipe import corpus_settings
     from glam.running.doctor import Finding
     from glam.running.experiment import Places
     from glam.running.room import free
@@ -81,8 +80,9 @@ def _tables(args: argparse.Namespace, runs: "Path", data: "Path", machine: "Reso
     tables = [table(name) for name in args.tables or read_paper(FIRST).tables]
     name = args.corpus or "iemocap"
     try:
-        root = corpus_folder(name, args.datadir, data)
-        corpus = load_corpus(name, root, index_folder(data, name))
+        settings = corpus_settings(name)
+        root = corpus_folder(settings.name, args.datadir, data)
+        corpus = settings.load(root, data)
     except GlamError as error:
         asked = args.tables or args.corpus is not None or args.datadir is not None
         advice = "without it, tables cannot be timed; give its folder with -d, or another corpus with --corpus"

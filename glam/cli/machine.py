@@ -78,22 +78,12 @@ def corpus_folder(name: str, datadir: Path | None, data: Path) -> Path:
             what = "release, with Session1 ... Session5 in it" if name == "iemocap" else f"corpus {name}"
             raise GlamError(f"{datadir} does not exist; expected the folder of the {what}.")
         return datadir
-    from glam.corpora.made import MADE, make
-    from glam.corpora.synthetic_asr import make_transcripts
-    from glam.places import ASR, corpus_root, file_at
+    from glam.corpora.made import MADE, folder_of
 
-    if name in MADE:
-        root = data / name
-        if not root.is_dir():
-            say(f"making the corpus {name} in {root}")
-        make(name, root)  # keeps a complete one, refuses a folder of something else
-        if name == "synthetic" and file_at(ASR) is None:
-            transcripts = root.with_name("synthetic-asr.csv")
-            make_transcripts(transcripts)
-            os.environ[ASR] = str(transcripts)
-        return root
+    if name in MADE and not (data / name).is_dir():
+        say(f"making the corpus {name} in {data / name}")
     try:
-        return corpus_root(name)
+        return folder_of(name, data)
     except GlamError as error:
         if name != "iemocap":
             raise

@@ -135,7 +135,7 @@ def _indexed(rows: "Sequence[Row]", datadir: Path | None, data: Path) -> "Corpus
     settings = _corpus_of(rows)
     corpus = read_index(settings.index(data))
     try:
-        root = datadir or corpus_root(settings.name)
+        root = datadir or corpus_root(settings.name, data)
     except GlamError:
         return corpus
     if corpus is not None and corpus.root.resolve() != root.resolve():

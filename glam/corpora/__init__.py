@@ -26,7 +26,7 @@ from glam.corpora.table import read_table
 from glam.corpora.utterances import Corpus, Problem, Utterance, read_index, write_index
 from glam.errors import GlamError
 from glam.named import Source, in_file, source
-from glam.places import TABLES
+from glam.places import is_table, own_file
 from glam.progress import bar
 from glam.words import counted
 
@@ -39,7 +39,6 @@ CORPORA = {
 } | dict.fromkeys(scheme_names(), "glam.corpora.scheme_files:read_by_scheme")
 """Name of a corpus -> the function that reads its annotations, as module:function."""
 
-SCHEMES = (".yaml", ".yml")
 SILENT = 1e-4  # of full scale: three steps of 16 bits
 Place = tuple[str, float, float]
 """The audio file of an utterance, and where in it the utterance begins and ends."""
@@ -78,17 +77,6 @@ def load_corpus(
     if not corpus.utterances:
         raise GlamError(_nothing_usable(corpus, index_folder))
     return corpus
-
-
-def own_file(name: str) -> Path | None:
-    """The file that a name is the path of, where it is a table or a scheme of the user's own; None for other names."""
-    path = Path(name)
-    return path if path.suffix.lower() in (*TABLES, *SCHEMES) else None
-
-
-def is_table(name: str) -> bool:
-    """True where the name is the path of a table of utterances."""
-    return Path(name).suffix.lower() in TABLES
 
 
 def scheme_of(name: str) -> Scheme | None:

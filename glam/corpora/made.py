@@ -3,12 +3,14 @@
 Each lies complete in its folder or not at all, and a file in it says what it is.
 """
 
+import os
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
 from glam.errors import GlamError
 from glam.files import new_folder, only_one
+from glam.places import ASR, corpus_root, file_at
 
 SYNTHETIC_MARK = "SYNTHETIC.txt"
 
@@ -17,12 +19,35 @@ MADE = {
     "synthetic-five": "glam.corpora.synthetic_five:make_corpus",
 }
 """Name of a corpus -> the function (root) that makes it, as module:function."""
+BESIDE = {"synthetic": (ASR, "synthetic-asr.csv", "glam.corpora.synthetic_asr:make_transcripts")}
+"""Name of a corpus -> a file beside it: the place that it goes by, its name, the function (path) that makes it."""
+
+
+def folder_of(name: str, data: Path) -> Path:
+    """Folder of the corpus of that name, in which it lies complete if it is one of MADE, with its file beside it.
+
+    data: the folder in which made corpora lie. The file beside is at its place, unless another one is. Raises GlamError
+    where nobody says where the corpus lies, or what is made cannot be written.
+    """
+    if name not in MADE:
+        return corpus_root(name, data)
+    root = data / name
+    make(name, root)
+    if name in BESIDE and file_at(BESIDE[name][0]) is None:
+        place, file, function = BESIDE[name]
+        _call(function, data / file)
+        os.environ[place] = str(data / file)
+    return root
 
 
 def make(name: str, root: Path) -> None:
     """Make the corpus of that name in the folder `root`; nothing is done where it already lies complete."""
-    module, function = MADE[name].split(":")
-    getattr(import_module(module), function)(root)
+    _call(MADE[name], root)
+
+
+def _call(named: str, path: Path) -> None:
+    module, function = named.split(":")
+    getattr(import_module(module), function)(path)
 
 
 def make_once(root: Path, note: str, write: Callable[[Path], None]) -> None:

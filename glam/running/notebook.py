@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from glam.corpora.made import MADE, make
+from glam.corpora.made import folder_of
 from glam.corpora.utterances import Corpus
 from glam.errors import GlamError
-from glam.places import corpus_root, data_folder, runs_folder
-from glam.recipe import Recipe, load_recipe
+from glam.places import data_folder, runs_folder
+from glam.recipe import Recipe, corpus_settings, load_recipe
 from glam.running import experiment as experiments
 from glam.running.experiment import Experiment, Places, experiment_on, prepare, set_damaged_aside
 from glam.running.job import Resources, SaveModel
@@ -45,10 +45,9 @@ def load_corpus(
 
     Raises GlamError where there is no such corpus, or nothing in it can be used.
     """
-    given = [("corpus.name", str(corpus)), ("corpus.label_set", label_set), ("corpus.columns", dict(columns or {}))]
-    settings = load_recipe("glam-released", [(name, value) for name, value in given if value]).corpus
-    data = data_folder()
-    read = settings.load(_root(settings.name, folder, data), data)
+    settings, data = corpus_settings(str(corpus), label_set, columns), data_folder()
+    root = Path(folder).expanduser() if folder is not None else folder_of(settings.name, data)
+    read = settings.load(root, data)
     return CorpusRead(**vars(read), settings=settings)
 
 
@@ -99,20 +98,10 @@ def prepared(
     fields, data = list((settings or {}).items()), data_folder()
     if corpus is None:
         made = load_recipe(str(recipe), fields)
-        return prepare(made, Places(_root(made.corpus.name, None, data), data, runs_folder()))
+        return prepare(made, Places(folder_of(made.corpus.name, data), data, runs_folder()))
     made = load_recipe(str(recipe), [*_fields(corpus.settings), *fields])
     _check_same(corpus.settings, made)
     return experiment_on(corpus, made, Places(corpus.root, data, runs_folder()))
-
-
-def _root(name: str, folder: str | Path | None, data: Path) -> Path:
-    """The folder of the corpus of that name; a synthetic one is made if it is not there yet."""
-    if folder is not None:
-        return Path(folder).expanduser()
-    if name in MADE:
-        make(name, data / name)
-        return data / name
-    return corpus_root(name)
 
 
 def _fields(settings: CorpusSettings) -> list[tuple[str, Any]]:

@@ -11,14 +11,14 @@ from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, ValidationInfo, model_validator
 
-from glam.corpora import corpus_sha256, is_table, load_corpus, scheme_of
+from glam.corpora import corpus_sha256, load_corpus, scheme_of
 from glam.corpora.audio import RATE
 from glam.corpora.iemocap import KNOWN_COUNTS
 from glam.corpora.utterances import VOTES, Corpus, Utterance, corpus_digest
 from glam.errors import GlamError
 from glam.inputs.cut import AnyCut
-from glam.named import STORED
-from glam.places import index_folder
+from glam.named import STORED, title_of
+from glam.places import index_folder, is_table
 from glam.settings import Settings
 from glam.splits.crossing import refuse_copies
 from glam.splits.groups import Groups, groups_of
@@ -125,8 +125,7 @@ class CorpusSettings(Settings):
     @property
     def title(self) -> str:
         """The name of the corpus; of one of the user's own, without the folder of its file."""
-        file, colon, function = self.name.rpartition(":")
-        return f"{Path(file).name}:{function}" if colon else Path(self.name).name
+        return title_of(self.name)
 
     def index(self, data: Path) -> Path:
         """The folder of the corpus's index, below that of data."""
