@@ -28,7 +28,7 @@ def _explain_one(item: dict[str, Any], whole: type[BaseModel]) -> str:
     field = shown or "the recipe"  # on one line, whatever a damaged file calls it
     if item["type"] == "extra_forbidden":
         allowed = list(kind.model_fields) if kind is not None else []
-        hint = did_you_mean(path[-1], allowed) or _elsewhere(path[-1], whole)
+        hint = did_you_mean(path[-1], allowed) or _elsewhere(path, whole)
         names = _names(kind) if kind is not None else ()
         where = f"in {names[0]}" if len(names) == 1 else "here"
         return f"there is no field {field}.{hint} Allowed {where}: {', '.join(allowed)}"
@@ -41,14 +41,14 @@ def _explain_one(item: dict[str, Any], whole: type[BaseModel]) -> str:
     return f"{field}: given {short(item['input'])}; {item['msg'][0].lower()}{item['msg'][1:]}"
 
 
-def _elsewhere(field: str, whole: type[BaseModel]) -> str:
-    """A question whether the field of that name in a section is meant, with a space before it; empty where none is."""
+def _elsewhere(path: Sequence[str], whole: type[BaseModel]) -> str:
+    """A question whether the field of that name in another section is meant, with a space before it; empty else."""
     named = [
-        f"{section}.{field}"
+        f"{section}.{path[-1]}"
         for section, info in whole.model_fields.items()
-        if any(field in kind.model_fields for kind in _models(info.annotation))
+        if section != path[0] and any(path[-1] in kind.model_fields for kind in _models(info.annotation))
     ]
-    return f" Did you mean {' or '.join(named)}?" if field != "name" and named else ""
+    return f" Did you mean {' or '.join(named)}?" if path[-1] != "name" and named else ""
 
 
 def _where(location: Sequence[str], whole: type[BaseModel]) -> tuple[list[str], type[BaseModel] | None]:

@@ -79,7 +79,7 @@ class CrossTest:
 
 def models_of(experiment: StoredExperiment) -> list[StoredRun]:
     """The finished runs of an experiment that kept their model; GlamError, saying how to get one, where none did."""
-    names = [name for name in experiment.seeds() if (experiment.folder / name / MODEL).is_file()]
+    names = experiment.with_model()
     if not names:
         raise GlamError(
             f"{experiment.folder}: none of its runs kept its model ({MODEL}). Train one seed that is not stored yet "

@@ -21,7 +21,7 @@ from glam.corpora.utterances import Utterance
 from glam.errors import GlamError
 from glam.inputs.cut import AnyCut, Segments
 from glam.inputs.inputs import Extractor
-from glam.prediction.model import Model, Samples, extractors
+from glam.prediction.model import Model, Samples, extractors, joined, rows_of
 from glam.running.saved import of_anybody
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def write_graphs(model: Model, folder: Path) -> tuple[Check, str]:
     model.saved.check_sound_alone(model.path)
     of_inputs = extractors(model, cut)
     samples = speech(cut.samples)
-    inputs = _rows(of_inputs, samples)
+    inputs = joined([rows_of(of_inputs, Utterance("speech", "", "", "", samples=cut.samples), x) for x in samples])
     network = _float32(model, tuple(inputs))
     tensors = {name: torch.from_numpy(rows) for name, rows in inputs.items()}
     with torch.inference_mode():
@@ -104,24 +104,6 @@ def speech(samples: int) -> Samples:
 
     turns = islice(plan(), 0, None, 7)  # of several speakers and emotions
     return np.stack([np.resize(sound(next(turns)).astype(np.float32) / 32768, samples) for _ in range(SEGMENTS)])
-
-
-def _rows(of_inputs: Mapping[str, Extractor], samples: Samples) -> dict[str, NDArray[Any]]:
-    """The rows of every input of segments, each followed by its lengths, where rows are padded."""
-    from glam.learning.column import LENGTH
-
-    rows: dict[str, NDArray[Any]] = {}
-    for name, extractor in of_inputs.items():
-        parts = [
-            part
-            for segment in samples
-            for part in extractor(Utterance("speech", "", "", "", samples=len(segment)), segment, "test")
-        ]
-        rows[name] = np.concatenate([of_part for of_part, _ in parts])
-        lengths = [of_part for _, of_part in parts if of_part is not None]
-        if lengths:
-            rows[name + LENGTH] = np.concatenate(lengths)
-    return rows
 
 
 def _float32(model: Model, names: Sequence[str]) -> "nn.Module":

@@ -198,19 +198,12 @@ class _Answers:
 
     def _inputs(self, given: Given, samples: Samples) -> dict[str, NDArray[Any]]:
         """The rows of every input, and their lengths where rows are padded."""
-        from glam.learning.column import LENGTH
-
         path = Path(given.file)
         utterance = Utterance(path.stem, "", "", path.name, words=given.words or "", samples=len(samples))
-        inputs: dict[str, NDArray[Any]] = {}
-        for name, extractor in self.extractors.items():
-            take_vector(name, self.inputs[name], given, utterance.id)
-            with _as_in_training(self.model):
-                parts = list(extractor(utterance, samples, "test"))
-            inputs[name] = np.concatenate([rows for rows, _ in parts])
-            if parts[0][1] is not None:
-                inputs[name + LENGTH] = np.concatenate([lengths for _, lengths in parts if lengths is not None])
-        return inputs
+        for name, made in self.inputs.items():
+            take_vector(name, made, given, utterance.id)
+        with _as_in_training(self.model):
+            return rows_of(self.extractors, utterance, samples)
 
     def _add(self, asked: _Asked, block: dict[str, NDArray[Any]]) -> None:
         count = len(next(iter(block.values())))
@@ -235,7 +228,7 @@ class _Answers:
                 owners.append((asked, taken))
                 room -= taken
             self.waiting -= self.batch - room
-            logits = self._logits({name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
+            logits = self._logits(joined(parts))
             place = 0
             for asked, taken in owners:
                 asked.logits.append(logits[place : place + taken])
@@ -335,6 +328,25 @@ def extractors(model: Model, cut: AnyCut, inputs: Mapping[str, Input] | None = N
                 f"gives {tuple(extractor.shape)}"
             )
     return extractors
+
+
+def rows_of(extractors: Mapping[str, Extractor], utterance: Utterance, samples: Samples) -> dict[str, NDArray[Any]]:
+    """The rows of every input of an utterance, in evaluation, and their lengths where rows are padded."""
+    from glam.learning.column import LENGTH
+
+    rows: dict[str, NDArray[Any]] = {}
+    for name, extractor in extractors.items():
+        parts = list(extractor(utterance, samples, "test"))
+        rows[name] = np.concatenate([of_part for of_part, _ in parts])
+        lengths = [of_part for _, of_part in parts if of_part is not None]
+        if lengths:
+            rows[name + LENGTH] = np.concatenate(lengths)
+    return rows
+
+
+def joined(blocks: Sequence[Mapping[str, NDArray[Any]]]) -> dict[str, NDArray[Any]]:
+    """The rows of several blocks behind one another, input by input."""
+    return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
 
 
 def _measured(pieces: Iterator[Samples], asked: _Asked, most: int) -> Iterator[Samples]:

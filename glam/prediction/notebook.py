@@ -31,8 +31,7 @@ def load(path: str | Path, *, code: Sequence[str | Path] = (), device: str = "cp
     """
     place = Path(path).expanduser()
     if (place / EXPERIMENT).is_file():
-        models = [place / run / MODEL for run in read_experiment(place).seeds()]
-        place = next((model for model in models if model.is_file()), place / MODEL)
+        place = next((place / run for run in read_experiment(place).with_model()), place)
     place = place / MODEL if place.is_dir() else place
     if not place.is_file():
         raise GlamError(

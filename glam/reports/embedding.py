@@ -49,14 +49,13 @@ def first_saved(experiment: StoredExperiment) -> StoredRun:
     Raises GlamError where none did, saying how to get one.
     """
     order = {str(seed): i for i, seed in enumerate(seeds())}
-    names = sorted(experiment.seeds(), key=lambda name: order.get(name.partition("-")[0], len(order)))
-    for name in names:
-        if (experiment.folder / name / MODEL).is_file():
-            return read_run(experiment.folder / name)
+    if names := experiment.with_model():
+        first = min(names, key=lambda name: order.get(name.partition("-")[0], len(order)))
+        return read_run(experiment.folder / first)
     raise GlamError(
-        f"{experiment.folder}: of its {counted(len(names), 'run')}, none kept its model ({MODEL}), and a hidden "
-        "layer cannot be drawn without one. Train one seed that is not stored yet with --save-model best (the command "
-        "of these runs, with --next 1), or move a run's folder away and train that seed again so."
+        f"{experiment.folder}: of its {counted(len(experiment.seeds()), 'run')}, none kept its model ({MODEL}), and a "
+        "hidden layer cannot be drawn without one. Train one seed that is not stored yet with --save-model best (the "
+        "command of these runs, with --next 1), or move a run's folder away and train that seed again so."
     )
 
 

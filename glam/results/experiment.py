@@ -28,7 +28,7 @@ from glam.files import hashed_json, write_bytes, write_text
 from glam.foreign import plain_content
 from glam.recipe import Recipe, recorded
 from glam.results.identity import FORMAT, canonical_json, digest
-from glam.results.run import RUN, Predictions, StoredRun, damaged, read_json, read_run
+from glam.results.run import MODEL, RUN, Predictions, StoredRun, damaged, read_json, read_run
 from glam.results.upgrade import upgraded
 from glam.splits.groups import Grouping
 from glam.splits.population import Composition
@@ -91,6 +91,10 @@ class StoredExperiment:
     def seeds(self) -> list[str]:
         """Names of the runs that are complete (or failed), in numerical order."""
         return sorted((name for name in self._stored() if run_key(name) is not None), key=_by_number)
+
+    def with_model(self) -> list[str]:
+        """Names of those that kept their model, in numerical order."""
+        return [name for name in self.seeds() if (self.folder / name / MODEL).is_file()]
 
     def strays(self) -> list[str]:
         """Names of folders that hold a run, but are no run's name: copies, mostly. None of them counts."""

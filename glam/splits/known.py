@@ -7,9 +7,9 @@ from pydantic import Field
 
 from glam.errors import GlamError
 from glam.splits.groups import Grouping, Groups
-from glam.splits.protocol import Ints, Protocol, fold_of, known
+from glam.splits.protocol import Protocol, fold_of, known
 from glam.splits.runs import RunKey
-from glam.splits.splits import Split, leave_group_out_split
+from glam.splits.splits import Ints, Split, leave_group_out_split
 from glam.words import counted, plural
 
 LISTED, LONGEST = 8, 20  # groups in the name of a fold, and letters of each

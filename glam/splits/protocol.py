@@ -1,17 +1,13 @@
 """A protocol, as whatever divides utterances: what all of them have, and what they ask of the groups of a corpus."""
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
 from glam.errors import GlamError
 from glam.settings import Settings
 from glam.splits.groups import Groups
 from glam.splits.runs import RunKey
-from glam.splits.splits import Split
+from glam.splits.splits import Ints, Split
 from glam.words import plural
-
-Ints = NDArray[np.int64]
 
 
 class Protocol(Settings):

@@ -17,7 +17,7 @@ training would otherwise hear the other side of. (Validation on scenarios of the
 to the one class that these nearly consist of.)
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import numpy as np
 from pydantic import Field
@@ -197,14 +197,7 @@ AnyProtocol = Annotated[
     by_name("random"),
 ]
 
-PROTOCOLS = (
-    "random",
-    "k-fold",
-    "leave-session-out",
-    "leave-speaker-out",
-    "leave-scenarios-out",
-    "random-speakers",
-    "group-folds",
-    "parts",
-    "published-folds",
+PROTOCOLS: tuple[str, ...] = tuple(
+    name for kind in get_args(get_args(AnyProtocol)[0]) for name in get_args(kind.model_fields["name"].annotation)
 )
+"""Their names."""
