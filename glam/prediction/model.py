@@ -2,8 +2,8 @@
 
     samples -> segments of the cut -> inputs -> entrances and network -> logits of segments -> mean over a recording
 
-Recordings share batches, and the last batch is filled up: what is said of one depends on no other, to the last digit
-(learner.evaluation_batches).
+Recordings share batches. On a CPU the last batch is filled up, too: what is said of one depends on no other, to the last
+digit (learner.evaluation_batches).
 """
 
 import sys
@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,9 +27,6 @@ from glam.inputs.cut import AnyCut, Segments
 from glam.inputs.inputs import Extractor, Input
 from glam.prediction.given import Given, hears, take_vector, unknown_words, unusable
 from glam.running.saved import SavedModel, of_anybody
-
-if TYPE_CHECKING:
-    pass
 
 Samples = NDArray[np.float32]
 GROUP = 256  # segments whose inputs are computed at a time; a multiple of what extractors compute at once
