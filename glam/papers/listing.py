@@ -16,7 +16,6 @@ from glam.papers.stored import Stored
 from glam.papers.tables import distinct, rows_of
 from glam.places import index_folder
 from glam.recipe import Recipe, load_recipe, recipe_names
-from glam.reports.grid import grid
 from glam.reports.summary import changed_settings
 from glam.results.experiment import EXPERIMENT
 from glam.results.identity import canonical_json
@@ -32,70 +31,67 @@ def listing(runs: Path, data: Path) -> str:
     return "\n\n".join([_models(known), _recipes(known), _corpora(corpora), _tables(stored), _experiments(stored)])
 
 
-def _section(title: str, headings: list[str], rows: list[list[str]]) -> str:
-    return f"## {title}\n\n" + grid(headings, rows)
+def _section(title: str, entries: Sequence[tuple[str, Sequence[str]]]) -> str:
+    """A list of names and of what is said of each: a terminal of any width can fold it, unlike a table."""
+    return "\n".join([f"## {title}", "", *(f"- {name}: {'; '.join(filter(None, parts))}" for name, parts in entries)])
 
 
 def _models(known: list[Recipe]) -> str:
-    rows = []
+    entries = []
     for name in MODELS:
-        options = ", ".join(
-            f"{name}={option.default}" for name, option in source(name, MODELS, "model").signature().options.items()
-        )
-        rows.append([name, options, ", ".join(recipe.name for recipe in known if recipe.model.name == name)])
-    return _section("Models", ["model", "options", "recipes"], rows)
+        options = source(name, MODELS, "model").signature().options
+        shown = ", ".join(f"{option}={of.default}" for option, of in options.items())
+        recipes = [recipe.name for recipe in known if recipe.model.name == name]
+        entries.append((name, [shown or "no options", "in " + ", ".join(recipes) if recipes else "in no recipe"]))
+    return _section("Models", entries)
 
 
 def _recipes(known: list[Recipe]) -> str:
-    headings = ["recipe", "model", "inputs", "cut", "hop", "epochs", "batch", "optimizer", "alpha"]
-    rows = []
+    entries = []
     for recipe in known:
         cut, training = recipe.cut, recipe.training
-        rows.append(
-            [
-                recipe.name,
-                recipe.model.name,
-                ", ".join(settings.title for settings in recipe.inputs.values()),
-                cut.title,
-                f"{cut.hop('train') / RATE:.2f} s" if isinstance(cut, Segments) else "",
-                str(training.epochs),
-                f"{training.batches.size} {training.batches.name}",
-                f"{training.optimizer.name} {training.lr:g}",
-                f"{training.alpha:g}",
-            ]
-        )
-    return _section("Recipes", headings, rows)
+        apart = f", {cut.hop('train') / RATE:.2f} s apart" if isinstance(cut, Segments) else ""
+        parts = [
+            f"{recipe.model.name} of {', '.join(settings.title for settings in recipe.inputs.values())}",
+            cut.title + apart,
+            f"{training.epochs} epochs",
+            f"{training.batches.size} {training.batches.name if apart else 'utterances'} a batch",
+            f"{training.optimizer.name} {training.lr:g}",
+            f"mixup {training.alpha:g}" if training.alpha else "",
+        ]
+        entries.append((recipe.name, parts))
+    return _section("Recipes", entries)
 
 
 def _corpora(corpora: dict[str, Corpus | None]) -> str:
-    rows = []
+    entries = []
     for name, corpus in corpora.items():
         if corpus is None:
             place = os.environ.get(name.upper().replace("-", "_"), "")
-            rows.append([name, place, "made when first used" if name in MADE else "not read yet"])
+            entries.append((name, ["made when first used" if name in MADE else "not read yet", place]))
         else:
-            rows.append([name, str(corpus.root), counted(len(corpus.utterances), "utterance")])
-    return _section("Corpora", ["corpus", "lies in", "index"], rows)
+            entries.append((name, [counted(len(corpus.utterances), "utterance"), str(corpus.root)]))
+    return _section("Corpora", entries)
 
 
 def _tables(stored: Stored) -> str:
-    rows = []
+    entries = []
     for paper in map(read_paper, paper_names()):
-        for number in paper.tables:
-            for variant in paper.variants or ("",):
-                table = Table(paper, number, variant)
-                rows.append([f"{paper.name}/{number}", variant, *_counted(table, stored), table.printed.caption])
-    return _section("Tables", ["table", "setting", "runs", "asked for", ""], rows)
+        for number, printed in paper.tables.items():
+            variants = [Table(paper, number, variant) for variant in paper.variants or ("",)]
+            parts = [f"{of.variant}: {_counted(of, stored)}".removeprefix(": ") for of in variants]
+            entries.append((f"{paper.name}/{number}", [printed.caption, *parts]))
+    return _section("Tables", entries)
 
 
-def _counted(table: Table, stored: Stored) -> tuple[str, str]:
+def _counted(table: Table, stored: Stored) -> str:
     names = {str(seed) for seed in seeds()[: table.paper.seeds]}
     asked = distinct(row.recipe for row in rows_of(table) if row.recipe is not None)
     runs, changed = 0, _with_other_settings(asked, stored)
     for recipe in asked:
         experiment = stored.find(recipe).experiment
         runs += sum(name.partition("-")[0] in names for name in experiment.seeds()) if experiment is not None else 0
-    return str(runs) + (f", and {changed} with --set" if changed else ""), f"{len(asked)} x {len(names)}"
+    return f"{runs} of {len(asked)} x {len(names)} runs" + (f", and {changed} with --set" if changed else "")
 
 
 def _with_other_settings(asked: Sequence[Recipe], stored: Stored) -> int:
@@ -117,15 +113,16 @@ def _folders(stored: Stored) -> list[Path]:
 
 
 def _experiments(stored: Stored) -> str:
-    rows = []
+    entries = []
     for folder in _folders(stored):
         experiment = stored.read(folder)
         if experiment is None:
-            rows.append([folder.name, "cannot be read, see below", "", ""])
+            entries.append((folder.name, ["cannot be read, see below"]))
         else:
             changes = ", ".join(changed_settings(experiment))
-            rows.append([folder.name, experiment.name, str(len(experiment.seeds())), changes])
+            runs = counted(len(experiment.seeds()), "run")
+            entries.append((folder.name, [experiment.name, runs, changes and f"changed: {changes}"]))
     damaged = "\n".join(f"- {why}" for why in stored.damaged.values())
-    return _section(
-        f"Experiments in {stored.runs}", ["experiment", "recipe", "runs", "changed from the recipe"], rows
-    ) + (damaged and f"\n\n{damaged}")
+    return _section(f"Experiments in {stored.runs}", entries or [("none", ["train one: glam train"])]) + (
+        damaged and f"\n\n{damaged}"
+    )

@@ -2,8 +2,8 @@
 
     samples -> segments of the cut -> inputs -> entrances and network -> logits of segments -> mean over a recording
 
-Recordings share batches. On a CPU the last batch is filled up, too: what is said of one depends on no other, to the last
-digit (learner.evaluation_batches).
+Recordings share batches. On a CPU the last batch is filled up, so that what is said of one depends on no other, to the
+last digit (learner.evaluation_batches).
 """
 
 import sys

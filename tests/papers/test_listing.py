@@ -18,11 +18,10 @@ from glam.splits.runs import seeds
 
 
 def section(text: str, title: str) -> dict[str, list[str]]:
-    """The rows of a section by their first cell (of tables: their first two), without the headings."""
+    """What is said in a section, by name."""
     (body,) = re.findall(rf"^## {re.escape(title)}\n\n(.*?)(?:\n\n|\Z)", text, re.MULTILINE | re.DOTALL)
-    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in body.splitlines()[2:]]
-    of_table = title == "Tables"
-    return {" ".join(row[: 1 + of_table]).strip(): row[1 + of_table :] for row in rows}
+    entries = (line.removeprefix("- ").partition(": ") for line in body.splitlines())
+    return {name: said.split("; ") for name, _, said in entries}
 
 
 @pytest.fixture
@@ -38,35 +37,35 @@ def test_everything_that_can_be_named_is_there(runs: Path, tmp_path: Path, monke
     assert list(section(text, "Models")) == list(MODELS)
     assert list(section(text, "Recipes")) == list(recipe_names())
     assert list(section(text, "Corpora")) == list(CORPORA)
-    assert section(text, f"Experiments in {runs}") == {}
+    assert section(text, f"Experiments in {runs}") == {"none": ["train one: glam train"]}
     tables = section(text, "Tables")
     for name in paper_names():
         paper = read_paper(name)
         for number, printed in paper.tables.items():
-            for variant in paper.variants or ("",):
-                count, asked, caption = tables[f"{name}/{number} {variant}".strip()]
-                assert (count, caption) == ("0", printed.caption)
-                assert asked.endswith(f" x {paper.seeds}")
+            caption, *counts = tables[f"{name}/{number}"]
+            assert caption == printed.caption
+            for variant, count in zip(paper.variants or ("",), counts, strict=True):
+                before = f"{variant}: 0" if variant else "0"
+                assert re.fullmatch(rf"{before} of \d+ x {paper.seeds} runs", count)
 
 
 def test_what_a_recipe_and_a_model_are(runs: Path, tmp_path: Path) -> None:
     text = listing(runs, tmp_path / "data")
     recipes = section(text, "Recipes")
     assert recipes["glam-released"] == [
-        "glam",
-        "mfcc",
-        "segments of 1.8 s",
-        "0.20 s",
-        "50",
-        "32 segments",
+        "glam of mfcc",
+        "segments of 1.8 s, 0.20 s apart",
+        "50 epochs",
+        "32 segments a batch",
         "adam 0.001",
-        "0.5",
+        "mixup 0.5",
     ]
-    assert recipes["apcnn-released"][:3] == ["apcnn", "spectrogram", "segments of 2 s"]
-    assert recipes["apcnn-released"][5:] == ["128 segments", "sgd 0.05", "0"]
+    assert recipes["apcnn-released"][:2] == ["apcnn of spectrogram", "segments of 2 s, 1.00 s apart"]
+    assert recipes["apcnn-released"][3:] == ["128 segments a batch", "sgd 0.05"]
     models = section(text, "Models")
-    assert models["glam"][0] == ""
-    assert models["mhcnn"] == ["heads=4, hidden=64", "mhcnn-paper, mhcnn-released"]
+    assert models["glam"][0] == "no options"
+    assert models["mhcnn"] == ["heads=4, hidden=64", "in mhcnn-paper, mhcnn-released"]
+    assert models["aacnn"] == ["dropout=0.5", "in no recipe"]
     assert models["aacnn-original"][0] == "dropout=0.5, dropout_at_test=False"
 
 
@@ -75,17 +74,13 @@ def test_runs_are_counted_under_every_table_that_they_are_of(runs: Path, tmp_pat
     (folder / str(seeds()[2])).rename(folder / "7")  # of none of the hundred seeds
     text = listing(runs, tmp_path / "data")
     tables = section(text, "Tables")
-    assert {name: row[:2] for name, row in tables.items() if name.startswith("glam/")} == {
-        "glam/1 released": ["2", "12 x 100"],
-        "glam/1 paper": ["0", "12 x 100"],
-        "glam/2 released": ["2", "6 x 100"],
-        "glam/2 paper": ["0", "6 x 100"],
-        "glam/3 released": ["2", "7 x 100"],
-        "glam/3 paper": ["0", "7 x 100"],
-        "glam/4 released": ["2", "12 x 100"],
-        "glam/4 paper": ["0", "12 x 100"],
+    assert {name: counts for name, (_, *counts) in tables.items() if name.startswith("glam/")} == {
+        "glam/1": ["released: 2 of 12 x 100 runs", "paper: 0 of 12 x 100 runs"],
+        "glam/2": ["released: 2 of 6 x 100 runs", "paper: 0 of 6 x 100 runs"],
+        "glam/3": ["released: 2 of 7 x 100 runs", "paper: 0 of 7 x 100 runs"],
+        "glam/4": ["released: 2 of 12 x 100 runs", "paper: 0 of 12 x 100 runs"],
     }
-    assert section(text, f"Experiments in {runs}") == {folder.name: ["glam-released", "3", ""]}
+    assert section(text, f"Experiments in {runs}") == {folder.name: ["glam-released", "3 runs"]}
 
 
 def test_runs_with_other_settings_are_counted_apart_and_say_what_differs(runs: Path, tmp_path: Path) -> None:
@@ -93,10 +88,12 @@ def test_runs_with_other_settings_are_counted_apart_and_say_what_differs(runs: P
     changed = load_recipe("glam-released", [("training.lr", 1e-4)])
     folder = store(runs, changed, [(64,), (60,)])
     text = listing(runs, tmp_path / "data")
-    assert section(text, "Tables")["glam/2 released"][0] == "1, and 2 with --set"
-    assert section(text, "Tables")["glam/2 paper"][0] == "0"
+    assert section(text, "Tables")["glam/2"][1:] == [
+        "released: 1 of 6 x 100 runs, and 2 with --set",
+        "paper: 0 of 6 x 100 runs",
+    ]
     experiments = section(text, f"Experiments in {runs}")
-    assert experiments[folder.name] == ["glam-released", "2", "training.lr 0.0001 (0.001)"]
+    assert experiments[folder.name] == ["glam-released", "2 runs", "changed: training.lr 0.0001 (0.001)"]
 
 
 def test_with_an_index_only_runs_on_this_corpus_count(runs: Path, tmp_path: Path, tiny_release: Path) -> None:
@@ -104,8 +101,8 @@ def test_with_an_index_only_runs_on_this_corpus_count(runs: Path, tmp_path: Path
     corpus = load_corpus("iemocap", tiny_release, index_folder(data, "iemocap"))
     store(runs, recipe_of("2", "GLAM"), [(64,)])  # on another one
     text = listing(runs, data)
-    assert section(text, "Corpora")["iemocap"] == [str(corpus.root), "40 utterances"]
-    assert section(text, "Tables")["glam/2 released"][0] == "0"
+    assert section(text, "Corpora")["iemocap"] == ["40 utterances", str(corpus.root)]
+    assert section(text, "Tables")["glam/2"][1] == "released: 0 of 6 x 100 runs"
     recipe = load_recipe("glam-released")
     with pytest.raises(GlamError, match="too short"):  # its utterances are of about a second
         population(corpus, recipe.corpus, recipe.cut)
@@ -116,15 +113,15 @@ def test_what_is_not_read_yet_is_told_from_what_is_made(
 ) -> None:
     monkeypatch.setenv("IEMOCAP", "/corpora/IEMOCAP")
     corpora = section(listing(runs, tmp_path / "data"), "Corpora")
-    assert corpora["iemocap"] == ["/corpora/IEMOCAP", "not read yet"]
-    assert corpora["synthetic"][1] == "made when first used"
+    assert corpora["iemocap"] == ["not read yet", "/corpora/IEMOCAP"]
+    assert corpora["synthetic"] == ["made when first used"]
 
 
 def test_what_cannot_be_read_is_named_below(runs: Path, tmp_path: Path) -> None:
     folder = store(runs, recipe_of("2", "GLAM"), [(64,)])
     (folder / "experiment.json").write_text("{")
     text = listing(runs, tmp_path / "data")
-    assert section(text, f"Experiments in {runs}") == {folder.name: ["cannot be read, see below", "", ""]}
+    assert section(text, f"Experiments in {runs}") == {folder.name: ["cannot be read, see below"]}
     last = text.splitlines()[-1]
     assert last.startswith(f"- {folder}: ")
     assert "damaged" in last
