@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from glam.evaluation.metric import Metric
 from glam.evaluation.statistics import summary
-from glam.reports.figures.experiments import caption_of, names, number_of_runs, range_of, warnings, whole_seeds
+from glam.reports.figures.experiments import caption_of, names, number_of_runs, range_of, unlike, warnings, whole_seeds
 from glam.reports.figures.page import COLOURS, Picture, columns_and_width, fold_titles, letters_within, note, style
 from glam.reports.folds import fold_values, outcomes, pool
 from glam.reports.summary import cut_line
@@ -90,7 +90,7 @@ def bars(experiments: Sequence[StoredExperiment], metric: Metric, view: View) ->
         meaning = (
             f"Whiskers: ± 1 standard deviation over {' or '.join(kinds)}." if kinds else "One run each: no spread."
         )
-        note(figure, [meaning, *warnings(experiments)])
+        note(figure, [meaning, *unlike(experiments), *warnings(experiments)])
     panels = [
         f"{title}: {of.mean:.2f}{'' if of.std is None else f' ± {of.std:.2f} over {of.of}'}, "
         f"{of.runs}, {range_of(of.utterances)} test utterances"

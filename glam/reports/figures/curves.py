@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
 from glam.evaluation.metrics import scores_of_all
-from glam.reports.figures.experiments import by_seed, caption_of, names, number_of_runs, warnings, whole_seeds
+from glam.reports.figures.experiments import by_seed, caption_of, names, number_of_runs, unlike, warnings, whole_seeds
 from glam.reports.figures.page import PAGE, Picture, legend, look_of, note, style
 from glam.results.experiment import StoredExperiment
 from glam.results.run import StoredRun
@@ -71,16 +71,17 @@ def curves(experiments: Sequence[StoredExperiment]) -> Picture:
                 axis.set_ylim(bottom=max(0, axis.get_ylim()[0]))  # a band may reach below, which means nothing
             axis.set_ylabel(quantity)
             axis.set_xlabel("Epoch")
-            axis.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
+            axis.xaxis.set_major_locator(MaxNLocator("auto", integer=True, min_n_ticks=1))
             axis.grid(color="0.9", linewidth=0.5)
             axis.spines[["top", "right"]].set_visible(False)
         legend(figure, [Line2D([], [], label=label, **look_of(i)) for i, label in enumerate(labels)])
         spread = any(len(by_seed(its_runs)) > 1 for its_runs in runs)
-        meaning = "Line: mean over runs; band: ± 1 standard deviation." if spread else "One run each: no spread."
+        kinds = "Line: mean over runs; band" if any(len(of["WA (%)"].mean) > 1 for of in drawn) else "Mean; whisker"
+        meaning = f"{kinds}: ± 1 standard deviation." if spread else "One run each: no spread."
         uneven = any(len({len(run.epochs) for run in its_runs}) > 1 for its_runs in runs)
         if uneven:
             meaning += " Some runs stopped earlier than others: drawn are the epochs that all have."
-        note(figure, [f"WA and UA of the held-out utterances. {meaning}", *warnings(experiments)])
+        note(figure, [f"WA and UA of the held-out utterances. {meaning}", *unlike(experiments), *warnings(experiments)])
     text = (
         "Training loss (with mixup: of the mixed segments), and WA and UA on the held-out utterances, after each "
         "epoch: mean over runs, band of one sample standard deviation on either side. "
@@ -94,6 +95,8 @@ def _draw_curve(axis: Axes, drawn: Curve, i: int, of: int) -> None:
     look = look_of(i)
     # Markers not all at the same epochs, where they would hide each other.
     axis.plot(epochs, drawn.mean, markevery=(i * every // of, every), **look)
-    if drawn.std is not None:
+    if drawn.std is not None and len(epochs) == 1:  # a band of no width
+        axis.errorbar(epochs, drawn.mean, drawn.std, fmt="none", ecolor=look["color"], capsize=2.5, elinewidth=0.8)
+    elif drawn.std is not None:
         low, high = drawn.mean - drawn.std, drawn.mean + drawn.std
         axis.fill_between(epochs, low, high, color=look["color"], alpha=0.2, linewidth=0)

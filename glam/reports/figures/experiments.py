@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from glam.errors import GlamError
+from glam.named import title_of
 from glam.reports.runs import read_runs
 from glam.results.experiment import StoredExperiment
 from glam.results.identity import FORMAT
@@ -22,13 +23,15 @@ TITLES = {
     "aacnn": "AACNN (release)",
     "aacnn-original": "AACNN",
 }
+OF_CORPUS = ("corpus.sha256", "corpus.label_set", "corpus.columns", "corpus.labels")
 
 
 def names(experiments: Sequence[StoredExperiment]) -> list[str]:
     """Names of experiments that stand side by side: by model, and by their difference where models repeat.
 
     The difference is the value of the settings that differ (`GLAM (alpha 0.3)`) where these are one or two, else the
-    recipe's name alone, else the folder's hash. Raises GlamError where one is given twice.
+    recipe's name alone, else the folder's hash. Of experiments on several corpora, each is named with its own. Raises
+    GlamError where one is given twice.
     """
     models = [TITLES.get(experiment.recipe.model.name, experiment.recipe.model.title) for experiment in experiments]
     titles = list(models)
@@ -38,7 +41,23 @@ def names(experiments: Sequence[StoredExperiment]) -> list[str]:
         for i, difference in zip(places, differences, strict=True):
             recipe = difference == experiments[i].name
             titles[i] = difference if recipe else f"{model} ({difference})"
-    return titles
+    corpora = [experiment.recipe.corpus.title for experiment in experiments]
+    if len(set(corpora)) == 1:
+        return titles
+    return [title if corpus in title else f"{title}, {corpus}" for title, corpus in zip(titles, corpora, strict=True)]
+
+
+def unlike(experiments: Sequence[StoredExperiment]) -> list[str]:
+    """A line where scores that stand side by side are of different tasks; none where they are of the same."""
+    if len({experiment.classes for experiment in experiments}) > 1:
+        counts = (
+            f"{name}: {len(experiment.classes)}"
+            for name, experiment in zip(names(experiments), experiments, strict=True)
+        )
+        return [f"Different tasks, with classes of their own ({', '.join(counts)}): do not compare the scores."]
+    if len({experiment.recipe.corpus.title for experiment in experiments}) > 1:
+        return ["Different corpora: do not compare the scores."]
+    return []
 
 
 def _differences(experiments: Sequence[StoredExperiment]) -> list[str]:
@@ -54,6 +73,8 @@ def _differences(experiments: Sequence[StoredExperiment]) -> list[str]:
 
 
 def _differ(flat: Sequence[Mapping[str, Any]], field: str) -> bool:
+    if field in OF_CORPUS and _differ_in(flat, "corpus.name"):
+        return False  # what belongs to a corpus differs with it
     choice = f"{field.rpartition('.')[0]}.name"
     if choice != field and _differ_in(flat, choice) and any(field not in settings for settings in flat):
         return False  # an option of what only some have chosen: the choice says it
@@ -65,12 +86,16 @@ def _differ_in(flat: Sequence[Mapping[str, Any]], field: str) -> bool:
 
 
 def _setting(field: str, value: Any) -> str:
+    if field == "corpus.name":
+        return title_of(value)
+    if field == "corpus.labels":
+        return f"{len(value)}\N{NO-BREAK SPACE}classes"
     if field == "corpus.where":
         value = [group for groups in value.values() for group in groups] or ["full"]
     if isinstance(value, list):
         value = " + ".join(str(part) for part in value)
     # A space at which no line is broken keeps the two together.
-    if field in ("corpus.name", "corpus.where"):
+    if field == "corpus.where":
         return str(value)
     name = field.removesuffix(".name").rpartition(".")[2]  # what is chosen by name: split, loss, model
     return f"{name}\N{NO-BREAK SPACE}{value}"

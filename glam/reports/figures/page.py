@@ -130,10 +130,18 @@ def pick(values: Sequence[str], i: int) -> str:
     return values[i % len(values)]
 
 
+def fit(width: float, least: float, margin: float) -> int:
+    """Panels of that least width that fit into a row; at least 1."""
+    return max(1, int((width - margin) / least))
+
+
 def columns_and_width(panels: int, least: float, margin: float) -> tuple[int, float]:
-    """Panels in a row and width of the figure: one column of the paper if all fit into one row of it."""
-    in_column, in_page = (max(1, int((width - margin) / least)) for width in (COLUMN, PAGE))
-    return (panels, COLUMN) if panels <= in_column else (min(panels, in_page), PAGE)
+    """Panels in a row and width of the figure: one column of the paper if all fit into one row of it.
+
+    Rows are as even as can be: 5 panels of which 4 fit into a row are 3 and 2.
+    """
+    in_column, in_page = (fit(width, least, margin) for width in (COLUMN, PAGE))
+    return (panels, COLUMN) if panels <= in_column else (-(-panels // -(-panels // in_page)), PAGE)
 
 
 def hide_rest(axes: Sequence[Axes], shown: int, across: int) -> None:

@@ -13,8 +13,16 @@ from numpy.typing import NDArray
 from glam.errors import GlamError
 from glam.evaluation.calibration import BINS, Bins
 from glam.reports.diagnosis import calibrated
-from glam.reports.figures.experiments import by_seed, caption_of, number_of_runs, panel_titles, warnings, whole_seeds
-from glam.reports.figures.page import Picture, columns_and_width, fold_titles, legend, note, style
+from glam.reports.figures.experiments import (
+    by_seed,
+    caption_of,
+    number_of_runs,
+    panel_titles,
+    unlike,
+    warnings,
+    whole_seeds,
+)
+from glam.reports.figures.page import PAGE, Picture, columns_and_width, fit, fold_titles, legend, note, style
 from glam.reports.grid import mean_std
 from glam.reports.views import SELECTION, View, scored
 from glam.results.experiment import StoredExperiment
@@ -69,9 +77,9 @@ def reliability(experiments: Sequence[StoredExperiment], view: View) -> Picture:
     has no finished run, or for more experiments than stand side by side on a page.
     """
     titles = panel_titles(experiments)
+    if (most := fit(PAGE, 1.4, margin=0.4)) < len(experiments):
+        raise GlamError(f"{len(experiments)} experiments: on a page, {most} reliability diagrams fit side by side")
     across, width = columns_and_width(len(experiments), 1.4, margin=0.4)
-    if across < len(experiments):
-        raise GlamError(f"{len(experiments)} experiments: on a page, {across} reliability diagrams fit side by side")
     runs = [whole_seeds(experiment) for experiment in experiments]
     calibrations = [
         [calibrated(*(scored(experiment, run, view) for run in folds)) for folds in by_seed(its_runs).values()]
@@ -95,7 +103,7 @@ def reliability(experiments: Sequence[StoredExperiment], view: View) -> Picture:
         legend(figure, [Patch(label=label, **look) for label, look in BARS.items()])
         spread = any(len(of) > 1 for of in calibrations)
         meaning = "Mean over runs; whiskers: ± 1 standard deviation." if spread else "One run each: no spread."
-        note(figure, ["Confidence (%)", meaning, *warnings(experiments)])
+        note(figure, ["Confidence (%)", meaning, *unlike(experiments), *warnings(experiments)])
     panels = [
         f"{title}: {number_of_runs(its_runs)}, ECE {mean_std([c.error for c in values])} (by chance "
         f"{np.mean([c.by_chance for c in values]):.2f}), WA {mean_std([c.accuracy for c in values])}, mean confidence "

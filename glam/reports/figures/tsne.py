@@ -24,6 +24,8 @@ from glam.reports.figures.page import (
 )
 from glam.results.experiment import StoredExperiment
 
+MARGIN = 0.03  # of a panel, around its points
+
 
 def tsne(experiments: Sequence[StoredExperiment], embeddings: Sequence[Embedding]) -> Picture:
     """The last hidden layer of held-out utterances in two dimensions, coloured by class (Figure 3).
@@ -70,8 +72,10 @@ def _draw_points(axis: Axes, title: str, points: NDArray[np.float64], targets: N
         )
     axis.set_xticks([])
     axis.set_yticks([])
-    middle, half = (points.max(0) + points.min(0)) / 2, 0.53 * float(np.ptp(points, axis=0).max())
-    axis.set_xlim(middle[0] - half, middle[0] + half)
-    axis.set_ylim(middle[1] - half, middle[1] + half)
-    axis.set_aspect("equal")
+    (left, bottom), (right, top) = points.min(axis=0), points.max(axis=0)
+    axis.set_xlim(left - MARGIN * (right - left), right + MARGIN * (right - left))
+    axis.set_ylim(
+        bottom - MARGIN * (top - bottom), top + MARGIN * (top - bottom)
+    )  # a scale of its own, to fill the panel
+    axis.set_box_aspect(1)
     axis.set_title(title)

@@ -50,3 +50,11 @@ def test_runs_that_stopped_earlier_than_others_are_drawn_as_far_as_all_go(tmp_pa
     assert len(of_runs["Training loss"].mean) == 4
     written = [" ".join(text.split()) for text in texts(curves([stored]).figure)]
     assert any("Some runs stopped earlier than others" in text for text in written)
+
+
+def test_runs_of_one_epoch_are_points_with_whiskers(tmp_path: Path) -> None:
+    picture = curves([experiment(tmp_path / "a", epochs=1)])
+    for axis in picture.figure.axes:
+        assert [tick for tick in axis.get_xticks() if axis.get_xlim()[0] <= tick <= axis.get_xlim()[1]] == [1]
+        assert len(axis.containers) == 1, "the spread is a whisker: a band of one epoch has no width"
+    assert any("Mean; whisker: ± 1 standard deviation" in text for text in texts(picture.figure))

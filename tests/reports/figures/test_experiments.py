@@ -13,7 +13,7 @@ from glam.evaluation.metric import METRICS
 from glam.reports.figures.bars import bars
 from glam.reports.figures.confusion import confusion
 from glam.reports.figures.curves import curves
-from glam.reports.figures.experiments import names, range_of, same_classes
+from glam.reports.figures.experiments import names, range_of, same_classes, unlike
 from glam.reports.figures.page import Picture
 from glam.reports.figures.reliability import reliability
 from glam.reports.figures.tsne import tsne
@@ -36,8 +36,8 @@ def test_a_synthetic_corpus_and_a_control_are_named_in_every_figure(tmp_path: Pa
     for picture in pictures:
         drawn = " ".join(texts(picture.figure)).replace("\n", " ")
         for place in (drawn, picture.caption):
-            assert "GLAM: SYNTHETIC CORPUS" in place
-            assert "MHCNN: CONTROL: training labels shuffled" in place
+            assert "GLAM, synthetic: SYNTHETIC CORPUS" in place
+            assert "MHCNN, iemocap: CONTROL: training labels shuffled" in place
     assert "GLAM: SYNTHETIC" not in confusion([synthetic], "test").caption
     assert "SYNTHETIC" not in curves([experiment(tmp_path / "c")]).caption
 
@@ -63,6 +63,32 @@ def test_a_difference_is_the_value_of_the_setting_that_makes_it(tmp_path: Path) 
         f"GLAM (lr{SPACE}0.001, alpha{SPACE}0.5)",
         f"GLAM (lr{SPACE}0.0001, alpha{SPACE}0.3)",
     ]
+
+
+def test_what_is_on_several_corpora_is_headed_by_them_and_not_to_be_compared(tmp_path: Path) -> None:
+    first = experiment(tmp_path / "a")
+    other = experiment(tmp_path / "b", "mhcnn", synthetic=True)
+    five = experiment(tmp_path / "c", "apcnn", classes=(*CLASSES, "fear"))
+    assert names([first, other]) == ["GLAM, iemocap", "MHCNN, synthetic"]
+    assert unlike([first, other]) == ["Different corpora: do not compare the scores."]
+    assert names([first, five]) == ["GLAM", "APCNN"]
+    assert unlike([first, five]) == [
+        "Different tasks, with classes of their own (GLAM: 4, APCNN: 5): do not compare the scores."
+    ]
+    assert unlike([first]) == []
+    for picture in (
+        bars([first, other], METRICS["ua"], "test"),
+        reliability([first, other], "test"),
+        curves([first, other]),
+    ):
+        drawn = " ".join(texts(picture.figure)).replace("\n", " ")
+        assert "MHCNN, synthetic" in drawn
+        assert "do not compare the scores" in drawn
+
+
+def test_classes_that_differ_are_counted(tmp_path: Path) -> None:
+    both = [experiment(tmp_path / "a"), experiment(tmp_path / "b", classes=(*CLASSES, "fear"))]
+    assert names(both) == [f"GLAM (4{SPACE}classes)", f"GLAM (5{SPACE}classes)"]
 
 
 def test_a_model_of_the_user_s_own_goes_by_its_file_and_name(tmp_path: Path) -> None:

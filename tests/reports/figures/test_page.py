@@ -51,12 +51,13 @@ def test_colour_and_marker_tell_many_lines_apart() -> None:
 
 
 def test_panels_that_do_not_fit_into_a_row_of_the_page_go_below() -> None:
-    assert [columns_and_width(n, 1.45, 0.1) for n in (1, 2, 3, 4, 9)] == [
+    assert [columns_and_width(n, 1.45, 0.1) for n in (1, 2, 3, 4, 5, 9)] == [
         (1, 3.35),
         (2, 3.35),
         (3, 7.0),
         (4, 7.0),
-        (4, 7.0),
+        (3, 7.0),
+        (3, 7.0),
     ]
     assert columns_and_width(1, 99, 0) == (1, 3.35)
 

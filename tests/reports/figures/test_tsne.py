@@ -18,6 +18,15 @@ def test_every_utterance_has_the_colour_of_its_class(tmp_path: Path) -> None:
     assert png_inches(write(picture, tmp_path / "t")[0])[0] == pytest.approx(COLUMN, abs=0.01)
 
 
+def test_points_fill_their_panel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    points = np.stack([np.linspace(0, 100, 60), np.linspace(0, 1, 60) ** 2], axis=1)
+    monkeypatch.setattr("glam.reports.figures.tsne.two_dimensions", lambda hidden: points)
+    picture = tsne([experiment(tmp_path / "a", "glam", SEEDS[:1], 3)], [embedding()])
+    (axis,) = picture.figure.axes
+    assert axis.get_xlim() == pytest.approx((-3, 103))
+    assert axis.get_ylim() == pytest.approx((-0.03, 1.03))
+
+
 def test_what_cannot_be_drawn_is_refused(tmp_path: Path) -> None:
     four, five = experiment(tmp_path / "four"), experiment(tmp_path / "five", "mhcnn", classes=(*CLASSES, "fear"))
     with pytest.raises(GlamError, match="neutral, sad, angry, happy, fear"):
