@@ -23,6 +23,7 @@ TITLES = {
     "aacnn": "AACNN (release)",
     "aacnn-original": "AACNN",
 }
+SYNTHETIC = "SYNTHETIC CORPUS, made by this project: no real speech"
 OF_CORPUS = ("corpus.sha256", "corpus.label_set", "corpus.columns", "corpus.labels")
 
 
@@ -159,7 +160,7 @@ def warnings(experiments: Sequence[StoredExperiment]) -> list[str]:
     control = [experiment.recipe.training.shuffle_labels for experiment in experiments]
     early = [experiment.format != FORMAT for experiment in experiments]
     flags_of = {
-        "SYNTHETIC CORPUS, made by this project: no real speech": made_up,
+        SYNTHETIC: made_up,
         "CONTROL: training labels shuffled": control,
         "stored by an earlier version": early,
     }
