@@ -81,13 +81,15 @@ def _predict(args: argparse.Namespace) -> int:
     if args.figures is not None and not model.hears:
         raise GlamError("--figures: draws the emotion over time, and this model is asked without a recording")
     from glam.prediction.answers import Answers, Lines, Table
-    from glam.prediction.model import Prediction, Question, Refused
+    from glam.prediction.model import SHORT, Prediction, Question, Refused
     from glam.progress import bar
     from glam.words import counted
 
     labels = tuple(label.strip() for label in args.labels.split(",")) if args.labels is not None else ()
     answers = model.ask(given, Question(args.hop, labels, args.repeat_short))
     _warn(model, args.hop, labels)
+    if args.words is not None and "words" not in model.saved.needs.values():
+        say(f"--words: the model {model.recipe.model.title} takes no words, so they are not used")
     classes = tuple(label for label in model.classes if label in labels or not labels)
     refused: list[Refused] = []
     if asked.others:
@@ -114,6 +116,10 @@ def _predict(args: argparse.Namespace) -> int:
         say(f"not known to the model: {counted(len(unknown), 'word')} ({shown})")
     for answer in refused:
         say(f"refused: {answer.file}: {answer.reason}")
+    if short := sum(SHORT in answer.reason for answer in refused):
+        say(
+            f"{SHORT}: {short}; the model was trained without such recordings (--repeat-short repeats them to fill one)"
+        )
     if args.output is not None or refused:
         written = f", written to {args.output}" if args.output is not None else ""
         say(f"{len(given) - len(refused)} of {counted(len(given), 'recording')} predicted{written}")

@@ -5,6 +5,7 @@ import json
 from typing import Any, Protocol, TextIO
 
 from glam.errors import GlamError
+from glam.foreign import cell
 from glam.prediction.model import Prediction, Refused
 
 DIGITS = 6  # of a probability
@@ -21,7 +22,7 @@ class Table:
     """CSV: file, start, end, predicted, and the probability of each class.
 
     With `segments` there is a row for each segment, else one for each recording. A recording that cannot be used has no
-    row.
+    row. What a spreadsheet or a terminal would obey in the names of files and classes is made harmless.
     """
 
     def __init__(self, output: TextIO, classes: tuple[str, ...], segments: bool) -> None:
@@ -29,7 +30,7 @@ class Table:
         if doubled := [name for name in classes if name in columns]:
             raise GlamError(f"the class {doubled[0]!r} is called as a column of the table is; --json tells them apart")
         self.rows, self.segments = csv.writer(output, lineterminator="\n"), segments
-        self.rows.writerow([*columns, *classes])
+        self.rows.writerow([*columns, *map(cell, classes)])
 
     def add(self, answer: Prediction | Refused) -> None:
         """See Answers."""
@@ -38,7 +39,7 @@ class Table:
         for row in _of_segments(answer) if self.segments else [_of_whole(answer)]:
             start, end, predicted, probabilities = row
             shown = [f"{chance:.{DIGITS}f}" for chance in probabilities]
-            self.rows.writerow([answer.file, f"{start:.3f}", f"{end:.3f}", predicted, *shown])
+            self.rows.writerow([cell(answer.file), f"{start:.3f}", f"{end:.3f}", cell(predicted), *shown])
 
 
 class Lines:

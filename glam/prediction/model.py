@@ -29,6 +29,7 @@ from glam.prediction.given import Given, hears, take_vector, unknown_words, unus
 from glam.running.saved import SavedModel, of_anybody
 
 Samples = NDArray[np.float32]
+SHORT = "shorter than a segment"
 GROUP = 256  # segments whose inputs are computed at a time; a multiple of what extractors compute at once
 
 
@@ -185,10 +186,7 @@ class _Answers:
                 held = held[GROUP * hop :]
         if not begun:
             if not cut.keeps(len(held)):
-                raise GlamError(
-                    f"is {len(held) / RATE:.2f} s long, shorter than a segment of {length / RATE:g} s; the model was "
-                    "trained without such recordings (--repeat-short repeats it until it fills one)"
-                )
+                raise GlamError(f"is {len(held) / RATE:.2f} s long, {SHORT} of {length / RATE:g} s")
             held = np.tile(held, cut.padded(len(held)) // len(held))
         if len(held) >= length:
             yield self._inputs(asked.given, held)

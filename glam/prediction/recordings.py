@@ -32,7 +32,7 @@ def recordings(given: Sequence[Path]) -> Recordings:
     others = 0
     for path in given:
         if path.is_dir():
-            files = sorted(file for file in path.rglob("*") if file.is_file())
+            files = sorted(file for file in path.rglob("*") if not file.is_dir())  # a broken link is told by its reader
             sound = [file for file in files if file.suffix.lower() in SOUND and not file.name.startswith(".")]
             paths += sound
             others += len(files) - len(sound)

@@ -26,6 +26,7 @@ def mixed(trained: Trained, tmp_path: Path) -> Path:
     (folder / "e.wav").write_bytes(b"no sound")
     (folder / "notes.txt").write_text("no audio by its name")
     (folder / "._a.wav").write_bytes(b"what some systems put beside a file")
+    (folder / "f.wav").symlink_to(tmp_path / "nowhere.wav")
     return folder
 
 
@@ -41,7 +42,9 @@ def test_a_folder(trained: Trained, mixed: Path, capsys: pytest.CaptureFixture[s
     assert "not opened: 2 files in the folders" in said.err
     assert f"refused: {mixed / 'd short.mp3'}: is 0.19 s long, shorter than a segment" in said.err
     assert f"refused: {mixed / 'e.wav'}: is not readable as audio" in said.err
-    assert f"3 of 5 recordings predicted, written to {output}" in said.err
+    assert f"refused: {mixed / 'f.wav'}: cannot be read: No such file" in said.err
+    assert "shorter than a segment: 1; the model was trained without such recordings (--repeat-short" in said.err
+    assert f"3 of 6 recordings predicted, written to {output}" in said.err
     rows = table(output.read_text())
     assert [Path(row["file"]).name for row in rows] == ["a.wav", "b.flac", "c.ogg"]
     assert list(rows[0]) == ["file", "start", "end", "predicted", "neutral", "sad", "angry", "happy"]
@@ -156,6 +159,21 @@ def test_a_model_of_made_up_sounds_says_so(
     monkeypatch.setattr("glam.prediction.origin.MADE", {"iemocap": ""})
     assert main(["predict", str(trained.run.folder), str(trained.held_out[0])]) == 0
     assert "SYNTHETIC CORPUS: this model was trained on made-up sounds" in capsys.readouterr().err
+
+
+def test_a_name_is_no_formula_and_no_escape(
+    trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("=1+1\x1b.wav").write_bytes(trained.held_out[0].read_bytes())
+    assert main(["predict", str(trained.run.folder), "."]) == 0
+    (row,) = table(capsys.readouterr().out)
+    assert row["file"] == "'=1+1\\x1b.wav"
+
+
+def test_words_that_a_model_does_not_take_are_told(trained: Trained, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["predict", str(trained.run.folder), str(trained.held_out[0]), "--words", "hello"]) == 0
+    assert "--words: the model mhcnn takes no words, so they are not used" in capsys.readouterr().err
 
 
 def test_places_that_cannot_be_meant(trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
