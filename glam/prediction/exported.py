@@ -84,7 +84,7 @@ for path in sys.argv[1:]:
     try:
         print(f"{path}: " * (len(sys.argv) > 2) + str(heard(path)))
     except (OSError, EOFError, ValueError, wave.Error) as error:
-        print(f"{path}: {str(error) or 'is empty'}", file=sys.stderr)
+        print(f"{path}: {str(error) or 'is no WAV file'}", file=sys.stderr)
         bad = "WAV files of 16 kHz, mono, 16 bits are needed; glam predict takes any recording"
 sys.exit(bad)
 '''

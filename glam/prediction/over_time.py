@@ -55,7 +55,8 @@ def over_time(answer: Prediction, width: float = PAGE) -> Picture:
         below.set_yticks([])
         below.set_xlabel(f"Time in {name}")
         legend(figure, handles)
-        note(figure, [BELOW] if len(middle) > 1 else [])
+        end = ["White: the rest of the recording, which was not heard."] if answer.heard < answer.end else []
+        note(figure, [*([BELOW] if len(middle) > 1 else []), *end])
     caption = (
         f"Probability of each class over time in {Path(answer.file).name}, of segments of {answer.length:g} s; the bar "
         f"is the most probable class. The whole recording is taken for {answer.predicted}."

@@ -123,7 +123,7 @@ def test_use_names_what_it_cannot_use_and_goes_on(trained: Trained, exported: Pa
         "short": "is 0.19 s long, shorter than a segment of 0.5 s",
         "cut off": "is truncated",
         "text": "file does not start with RIFF id",
-        "empty": "is empty",
+        "empty": "is no WAV file",
         "absent": f"[Errno 2] No such file or directory: '{tmp_path / 'absent.wav'}'",
     }
     assert last == "WAV files of 16 kHz, mono, 16 bits are needed; glam predict takes any recording"
