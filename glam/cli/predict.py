@@ -71,8 +71,6 @@ def _predict(args: argparse.Namespace) -> int:
     # A mistake in these is said before torch is imported.
     asked = recordings(args.recordings) if args.recordings else Recordings((), 0)
     vectors = vector_files(args.vector)
-    if args.threads < 1:
-        raise GlamError(f"--threads {args.threads}: at least one is needed")
     model = opened(args)
     given, unasked = given_with(asked.paths, args.words, args.words_file, vectors, model.hears)
     reasons = [unusable(model.saved, utterance) for utterance in given]
@@ -142,11 +140,14 @@ def _warn(model: "Model", hop: float | None, labels: tuple[str, ...]) -> None:
 
 def opened(args: argparse.Namespace) -> "Model":
     """The model that the flags `model`, `code`, `threads` and `gpu` name."""
+    if args.threads < 1:
+        raise GlamError(f"--threads {args.threads}: at least one is needed")
     given = args.model
     if not given.exists():
         given = find(given, args.runs_folder)
-    import torch  # noqa: F401 (here at once: no process is started to look for a GPU)
+    import torch  # here at once: no process is started to look for a GPU
 
+    torch.set_num_threads(args.threads)  # a thread for each core would cost more to start than they do
     from glam.cli.machine import device
     from glam.prediction.notebook import load
 

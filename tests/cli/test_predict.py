@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ import soundfile
 from prediction.conftest import Trained
 
 from glam.cli.main import main
+from glam.inputs.filters import torchaudio_matches
 
 
 @pytest.fixture
@@ -174,6 +177,14 @@ def test_a_name_is_no_formula_and_no_escape(
 def test_words_that_a_model_does_not_take_are_told(trained: Trained, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["predict", str(trained.run.folder), str(trained.held_out[0]), "--words", "hello"]) == 0
     assert "--words: the model mhcnn takes no words, so they are not used" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not torchaudio_matches(), reason="without its torchaudio, filters are librosa's and SciPy's")
+def test_what_is_slow_to_import_and_not_needed_is_not_imported(trained: Trained) -> None:
+    code = "import sys; from glam.cli.main import main; main(sys.argv[1:]); print(*sys.modules)"
+    command = [sys.executable, "-c", code, "predict", str(trained.run.folder), str(trained.held_out[0])]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert not {"scipy", "librosa", "sklearn", "matplotlib", "onnx", "ray"} & set(done.stdout.split())
 
 
 def test_places_that_cannot_be_meant(trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

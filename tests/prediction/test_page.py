@@ -61,6 +61,8 @@ def test_mistakes(trained: Trained, capsys: pytest.CaptureFixture[str], monkeypa
     monkeypatch.setattr(module, "find_spec", lambda name: name)
     assert main(["page", str(trained.run.folder), "--port", "0"]) == 2
     assert "--port 0: expected 1 to 65535" in capsys.readouterr().err
+    assert main(["page", str(trained.run.folder), "--threads", "0"]) == 2
+    assert "--threads 0: at least one is needed" in capsys.readouterr().err
 
 
 def test_only_this_machine_sees_it_unless_it_is_said(
