@@ -142,7 +142,8 @@ FLAGS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
         {
             "type": place,
             "metavar": "MODEL",
-            "help": "model.safetensors, or a folder with one: of a run (<experiment>/<seed>), or exported",
+            "help": "model.safetensors, or a folder with one: of a run (<experiment>/<seed>), or exported; of an "
+            "experiment, that of its first run that kept one",
         },
     ),
     "code": (

@@ -151,7 +151,10 @@ def opened(args: argparse.Namespace) -> "Model":
     from glam.cli.machine import device
     from glam.prediction.notebook import load
 
-    return load(given, code=args.code, device=device(args.gpu), threads=args.threads)
+    model = load(given, code=args.code, device=device(args.gpu), threads=args.threads)
+    if model.path.parent.parent == given:
+        say(f"asked: the model of {model.path.parent.name}, the first run of {given.name} that kept one")
+    return model
 
 
 @contextmanager

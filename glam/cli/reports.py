@@ -153,6 +153,6 @@ def _export_model(args: argparse.Namespace) -> None:
     check = write(model, args.folder)
     for graph, difference in check.differences.items():
         say(f"{graph}: logits of {len(check.samples)} segments within {difference:.1e} of the model's (onnxruntime)")
-    say(f"{args.run} exported to {args.folder}; README.md there says what it is")
+    say(f"{model.path} exported to {args.folder}; README.md there says what it is")
     for line in cautions(model):
         say(line)

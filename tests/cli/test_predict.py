@@ -174,6 +174,13 @@ def test_a_name_is_no_formula_and_no_escape(
     assert row["file"] == "'=1+1\\x1b.wav"
 
 
+def test_the_run_of_an_experiment_that_is_asked_is_told(trained: Trained, capsys: pytest.CaptureFixture[str]) -> None:
+    experiment = trained.run.folder.parent
+    assert main(["predict", str(experiment), str(trained.held_out[0])]) == 0
+    said = f"asked: the model of 7, the first run of {experiment.name} that kept one"
+    assert said in capsys.readouterr().err
+
+
 def test_words_that_a_model_does_not_take_are_told(trained: Trained, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["predict", str(trained.run.folder), str(trained.held_out[0]), "--words", "hello"]) == 0
     assert "--words: the model mhcnn takes no words, so they are not used" in capsys.readouterr().err

@@ -106,8 +106,8 @@ def test_what_is_damaged_is_named_and_the_rest_is_shown(
     capsys.readouterr()
     assert list_all([*where, "--data-folder", str(tmp_path / "data")]) == 0
     listed = capsys.readouterr().out
-    assert "| good         | good " in listed
-    assert "| bad          | cannot be read, see below" in listed
+    assert "- good: good; " in listed
+    assert "- bad: cannot be read, see below" in listed
     assert listed.splitlines()[-1].startswith(f"- {runs / 'bad'}: experiment.json or utterances.csv: damaged")
     (runs / "good" / "experiment.json").write_text("{")
     assert report(where) == 2
