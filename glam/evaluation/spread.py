@@ -88,8 +88,8 @@ def mean_with_spread(values: NDArray[np.float64], size: float, step: float, noun
     upper = int((values > (low + high) / 2).sum())
     if high - low <= step * (1 + 1e-9) and min(upper, values.size - upper) < LEAST:
         return Unknown(
-            f"the {values.size} {noun}s differ by no more than a single utterance can make ({step:.2f} points), too "
-            "little to say how far others would be"
+            f"the {values.size} {noun}s lie within what a single utterance can make ({step:.2f} points), too little to "
+            "say how far others would be"
         )
     return mean, std
 

@@ -96,6 +96,8 @@ def _unlike(a: Side, b: Side) -> list[str]:
         if values[0] != values[1]:
             unlike.append(f"{name} ({values[0]} and {values[1]})")
     lines = [f"NOT LIKE WITH LIKE: A and B differ in {', '.join(unlike)}"] if unlike else []
+    if first.digest == second.digest:
+        lines.append("THE SAME EXPERIMENT: A and B have the same settings and corpus; only their runs can differ")
     settings = first.recipe.fields(), second.recipe.fields()
     set_there = first.recipe.fields(defaults=False) | second.recipe.fields(defaults=False)
     differ = [

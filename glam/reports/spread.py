@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from glam.evaluation.intervals import OverGroups, mean_over_groups, over_groups, share
+from glam.evaluation.intervals import FEWEST_GROUPS, OverGroups, mean_over_groups, over_groups, share
 from glam.evaluation.metric import METRICS
 from glam.evaluation.metrics import steps_of
 from glam.evaluation.scored import Scored
@@ -123,8 +123,10 @@ def ua_of_speakers(
     sizes = np.stack([np.bincount(codes[truth == c], minlength=count) for c in classes])
     sums = np.stack([np.bincount(codes[truth == c], means.mean[truth == c], count) for c in classes])
     whole = (sizes > 0).all(axis=0)
-    if not whole.any():
-        return Unknown("no speaker is tested on every class")
+    everyone, able = len(np.unique(codes)), int(whole.sum())
+    if able < FEWEST_GROUPS <= everyone or not able:
+        every = f"every class is tested for only {able} of {counted(everyone, 'speaker')}"
+        return Unknown(f"{every}, and an interval needs {FEWEST_GROUPS} of them or more")
     own = (sums[:, whole] / sizes[:, whole]).mean(axis=0)
     step = 100 / classes.size / float(np.median(sizes[:, whole].min(axis=0)))  # of each speaker's rarest class
     return mean_over_groups(own, step=step)

@@ -57,7 +57,7 @@ def test_without_a_region_it_is_the_one_sided_corrected_test() -> None:
 
 def test_without_spread_nothing_is_certain() -> None:
     assert reason(posterior([72, 73], [71, 72], ratio=0.25)).startswith("the 2 differences are all at 1.00")
-    assert "no more than a single utterance can make" in reason(posterior([72, 76], [72, 72], ratio=0.25, step=4))
+    assert "lie within what a single utterance can make" in reason(posterior([72, 76], [72, 72], ratio=0.25, step=4))
     assert "one difference" in reason(posterior([72], [71], ratio=0.25))
 
 

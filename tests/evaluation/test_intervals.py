@@ -133,7 +133,7 @@ def test_speakers_that_agree_allow_none_either() -> None:
     one_wrong = np.full(60, 100.0)
     one_wrong[7] = 0
     assert reason(over_groups(one_wrong, everyone)) == (
-        "the 3 speakers differ by no more than a single utterance can make (5.00 points), too little to say how far "
+        "the 3 speakers lie within what a single utterance can make (5.00 points), too little to say how far "
         "others would be"
     )
     one_wrong[27] = one_wrong[28] = 0  # two of the second speaker

@@ -27,7 +27,7 @@ def test_values_that_say_nothing_of_their_spread() -> None:
     assert reason(moments([80.0, 80.0, 80.0])) == "the 3 runs are all at 80.00, and no spread is no certainty"
     assert reason(moments([0.1 + 0.2, 0.3])) == "the 2 runs are all at 0.30, and no spread is no certainty"
     counting = (
-        "the 3 runs differ by no more than a single utterance can make (4.00 points), too little to say how far others "
+        "the 3 runs lie within what a single utterance can make (4.00 points), too little to say how far others "
         "would be"
     )
     assert reason(moments([80, 84, 84], step=4)) == counting

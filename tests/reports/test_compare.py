@@ -1,5 +1,6 @@
 """Comparisons of stored experiments: what is paired with what, and the numbers by the tested statistics."""
 
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -175,6 +176,13 @@ def test_runs_that_do_not_differ_are_not_tested(tmp_path: Path) -> None:
     assert "no test of WA: the 6 differences are all at 0.00, and no spread is no certainty" in text
 
 
+def test_an_experiment_and_its_copy_are_called_one(tmp_path: Path) -> None:
+    """A copy lies elsewhere, or other machines had its other runs: no two experiments are compared."""
+    a = store(tmp_path / "a", 0.8)
+    shutil.copytree(a, tmp_path / "b")
+    assert "THE SAME EXPERIMENT: A and B have the same settings and corpus" in compare(a, tmp_path / "b", "last")
+
+
 def test_the_case_of_two_pairs_one_utterance_apart(shared: Path) -> None:
     folder = shared / "findings" / "cases" / "zero-spread"
     a, b = sorted(path for path in folder.iterdir() if path.is_dir())
@@ -220,6 +228,7 @@ def test_utterances_that_one_alone_gets_right_are_counted(tmp_path: Path) -> Non
     assert f"A alone is right in {alone:.1f}, B alone in 0.0, both in {len(tested) - alone:.1f}, neither in" in text
     assert "differences in WA of the 5 speakers (4 df)" in text
     assert "settings that differ, of A and B: training.lr 0.5 and 0.25" in text
+    assert "THE SAME EXPERIMENT" not in text
 
 
 def _parts(split: Split) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -93,7 +93,7 @@ def test_runs_one_utterance_apart_have_no_interval_and_the_report_says_why(tmp_p
     text = scored_runs(tmp_path / "apart", list(zip(tested, (18, 19, 18), strict=True)))
     assert row_of(text, "WA")[:2] == ["-", "-"]
     none = (
-        "none for WA, because the 3 runs differ by no more than a single utterance can make (5.00 points), too little "
+        "none for WA, because the 3 runs lie within what a single utterance can make (5.00 points), too little "
         "to say how far others would be"
     )
     further = text[text.index("interval, further splits") :].splitlines()
@@ -125,12 +125,12 @@ def test_a_fold_is_counted_in_its_own_steps_not_in_those_of_all_folds_together(t
     text = scored_runs(tmp_path, of_fold, "leave-speaker-out", folds, seeds)
     if seeds == 1:
         assert (
-            "none for WA, UA, because the 6 folds differ by no more than a single utterance can make (10.00 points), "
+            "none for WA, UA, because the 6 folds lie within what a single utterance can make (10.00 points), "
             "too little to say how far others would be"
         ) in text
         assert row_of(text, "WA")[0] == "-"
     else:  # a value is the mean of two seeds here, of which one utterance makes 5 points
-        assert "6 folds differ" not in text
+        assert "6 folds lie" not in text
         assert row_of(text, "WA")[0] != "-"
 
 
@@ -139,6 +139,24 @@ def test_speakers_one_utterance_apart_have_no_interval(tmp_path: Path) -> None:
     halves = [list(range(30)), list(range(30, 60))]
     text = scored_runs(tmp_path, [(halves[0], 29), (halves[1], 30)])
     assert (
-        "none for WA, UA, because the 6 speakers differ by no more than a single utterance can make (10.00 points), "
+        "none for WA, UA, because the 6 speakers lie within what a single utterance can make (10.00 points), "
         "too little to say how far others would be"
     ) in text[text.index("interval, other speakers") :]
+
+
+def test_speakers_who_are_not_tested_on_every_class_have_no_ua_to_compare(tmp_path: Path) -> None:
+    """Of six speakers, one is angry as well as calm: it is not said that there is a single speaker."""
+    groups = {"speaker": Grouping.of([f"s{i % 6}" for i in range(60)])}
+    targets = np.where(np.arange(60) % 6 == 0, np.arange(60) // 6 % 2, 0)
+    experiment = experiment_of(tmp_path / "x", recipe_of(("calm", "angry")), targets, groups=groups)
+    store_experiment(experiment)
+    for seed in (1, 2):
+        tested = np.arange(0, 60)[seed - 1 :: 2] if seed == 1 else np.arange(30)
+        guess = np.where(np.arange(len(tested)) % 4 == seed, 1, 0)
+        rest = np.setdiff1d(np.arange(60), tested)
+        store_run(experiment, RunKey(seed), predicted(np.eye(2, dtype=np.float32)[guess][None], tested, rest))
+    text = report(experiment.folder, "last")
+    assert (
+        "none for UA, because 1 of 6 speakers are tested on every class, and an interval needs 3 of them or more"
+        in text
+    )
