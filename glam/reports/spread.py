@@ -124,9 +124,11 @@ def ua_of_speakers(
     sums = np.stack([np.bincount(codes[truth == c], means.mean[truth == c], count) for c in classes])
     whole = (sizes > 0).all(axis=0)
     everyone, able = len(np.unique(codes)), int(whole.sum())
-    if able < FEWEST_GROUPS <= everyone or not able:
+    if able < FEWEST_GROUPS <= everyone:
         every = f"every class is tested for only {able} of {counted(everyone, 'speaker')}"
         return Unknown(f"{every}, and an interval needs {FEWEST_GROUPS} of them or more")
+    if not able:
+        return Unknown("no speaker is tested on every class")
     own = (sums[:, whole] / sizes[:, whole]).mean(axis=0)
     step = 100 / classes.size / float(np.median(sizes[:, whole].min(axis=0)))  # of each speaker's rarest class
     return mean_over_groups(own, step=step)
