@@ -16,7 +16,7 @@ from glam.papers.stored import Stored
 from glam.papers.tables import distinct, rows_of
 from glam.places import index_folder
 from glam.recipe import Recipe, load_recipe, recipe_names
-from glam.reports.summary import changed_settings
+from glam.reports.summary import changed_settings, own_settings
 from glam.results.experiment import EXPERIMENT
 from glam.results.identity import canonical_json
 from glam.splits.runs import seeds
@@ -119,9 +119,10 @@ def _experiments(stored: Stored) -> str:
         if experiment is None:
             entries.append((folder.name, ["cannot be read, see below"]))
         else:
-            changes = ", ".join(changed_settings(experiment))
+            own, changes = ", ".join(own_settings(experiment)), ", ".join(changed_settings(experiment))
             runs = counted(len(experiment.seeds()), "run")
-            entries.append((folder.name, [experiment.name, runs, changes and f"changed: {changes}"]))
+            told = [own and f"its file: {own}", changes and f"changed: {changes}"]
+            entries.append((folder.name, [experiment.name, runs, *told]))
     damaged = "\n".join(f"- {why}" for why in stored.damaged.values())
     return _section(f"Experiments in {stored.runs}", entries or [("none", ["train one: glam train"])]) + (
         damaged and f"\n\n{damaged}"

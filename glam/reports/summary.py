@@ -90,6 +90,8 @@ def cut_line(recipe: Recipe) -> str:
 def heading(experiment: StoredExperiment) -> str:
     """The recipe that a report is about, what was changed in it, and warnings: a synthetic corpus, shuffled labels."""
     lines = [f"recipe {experiment.name}: {experiment.recipe.model.title}"]
+    if own := own_settings(experiment):
+        lines.append(f"settings of {experiment.name}, a file of the user's: {', '.join(own)}")
     if differences := changed_settings(experiment):
         lines.append(f"changed from {experiment.name}: {', '.join(differences)}")
     if experiment.composition.synthetic:
@@ -124,6 +126,22 @@ def changed_settings(experiment: StoredExperiment) -> list[str]:
         elif field in given:
             lines.append(f"{field} {stored[field]}")
     return lines
+
+
+def own_settings(experiment: StoredExperiment) -> list[str]:
+    """What the file of the user's own says that a recipe is from: the settings that are not at their default.
+
+    Files in two folders may have one name, and a report or a list must tell their experiments apart. The labels of the
+    classes are left out: the composition of the corpus has them.
+    """
+    if experiment.own_recipe is None:
+        return []
+    default = Recipe().fields()
+    return [
+        f"{field} {given}"
+        for field, given in experiment.own_recipe.fields(defaults=False).items()
+        if given != default.get(field) and field != "corpus.labels"
+    ]
 
 
 def as_it_is(experiment: StoredExperiment) -> Recipe | None:

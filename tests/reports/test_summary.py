@@ -229,7 +229,11 @@ def test_what_was_changed_of_a_recipe_of_one_s_own_is_told_and_kept(tmp_path: Pa
     file.unlink()
     experiment = read_experiment(tmp_path / "x")
     assert changed_settings(experiment) == ["training.alpha 0.0 (0.5)"]
-    assert "changed from mine: training.alpha 0.0 (0.5)" in heading(experiment).splitlines()
+    lines = heading(experiment).splitlines()
+    assert "changed from mine: training.alpha 0.0 (0.5)" in lines
+    assert lines[1].startswith("settings of mine, a file of the user's: corpus.name synthetic, ")
+    assert "training.lr 0.0005" in lines[1]
+    assert "corpus.labels" not in lines[1]
     logits = np.eye(4, dtype=np.float32)[np.arange(8) % 4][None]
     store_run(experiment, RunKey(1), predicted(logits, np.arange(8), np.arange(8, 40)))
     page = checklist(tmp_path / "x", "last")
