@@ -192,8 +192,8 @@ def test_whatever_reads_reads_it(tmp_path: Path, capsys: pytest.CaptureFixture[s
         compare(FORMAT1 / RANDOM.folder, FORMAT1 / RANDOM.folder)
     assert list_all(["--runs-folder", str(FORMAT1), "--data-folder", str(tmp_path)]) == 0
     listed = capsys.readouterr().out
-    assert f"| {RANDOM.folder} | mhcnn-released | 2 " in listed
-    assert f"| {FOLDS.folder} | apcnn-released | 5 " in listed
+    assert f"- {RANDOM.folder}: mhcnn-released; 2 runs; " in listed
+    assert f"- {FOLDS.folder}: apcnn-released; 5 runs; " in listed
 
 
 def words(fields: list[tuple[str, Any]]) -> list[str]:
