@@ -158,11 +158,8 @@ class Chosen(Settings):
         return dict(self.model_extra or {})
 
     def defaults(self) -> dict[str, Any]:
-        """The defaults of its options, where they are a value; none for a file of the user's, which may be gone.
-
-        Nor for a name that this version does not know: what was stored under it is only read.
-        """
-        options = self.source().signature().options if self.sha256 is None and self.name in self.ours else {}
+        """The defaults of its options, where they are a value; none of what was recorded and may be gone."""
+        options = self.source().signature().options if self.name in self.ours else {}
         return {name: option.default for name, option in options.items() if option.default is not None}
 
     def scientific(self) -> dict[str, Any]:
