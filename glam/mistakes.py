@@ -10,6 +10,22 @@ from pydantic import BaseModel, ValidationError
 from glam.words import did_you_mean
 
 
+# What fields of version 0.1 are called now, for recipes that were written then.
+CALLED_NOW = {
+    "segments": "cut",
+    "features": "inputs.audio",
+    "augmentation": "inputs.audio, which has vtlp_copies",
+    "corpus.style": "corpus.where",
+    "split.protocol": "split.name",
+    "training.batch_size": "training.batches.size",
+    "training.momentum": "training.optimizer.momentum",
+    "training.lr_factor": "training.schedule.factor",
+    "training.lr_every": "training.schedule.every",
+    "training.lr_min": "training.schedule.least",
+    "training.normalisation": "inputs.audio.normalisation",
+}
+
+
 def explain(error: ValidationError, whole: type[BaseModel]) -> str:
     """What is wrong with settings of the kind `whole`: every field, what was given and what is allowed, on one line."""
     return "; ".join(_explain_one(dict(item), whole) for item in error.errors(include_url=False))
@@ -28,7 +44,8 @@ def _explain_one(item: dict[str, Any], whole: type[BaseModel]) -> str:
     field = shown or "the recipe"  # on one line, whatever a damaged file calls it
     if item["type"] == "extra_forbidden":
         allowed = list(kind.model_fields) if kind is not None else []
-        hint = did_you_mean(path[-1], allowed) or _elsewhere(path, whole)
+        now = CALLED_NOW.get(field)
+        hint = f" It is {now} now." if now else did_you_mean(path[-1], allowed) or _elsewhere(path, whole)
         names = _names(kind) if kind is not None else ()
         where = f"in {names[0]}" if len(names) == 1 else "here"
         return f"there is no field {field}.{hint} Allowed {where}: {', '.join(allowed)}"
