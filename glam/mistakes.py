@@ -9,7 +9,6 @@ from pydantic import BaseModel, ValidationError
 
 from glam.words import did_you_mean
 
-
 # What fields of version 0.1 are called now, for recipes that were written then.
 CALLED_NOW = {
     "segments": "cut",

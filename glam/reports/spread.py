@@ -125,8 +125,8 @@ def ua_of_speakers(
     whole = (sizes > 0).all(axis=0)
     everyone, able = len(np.unique(codes)), int(whole.sum())
     if able < FEWEST_GROUPS <= everyone:
-        every = f"every class is tested for only {able} of {counted(everyone, 'speaker')}"
-        return Unknown(f"{every}, and an interval needs {FEWEST_GROUPS} of them or more")
+        have = f"only {able} of {counted(everyone, 'speaker')} {'has' if able == 1 else 'have'}"
+        return Unknown(f"{have} utterances of every class, and an interval needs {FEWEST_GROUPS} of them or more")
     if not able:
         return Unknown("no speaker is tested on every class")
     own = (sums[:, whole] / sizes[:, whole]).mean(axis=0)
