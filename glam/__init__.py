@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import Any
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # What a notebook wants, imported when it is asked for: `import glam` alone imports nothing. Types: __init__.pyi.
 API = {

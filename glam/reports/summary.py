@@ -237,16 +237,16 @@ def _over(experiment: StoredExperiment, results: Sequence[Result]) -> str:
 def computed_on(runs: Sequence[StoredRun]) -> str:
     """Device, precision, threads and versions that stored runs say that they were computed with."""
 
-    def kinds(key: str) -> str:
-        values = {str(run.environment.get(key)) for run in runs}
+    def kinds(key: str, absent: str = "unknown") -> str:
+        values = [run.environment.get(key) for run in runs]
         for run in runs:  # of one that was resumed elsewhere, every part's
-            values |= set(map(str, run.environment.get(PARTS, {}).get(key, ())))
-        return ", ".join(sorted(values))
+            values += run.environment.get(PARTS, {}).get(key, ())
+        return ", ".join(sorted({absent if value is None else str(value) for value in values}))
 
     threads = kinds("threads")
     return (
         f"{kinds('device')}, {kinds('precision')}, {threads} CPU thread{'s' * (threads != '1')} a run, "
-        f"torch {kinds('torch')}, glam {kinds('glam')} ({kinds('revision')})"
+        f"torch {kinds('torch')}, glam {kinds('glam')} ({kinds('revision', 'no checkout')})"
     )
 
 

@@ -56,8 +56,8 @@ class Log:
         self.write(f"begins: {shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])}")
         self.write(
             f"{counted(self._runs, 'run')} of {counted(self._epochs, 'epoch')} to train on {self._device}; torch "
-            f"{here['torch']}, Python {here['python']}, glam {here['glam']} ({here['revision']}), {here['processor']}, "
-            f"{here['platform']}"
+            f"{here['torch']}, Python {here['python']}, glam {here['glam']} ({here['revision'] or 'no checkout'}), "
+            f"{here['processor']}, {here['platform']}"
         )
         return self
 
