@@ -147,7 +147,5 @@ def test_a_wrong_command_is_found(line: str, message: str, wrong: Callable[[Comm
 
 
 def test_what_is_no_command_is_left_alone() -> None:
-    text = (
-        "    | glam | 81 |\n    computed: cpu, glam 0.2.0\n    glam's\n\nSee `glam/cli`, `glam-ser[ray]`, `glam`.\n"
-    )
+    text = "    | glam | 81 |\n    computed: cpu, glam 0.2.0\n    glam's\n\nSee `glam/cli`, `glam-ser[ray]`, `glam`.\n"
     assert list(commands_of("page.md", text)) == []
