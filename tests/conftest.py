@@ -13,6 +13,11 @@ os.environ["OMP_NUM_THREADS"] = "1"
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
+
+# No test depends on time: neither on a machine that others use nor while coverage is counted.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 # A shell without job control, as CI has, starts what runs in its background deaf to Ctrl-C, and that is inherited by
 # the processes that tests interrupt. A handler is not: they start with the usual answer.
