@@ -33,8 +33,10 @@ def words_of(line: str) -> list[str]:
     """The words of a shell's line from the program on; none where it starts none of ours."""
     try:
         words = shlex.split(line, comments=True)
-    except ValueError:  # a line of output, with one apostrophe
-        return []
+    except ValueError:  # a quote without its end
+        if line.split()[0] in PROGRAMS:
+            raise
+        return []  # a line of output
     while words and re.match(r"\w+=", words[0]):
         del words[0]
     if words and words[0] in LAUNCHERS:

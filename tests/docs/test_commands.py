@@ -57,6 +57,8 @@ def wrong(
     monkeypatch.setenv("SLURM_ARRAY_TASK_COUNT", "10")
     monkeypatch.chdir(tmp_path)
     Path("my.txt").write_text("\n".join(map(str, range(100))))
+    (small,) = re.findall(r"```yaml\n(.*?)```", (PROJECT / "docs" / "from-a-papers-number.md").read_text(), re.DOTALL)
+    Path("small.yaml").write_text(small)
     Path("mine.yaml").write_text("extends: glam-paper\n")
     Path("my.csv").write_text("file,feeling\n")
 
@@ -144,6 +146,11 @@ def test_every_command_is_understood(command: Command, wrong: Callable[[Command]
 def test_a_wrong_command_is_found(line: str, message: str, wrong: Callable[[Command], str]) -> None:
     (command,) = commands_of("page.md", line)
     assert message in wrong(command)
+
+
+def test_a_quote_without_its_end_is_found() -> None:
+    with pytest.raises(ValueError, match="No closing quotation"):
+        list(commands_of("page.md", "    glam export A -o 'all.csv\n"))
 
 
 def test_what_is_no_command_is_left_alone() -> None:
