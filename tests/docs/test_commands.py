@@ -121,7 +121,7 @@ def test_every_command_is_understood(command: Command, wrong: Callable[[Command]
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("    glam reprot A", "invalid choice: 'reprot'"),
+        ("    glam reprot A", "there is no verb 'reprot'"),
         ("    glam train --recpie glrf", "unrecognized arguments: --recpie"),
         ("    glam train --recipe glrff", "there is no recipe 'glrff'"),
         ("    glam train --set training.epoch=3   # a comment", "epoch"),
