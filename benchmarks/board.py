@@ -150,7 +150,7 @@ def _at_most(seconds: float) -> Iterator[None]:
 
 def cells(experiment: StoredExperiment) -> Cells | str:
     """The scores of an experiment with folds; where not all of them are stored, how many are."""
-    read = read_results(experiment, "validation") if experiment.folder.is_dir() else Read()
+    read = read_results(experiment, "validation") if experiment.folder.is_dir() else Read(experiment, "validation")
     for reason in read.left_out:
         on_stderr(reason)
     results = read.results

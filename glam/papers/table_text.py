@@ -29,15 +29,15 @@ Grid = tuple[list[str], list[list[str]]]  # headings, rows
 
 def markdown(report: TableReport) -> str:
     """The report for people: grids of at most about 100 columns, and what it takes to believe them."""
-    grids = [grid(*table) for table in (*_score_grids(report), _sets(report)) if table[1]]
-    head = [f"# {_title(report)}", "", *(f"- {line}" for line in head_lines(report))]
-    return "\n\n".join(["\n".join(head), *grids, "\n".join(f"- {line}" for line in note_lines(report))])
+    shown = [grid(*table) for table in grids(report)]
+    head = [f"# {title(report)}", "", *(f"- {line}" for line in head_lines(report))]
+    return "\n\n".join(["\n".join(head), *shown, "\n".join(f"- {line}" for line in note_lines(report))])
 
 
 def latex(report: TableReport) -> str:
     """The scores as a LaTeX table for the package booktabs, the remarks as comments above it."""
-    grids, scores = _score_grids(report), len(_groups(report))
-    tabulars = [latex_grid(*table) for table in (*map(_best_marked, grids[:scores]), *grids[scores:])]
+    tables, scores = _score_grids(report), len(_groups(report))
+    tabulars = [latex_grid(*table) for table in (*map(_best_marked, tables[:scores]), *tables[scores:])]
     needed = r"the preamble needs \usepackage{booktabs}"
     remarks = "\n".join(f"% {' '.join(line.split())}" for line in (needed, *head_lines(report), *note_lines(report)))
     setting = f", {report.table.variant} setting" if report.table.variant else ""
@@ -55,7 +55,13 @@ def latex(report: TableReport) -> str:
     return text
 
 
-def _title(report: TableReport) -> str:
+def grids(report: TableReport) -> list[Grid]:
+    """The tables of a report that have rows, one below the other."""
+    return [table for table in (*_score_grids(report), _sets(report)) if table[1]]
+
+
+def title(report: TableReport) -> str:
+    """The table's number, paper and caption."""
     return f"{report.table.title}: {report.table.printed.caption}"
 
 

@@ -6,6 +6,7 @@ runs, so that nothing is trained twice: Table 4 of GLAM is another view of the r
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from glam.errors import GlamError
@@ -16,7 +17,7 @@ from glam.papers.stored import Stored, StoredRecipe
 from glam.progress import bar
 from glam.recipe import Recipe, load_recipe
 from glam.reports.folds import fold_values, outcomes, pool
-from glam.reports.runs import read_results
+from glam.reports.runs import Read, read_results
 from glam.reports.sharing import protocol_line
 from glam.reports.views import Outcome, Result, View, optimism, value
 from glam.results.experiment import StoredExperiment
@@ -88,22 +89,45 @@ def distinct(recipes: Iterable[Recipe]) -> list[Recipe]:
 
 @dataclass(frozen=True)
 class RowReport:
-    """A row with what is stored of it: metrics by name, results and failures.
+    """A row with what is stored of it: its runs, and metrics by name.
 
-    results: one a finished run. scored: what the metrics are over, the results or, with folds, one a seed that has all
-    of them, its folds pooled. honest: where the epoch is chosen on the test set, the same under `halves`; else none.
-    missing: seeds that are not pooled -> the folds that they lack. left_out: runs that do not count, and why.
+    read: None where there is no experiment, or where it cannot be read.
     """
 
     row: Row
     stored: StoredRecipe
-    results: tuple[Result, ...]
-    failed: tuple[StoredRun, ...]
-    metrics: Mapping[str, Comparison]
-    scored: tuple[Outcome, ...] = ()
-    honest: tuple[Outcome, ...] = ()
-    missing: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
-    left_out: tuple[str, ...] = ()
+    read: Read | None = None
+    metrics: Mapping[str, Comparison] = field(default_factory=dict)
+
+    @property
+    def results(self) -> tuple[Result, ...]:
+        """The results of the finished runs."""
+        return tuple(self.read.results) if self.read else ()
+
+    @property
+    def failed(self) -> tuple[StoredRun, ...]:
+        """The runs that failed."""
+        return tuple(self.read.failed) if self.read else ()
+
+    @property
+    def scored(self) -> tuple[Outcome, ...]:
+        """What the metrics are over: the results or, with folds, one a seed that has all of them, its folds pooled."""
+        return self.read.scored if self.read else ()
+
+    @cached_property
+    def honest(self) -> tuple[Outcome, ...]:
+        """Where the epoch is chosen on the test set, `scored` under `halves`; else none."""
+        return outcomes(self.read.experiment, self.read.honest) if self.read else ()
+
+    @property
+    def missing(self) -> Mapping[int, tuple[str, ...]]:
+        """The seeds that are not pooled, and the folds that they lack."""
+        return pool(self.read.experiment, self.read.results).missing if self.read else {}
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Why runs do not count."""
+        return tuple(self.read.left_out) if self.read else ()
 
     @property
     def unlike_print(self) -> str:
@@ -237,40 +261,29 @@ def protocol_lines(rows: Sequence[RowReport]) -> list[str]:
     """One line for each set that the rows' runs draw their splits from: what training and test share, and what that
     alone scores; of the row with the most runs, from what is stored with them.
     """
-    sets: dict[tuple[tuple[str, ...], AnyProtocol], tuple[StoredExperiment, tuple[RunKey, ...]]] = {}
+    sets: dict[tuple[tuple[str, ...], AnyProtocol], Read] = {}
     for row in rows:
-        if (experiment := row.stored.experiment) is None:
+        if (read := row.read) is None:
             continue
-        _, most = sets.setdefault((experiment.ids, experiment.split), (experiment, ()))
-        if len(row.keys) > len(most):
-            sets[experiment.ids, experiment.split] = experiment, row.keys
+        drawn_from = read.experiment.ids, read.experiment.split
+        if len(read.runs) > len(sets.setdefault(drawn_from, read).runs):
+            sets[drawn_from] = read
     return [
         f"protocol, {experiment.composition.part}, {counted(len(experiment.ids), 'utterance')}, "
-        f"{counted(len(runs), 'run')}: {protocol_line(experiment, runs)}"
-        for experiment, runs in sets.values()
+        f"{counted(len(read.runs), 'run')}: {protocol_line(experiment, read.sharing)}"
+        for read in sets.values()
+        for experiment in [read.experiment]
     ]
 
 
 def _read(row: Row, stored: Stored, view: View, seeds: Sequence[int]) -> RowReport:
     on_disk = stored.find(row.recipe) if row.recipe is not None else StoredRecipe(None, None)
     if on_disk.experiment is None:
-        return RowReport(row, on_disk, (), (), {})
-    experiment = on_disk.experiment
+        return RowReport(row, on_disk)
     try:
-        read = read_results(experiment, view, seeds)
+        return RowReport(row, on_disk, read_results(on_disk.experiment, view, seeds))
     except GlamError as error:
-        return RowReport(row, replace(on_disk, damaged=str(error)), (), (), {})
-    return RowReport(
-        row,
-        on_disk,
-        tuple(read.results),
-        tuple(read.failed),
-        {},
-        scored=outcomes(experiment, read.results),
-        honest=outcomes(experiment, read.honest),
-        missing=pool(experiment, read.results).missing,
-        left_out=tuple(read.left_out),
-    )
+        return RowReport(row, replace(on_disk, damaged=str(error)))
 
 
 def of_the_print(composition: Composition, table: Table) -> bool:

@@ -21,8 +21,8 @@ from glam.evaluation.raters import Agreement, accuracy_by_agreement, ceiling, sh
 from glam.evaluation.scored import Scored
 from glam.evaluation.unknown import Unknown
 from glam.evaluation.utterances import per_utterance
-from glam.reports.grid import grid, signed, signed_interval
-from glam.reports.runs import read_results
+from glam.reports.grid import Block, Table, markdown, signed, signed_interval
+from glam.reports.runs import Read, read_results
 from glam.reports.sharing import EVERYTHING, HEARS_NOTHING, reference_codes
 from glam.reports.spread import between, speakers_of
 from glam.reports.summary import heading
@@ -42,27 +42,34 @@ def analyses(folder: Path, view: View | None = None, indexed: Sequence[Utterance
     where no run is finished.
     """
     experiment = read_experiment(folder)
-    view = view or default_view(experiment)
-    read = read_results(experiment, view)
-    results = read.results
-    if not results:
+    read = read_results(experiment, view or default_view(experiment))
+    if not read.results:
         raise GlamError(f"{folder}: nothing to analyse, no run of it is finished")
-    everything = Scored.together([outcome.scored() for outcome in results])
-    tested = len(np.unique(everything.utterances))
-    several = len(everything.truth) > tested
-    once = "; an utterance that several runs test counts once, with its mean" if several else ""
-    head = [
-        heading(experiment),
-        f"runs: {len(results)}, {len(everything.truth)} predictions of {counted(tested, 'utterance')}{once}",
-        f"epoch: {selection(view, experiment)}",
+    head = [heading(experiment), *lines_about(read)]
+    sections = [f"## {title}\n\n{markdown(blocks)}" for title, blocks in sections_of(read, indexed).items()]
+    return "\n\n".join(["\n".join(head), *sections])
+
+
+def lines_about(read: Read) -> list[str]:
+    """What the analyses of finished runs are over."""
+    predictions = len(read.everything.truth)
+    tested = len(np.unique(read.everything.utterances))
+    once = "; an utterance that several runs test counts once, with its mean" if predictions > tested else ""
+    return [
+        f"runs: {len(read.results)}, {predictions} predictions of {counted(tested, 'utterance')}{once}",
+        f"epoch: {selection(read.view, read.experiment)}",
         *(f"LEFT OUT: {reason}" for reason in read.left_out),
     ]
-    sections = {
-        "The model beside what needs no hearing": references(experiment, results),
+
+
+def sections_of(read: Read, indexed: Sequence[Utterance] = ()) -> dict[str, list[Block]]:
+    """The analyses of finished runs, by title. indexed: as for `analyses`."""
+    experiment, everything = read.experiment, read.everything
+    return {
+        "The model beside what needs no hearing": references(experiment, read.results),
         **{f"By {kind}": groups(experiment, everything, kind) for kind in kinds_of(experiment)},
         "The raters' votes": votes(experiment, everything, indexed),
     }
-    return "\n\n".join(["\n".join(head), *(f"## {title}\n\n{text}" for title, text in sections.items())])
 
 
 def kinds_of(experiment: StoredExperiment) -> list[str]:
@@ -113,7 +120,7 @@ def majority(kind: str) -> str:
     return f"the majority of the {kind}" if kind else EVERYTHING
 
 
-def references(experiment: StoredExperiment, results: Sequence[Result]) -> str:
+def references(experiment: StoredExperiment, results: Sequence[Result]) -> list[Block]:
     """The model against each reference, paired on the same test utterances."""
     rows, lines = [], []
     for kind in HEARS_NOTHING:
@@ -147,14 +154,15 @@ def references(experiment: StoredExperiment, results: Sequence[Result]) -> str:
             )
         if isinstance(pair.over, Unknown):
             lines.append(f"{name}: no interval, because {pair.over.reason}")
+    if not rows:
+        return ["\n".join(lines)]
     headings = ["always answering", "its WA", "model's WA", "diff.", "95 %, speakers", "where right", "where wrong"]
-    table = [grid(headings, rows), ""] if rows else []
-    about = [
+    lines.append(
         "its WA: fitted on each run's training part. Where right, where wrong: the model's WA on the utterances that "
         "the answer is right or wrong for (and how many these are, each with the share of its runs): a model that only "
         "repeats the commonest class of the scenario is right on the former and wrong on the latter"
-    ]
-    return "\n".join([*table, *lines, *(about if rows else [])])
+    )
+    return [Table(headings, rows), "\n".join(lines)]
 
 
 def group_scores(experiment: StoredExperiment, everything: Scored, kind: str) -> tuple[ByGroup, int] | Unknown:
@@ -172,14 +180,15 @@ def group_scores(experiment: StoredExperiment, everything: Scored, kind: str) ->
     return scores, int((~known).sum())
 
 
-def groups(experiment: StoredExperiment, everything: Scored, kind: str) -> str:
+def groups(experiment: StoredExperiment, everything: Scored, kind: str) -> list[Block]:
     """WA and UA of each group of a kind with its utterances of each class, the worst, and the gap."""
     of_groups, names = group_scores(experiment, everything, kind), experiment.groups[kind].names
     if isinstance(of_groups, Unknown):
-        return str(of_groups)
+        return [str(of_groups)]
     scores, unknown = of_groups
     if not any(group.large for group in scores.groups):
-        return f"{counted(len(scores.groups), 'group')}, none of {LEAST} utterances or more: too small to be compared"
+        size = f"none of {LEAST} utterances or more"
+        return [f"{counted(len(scores.groups), 'group')}, {size}: too small to be compared"]
     order = sorted(scores.groups, key=lambda group: group.wa)
     rows = [
         [
@@ -200,14 +209,14 @@ def groups(experiment: StoredExperiment, everything: Scored, kind: str) -> str:
         lines.append(f"left out, as their {kind} is not known: {counted(unknown, 'utterance')}")
     if any(group.absent for group in order):
         lines.append("(UA): over the classes that the group has, so not to be compared")
-    return "\n".join([grid([kind, "utterances", *experiment.classes, "WA", "UA"], rows), "", *lines])
+    return [Table([kind, "utterances", *experiment.classes, "WA", "UA"], rows), "\n".join(lines)]
 
 
-def votes(experiment: StoredExperiment, everything: Scored, indexed: Sequence[Utterance]) -> str:
+def votes(experiment: StoredExperiment, everything: Scored, indexed: Sequence[Utterance]) -> list[Block]:
     """Accuracy by the raters' agreement, and a rater against the others as a ceiling."""
     chosen, reason = _votes_of(experiment, everything, indexed)
     if chosen is None:
-        return f"cannot be computed, because {reason}"
+        return [f"cannot be computed, because {reason}"]
     means = per_utterance(100 * (everything.predicted == everything.truth), everything.utterances)
     rated: NDArray[np.bool_] = np.asarray(chosen[means.utterances].any(axis=(1, 2)))
     own = means.utterances[rated]
@@ -225,9 +234,7 @@ def votes(experiment: StoredExperiment, everything: Scored, indexed: Sequence[Ut
             f"{counted(most.utterances, 'utterance')}, {most.outside:.1f} % are left out, as the votes are for none of "
             "the classes. A corpus that keeps utterances on which raters agree makes the ceiling too high"
         )
-    return "\n".join(
-        [grid(["raters who chose the label", "utterances", "accuracy", "95 % interval"], rows), "", *lines]
-    )
+    return [Table(["raters who chose the label", "utterances", "accuracy", "95 % interval"], rows), "\n".join(lines)]
 
 
 def _agreement(of: Agreement | None) -> str:

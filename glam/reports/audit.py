@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from glam.corpora.utterances import Corpus
 from glam.recipe import Recipe
-from glam.reports.grid import grid, mean_std
-from glam.reports.sharing import Overlap, Reference, audit_line, look_through
+from glam.reports.grid import grid
+from glam.reports.sharing import Overlap, Reference, audit_line, look_through, overlap_table, reference_table
 from glam.reports.summary import SYNTHETIC
 from glam.splits.population import Population, population
 from glam.splits.runs import runs_of
@@ -96,9 +96,9 @@ def audit_text(audit: Audit) -> str:
     return "\n\n".join(
         [
             "\n".join(lines),
-            "What training and test share (means over the splits)\n\n" + _overlap_table(audit),
+            f"What training and test share (means over the splits)\n\n{overlap_table(audit.overlaps)}",
             "Class balance (means over the splits)\n\n" + _class_table(audit),
-            f"What scores without hearing anything{pooled}\n\n" + _reference_table(audit),
+            f"What scores without hearing anything{pooled}\n\n{reference_table(audit.references)}",
             (
                 f"of {audit.test.sum(axis=1).mean():.1f} test utterances a split, {unseen}: these get the majority "
                 "class; "
@@ -156,20 +156,6 @@ def _dropped(corpus: Corpus, people: Population, recipe: Recipe) -> list[Dropped
     return [Dropped(reason, sum(kinds.values()), kinds) for reason, kinds in reasons.items() if kinds]
 
 
-def _overlap_table(audit: Audit) -> str:
-    rows = [
-        [
-            name,
-            str(overlap.whole),
-            *(f"{value:.1f}" for value in (overlap.train, overlap.test, overlap.both)),
-            f"{overlap.seen:.1f} %",
-        ]
-        for name, overlap in audit.overlaps.items()
-    ]
-    headers = ["distinct", "all", "training", "test", "in both", "test utterances of those in both"]
-    return grid(headers, rows)
-
-
 def _class_table(audit: Audit) -> str:
     whole = np.bincount(audit.population.targets, minlength=len(audit.population.settings.classes))
     rows = []
@@ -189,21 +175,6 @@ def _class_table(audit: Audit) -> str:
 
 def _share(count: float, of: float, decimals: int) -> str:
     return f"{count:.{decimals}f} ({100 * count / of:.1f} %)"
-
-
-def _reference_table(audit: Audit) -> str:
-    rows = [
-        [
-            name,
-            mean_std([scores.wa for scores in reference.test]),
-            mean_std([scores.ua for scores in reference.test]),
-            f"{reference.in_sample.wa:.2f}",
-            f"{reference.in_sample.ua:.2f}",
-        ]
-        for name, reference in audit.references.items()
-    ]
-    headers = ["always answering", "WA, fitted on training", "UA", "WA, fitted on all, in sample", "UA, in sample"]
-    return grid(headers, rows)
 
 
 def _dropped_text(audit: Audit) -> str:

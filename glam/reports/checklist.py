@@ -11,17 +11,15 @@ import numpy as np
 from glam.corpora.licences import licence_of
 from glam.errors import GlamError
 from glam.evaluation.metric import METRICS
-from glam.evaluation.scored import Scored
 from glam.evaluation.unknown import Unknown
 from glam.reports.analyses import beside_majority, gap_line, group_scores, kinds_of, majority
-from glam.reports.confidence import Confidence, cells, confidence_of, sure_of
-from glam.reports.folds import outcomes
+from glam.reports.confidence import Confidence, Sure, cells, confidence_of, sure_of
 from glam.reports.grid import latex_grid, mean_std, signed, signed_interval
-from glam.reports.runs import sound_runs
+from glam.reports.runs import Read, read_results
 from glam.reports.sharing import HEARS_NOTHING, protocol_line
 from glam.reports.spread import INTERVALS, between, intervals_of
 from glam.reports.summary import PURE, SYNTHETIC, as_it_is, computed_on, cut_line
-from glam.reports.views import Result, View, default_view, result, selection, value
+from glam.reports.views import Result, View, default_view, selection, value
 from glam.results.experiment import StoredExperiment, read_experiment
 from glam.results.run import MODEL, StoredRun
 from glam.splits.population import composition_line
@@ -49,29 +47,29 @@ def checklist(folder: Path, view: View | None = None, form: str = "md") -> str:
     """
     experiment = read_experiment(folder)
     view = view or default_view(experiment)
-    left_out: list[str] = []
-    runs, finished, results, sure = [], [], [], []
-    for run, stored in sound_runs(experiment, left_out=left_out.append):
-        runs.append(run)
-        if stored is not None:
-            finished.append(run)
-            results.append(result(experiment, run, view, stored))
-            sure.append(sure_of(experiment, run, stored, view))
-    if not finished:
+    sure: list[Sure] = []
+    read = read_results(experiment, view, look=lambda run, stored: sure.append(sure_of(experiment, run, stored, view)))
+    if not read.results:
         raise GlamError(f"{folder}: nothing to report on, no run of it is finished")
+    title = f"{experiment.name}: {experiment.recipe.model.title}"
+    return _latex(title, answers(read, sure)) if form == "tex" else _markdown(title, answers(read, sure))
+
+
+def answers(read: Read, sure: Sequence[Sure]) -> dict[str, list[Row]]:
+    """Questions and answers about finished runs, by the title of their section. sure: of each finished run."""
+    experiment, results = read.experiment, read.results
     sections = {
         "Data": _data(experiment, results),
-        "Split and selection": _split(experiment, runs, results, view),
-        "Scores": _scores(experiment, results),
+        "Split and selection": _split(read),
+        "Scores": _scores(read),
         "What needs no hearing": _references(experiment, results),
-        "Groups": _groups(experiment, results),
+        "Groups": _groups(read),
         "Calibration": _calibration(confidence_of(sure)),
-        "Computation": _computation(experiment, finished, runs),
+        "Computation": _computation(experiment, read.finished, read.runs),
     }
-    if left_out:
-        sections["Scores"].append(("left out", "; ".join(left_out)))
-    title = f"{experiment.name}: {experiment.recipe.model.title}"
-    return _latex(title, sections) if form == "tex" else _markdown(title, sections)
+    if read.left_out:
+        sections["Scores"].append(("left out", "; ".join(read.left_out)))
+    return sections
 
 
 def _data(experiment: StoredExperiment, results: Sequence[Result]) -> list[Row]:
@@ -97,13 +95,13 @@ def _corpus_digest(experiment: StoredExperiment) -> str:
     return str(experiment.identity.get("corpus_digest", "not stored"))[:16]
 
 
-def _split(experiment: StoredExperiment, runs: Sequence[StoredRun], results: Sequence[Result], view: View) -> list[Row]:
-    seeds = counted(len({outcome.seed for outcome in results}), "seed")
-    failed = sum(run.failed is not None for run in runs)
-    trained = f"{seeds}, {counted(len(results), _unit(experiment))} in all; {failed} failed"
+def _split(read: Read) -> list[Row]:
+    experiment = read.experiment
+    seeds = counted(len({outcome.seed for outcome in read.results}), "seed")
+    trained = f"{seeds}, {counted(len(read.results), _unit(experiment))} in all; {len(read.failed)} failed"
     return [
-        ("unit of the split, what is shared", protocol_line(experiment, [run.key for run in runs])),
-        ("who chose the epoch", selection(view, experiment)),
+        ("unit of the split, what is shared", protocol_line(experiment, read.sharing)),
+        ("who chose the epoch", selection(read.view, experiment)),
         ("seeds and folds" if experiment.folds else "seeds", trained),
     ]
 
@@ -112,8 +110,8 @@ def _unit(experiment: StoredExperiment) -> str:
     return "fold" if experiment.folds else "run"
 
 
-def _scores(experiment: StoredExperiment, results: Sequence[Result]) -> list[Row]:
-    over = outcomes(experiment, results)
+def _scores(read: Read) -> list[Row]:
+    experiment, over = read.experiment, read.scored
     if not over:
         return [("scores", "no seed has all its folds")]
     number = f"{counted(len(over), 'seed')}, folds pooled" if experiment.folds else counted(len(over), "run")
@@ -121,7 +119,7 @@ def _scores(experiment: StoredExperiment, results: Sequence[Result]) -> list[Row
         (metric.title, f"{mean_std([value(outcome, metric) for outcome in over])} over {number}")
         for metric in METRICS.values()
     ]
-    for row in intervals_of(experiment, results).rows:
+    for row in intervals_of(experiment, read.results).rows:
         known = [
             f"{name} {between(bounds)}"
             for name, bounds in zip(INTERVALS, row.intervals, strict=True)
@@ -152,8 +150,8 @@ def _references(experiment: StoredExperiment, results: Sequence[Result]) -> list
     return rows
 
 
-def _groups(experiment: StoredExperiment, results: Sequence[Result]) -> list[Row]:
-    everything = Scored.together([outcome.scored() for outcome in results])
+def _groups(read: Read) -> list[Row]:
+    experiment, everything = read.experiment, read.everything
     rows = []
     for kind in ("gender", "speaker", "session"):
         if kind not in kinds_of(experiment):
@@ -199,7 +197,7 @@ def _computation(experiment: StoredExperiment, runs: Sequence[StoredRun], everyt
         ("parameters", _parameters(experiment, runs)),
         ("time", taken),
         ("device and versions", computed_on(everything)),
-        ("command", _command(experiment)),
+        ("command", command_of(experiment)),
         ("experiment", f"{experiment.folder.absolute().name}, identity {experiment.digest}"),
         ("licence of glam", "MIT"),
     ]
@@ -224,7 +222,7 @@ def _parameters(experiment: StoredExperiment, runs: Sequence[StoredRun]) -> str:
     return "not known: no run kept its model (--save-model best)"
 
 
-def _command(experiment: StoredExperiment) -> str:
+def command_of(experiment: StoredExperiment) -> str:
     """The command that trains such runs: the recipe of that name with what was changed in it."""
     seeds = len({name.partition("-")[0] for name in experiment.seeds()})
     unchanged = as_it_is(experiment)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from glam.evaluation.metric import Metric
 from glam.evaluation.statistics import summary as summarise
 from glam.reports.folds import fold_values, pool
-from glam.reports.grid import grid, mean_std, score_cells, signed
+from glam.reports.grid import Table, mean_std, score_cells, signed
 from glam.reports.spread import interval_lines, interval_table, intervals_of
 from glam.reports.views import Outcome, Result, optimism
 from glam.results.experiment import StoredExperiment
@@ -17,7 +17,7 @@ def fold_tables(
     results: Sequence[Result],
     honest: Sequence[Outcome],
     metrics: Sequence[Metric],
-) -> tuple[list[str], list[str]]:
+) -> tuple[list[Table], list[str]]:
     """Pooled scores, the spread over folds and, where the seeds share them, each fold; below it pooled recall, and
     intervals of the mean over the folds; and the lines that belong to these.
 
@@ -43,7 +43,7 @@ def fold_tables(
             for name, cells in rows.items()
         }
     if not fold_results.pooled:
-        return [_grid(rows, titles)], []
+        return [_table(rows, titles)], []
     pooled = {"pooled over the folds": score_cells(fold_results.pooled, metrics)}
     if honest:
         gains = [optimism(fold_results.pooled, honest, metric) for metric in metrics]
@@ -55,14 +55,14 @@ def fold_tables(
         for of_class in recalls
     ]
     intervals = intervals_of(experiment, results)
-    tables = [_grid(rows, titles), _grid({"recall, pooled": cells}, experiment.classes), interval_table(intervals)]
+    tables = [_table(rows, titles), _table({"recall, pooled": cells}, experiment.classes), interval_table(intervals)]
     scores = "WA" if experiment.split.single_class else "WA and UA"
     about = f"intervals of {scores} over folds belong to the mean over folds, not to the pooled scores"
     return tables, [about, *interval_lines(intervals)]
 
 
-def _grid(rows: Mapping[str, Sequence[str]], headers: Sequence[str]) -> str:
-    return grid(["", *headers], [[name, *row] for name, row in rows.items()])
+def _table(rows: Mapping[str, Sequence[str]], headers: Sequence[str]) -> Table:
+    return Table(["", *headers], [[name, *row] for name, row in rows.items()])
 
 
 def about_folds(experiment: StoredExperiment, results: Sequence[Result]) -> list[str]:

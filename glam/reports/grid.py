@@ -1,6 +1,7 @@
 """The one way in which tables and their cells are written: Markdown for people, LaTeX for papers."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from tabulate import LATEX_ESCAPE_RULES, tabulate
 
@@ -8,6 +9,25 @@ from glam.evaluation.metric import Metric
 from glam.evaluation.spread import Interval
 from glam.evaluation.statistics import summary
 from glam.reports.views import Outcome, value
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of a report, cell by cell; as text, it is Markdown."""
+
+    headings: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+    def __str__(self) -> str:
+        return grid(self.headings, self.rows)
+
+
+Block = Table | str  # a part of a report: a table, or lines of text
+
+
+def markdown(blocks: Sequence[Block]) -> str:
+    """Blocks one below the other, with an empty line between them."""
+    return "\n\n".join(map(str, blocks))
 
 
 def mean_std(values: Sequence[float]) -> str:

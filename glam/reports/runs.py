@@ -2,16 +2,21 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from glam.errors import GlamError
+from glam.evaluation.scored import Scored
 from glam.progress import say
-from glam.reports.views import Result, View, honest_result, result
+from glam.reports.folds import outcomes
+from glam.reports.sharing import Sharing, sharing_of
+from glam.reports.views import Outcome, Result, View, honest_result, result
 from glam.results.experiment import StoredExperiment, sound_run
 from glam.results.run import Predictions, StoredRun
 from glam.splits.runs import runs_of
 from glam.words import counted
 
 LeftOut = Callable[[str], None]
+Look = Callable[[StoredRun, Predictions], None]
 
 
 def on_stderr(reason: str) -> None:
@@ -57,6 +62,8 @@ class Read:
     `halves`; else none. left_out: runs that do not count, and why.
     """
 
+    experiment: StoredExperiment
+    view: View
     finished: list[StoredRun] = field(default_factory=list)
     failed: list[StoredRun] = field(default_factory=list)
     results: list[Result] = field(default_factory=list)
@@ -68,14 +75,35 @@ class Read:
         """All sound runs, failed ones last."""
         return [*self.finished, *self.failed]
 
+    @cached_property
+    def scored(self) -> tuple[Outcome, ...]:
+        """What means are over: the results or, with folds, one a seed that has all of them, its folds pooled."""
+        return outcomes(self.experiment, self.results)
 
-def read_results(experiment: StoredExperiment, view: View, seeds: Sequence[int] | None = None) -> Read:
-    """The runs of an experiment (of these seeds only, if given) under a view, each read once; GlamError as `result`."""
-    read = Read()
+    @cached_property
+    def everything(self) -> Scored:
+        """The predictions of all finished runs together."""
+        return Scored.together([outcome.scored() for outcome in self.results])
+
+    @cached_property
+    def sharing(self) -> Sharing | None:
+        """What the splits of the runs share; None without runs, and where that was not stored."""
+        return sharing_of(self.experiment, [run.key for run in self.runs])
+
+
+def read_results(
+    experiment: StoredExperiment, view: View, seeds: Sequence[int] | None = None, look: Look = lambda run, stored: None
+) -> Read:
+    """The runs of an experiment (of these seeds only, if given) under a view, each read once; GlamError as `result`.
+
+    look: is shown each finished run with its predictions, before the next one is read.
+    """
+    read = Read(experiment, view)
     for run, stored in sound_runs(experiment, seeds, read.left_out.append):
         if stored is None:
             read.failed.append(run)
             continue
+        look(run, stored)
         read.finished.append(run)
         read.results.append(result(experiment, run, view, stored))
         if (honest := honest_result(experiment, run, view, stored)) is not None:

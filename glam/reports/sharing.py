@@ -3,7 +3,7 @@
 From groups and classes alone: neither the corpus nor a prediction is needed, so that every report can say it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from glam.evaluation.baselines import majority_of_group
 from glam.evaluation.metrics import Scores, confusion_matrix, scores_of
+from glam.reports.grid import Table, mean_std
 from glam.results.experiment import StoredExperiment
 from glam.splits.groups import TEXT, Groups
 from glam.splits.protocols import AnyProtocol
@@ -133,16 +134,53 @@ def audit_line(sharing: Sharing) -> str:
     return f"test shares with training {', '.join(shared)}; WA / UA without hearing anything: {', '.join(points)}"
 
 
-def protocol_line(experiment: StoredExperiment, runs: Sequence[RunKey]) -> str:
-    """The protocol of these runs of a stored experiment, with its audit in short; reads no corpus and no run."""
+def sharing_of(experiment: StoredExperiment, runs: Sequence[RunKey]) -> Sharing | None:
+    """What the splits of these runs of a stored experiment share; reads no corpus and no run.
+
+    None without runs, and of an experiment that was stored before groups were.
+    """
+    if not experiment.groups or not runs:
+        return None
+    return look_through(experiment.split, experiment.groups, experiment.targets, len(experiment.classes), runs)
+
+
+def protocol_line(experiment: StoredExperiment, sharing: Sharing | None) -> str:
+    """The protocol of a stored experiment, with the audit of its splits (`sharing_of`) in short."""
     protocol = experiment.split
     title = protocol.title + (f", in every run the split of seed {protocol.seed}" if protocol.seed is not None else "")
     if not experiment.groups:
         return f"{title}; what training and test share was not stored with this experiment: glam audit says it"
-    if not runs:
-        return title
-    sharing = look_through(protocol, experiment.groups, experiment.targets, len(experiment.classes), runs)
-    return f"{title}; {audit_line(sharing)}"
+    return title if sharing is None else f"{title}; {audit_line(sharing)}"
+
+
+def overlap_table(overlaps: Mapping[str, Overlap]) -> Table:
+    """What training and test share, a kind of group a row."""
+    rows = [
+        [
+            name,
+            str(overlap.whole),
+            *(f"{value:.1f}" for value in (overlap.train, overlap.test, overlap.both)),
+            f"{overlap.seen:.1f} %",
+        ]
+        for name, overlap in overlaps.items()
+    ]
+    return Table(["distinct", "all", "training", "test", "in both", "test utterances of those in both"], rows)
+
+
+def reference_table(references: Mapping[str, Reference]) -> Table:
+    """What scores without hearing anything, a reference a row."""
+    rows = [
+        [
+            name,
+            mean_std([scores.wa for scores in reference.test]),
+            mean_std([scores.ua for scores in reference.test]),
+            f"{reference.in_sample.wa:.2f}",
+            f"{reference.in_sample.ua:.2f}",
+        ]
+        for name, reference in references.items()
+    ]
+    headings = ["always answering", "WA, fitted on training", "UA", "WA, fitted on all, in sample", "UA, in sample"]
+    return Table(headings, rows)
 
 
 def _overlap(codes: Ints, splits: Sequence[Split]) -> Overlap:

@@ -22,7 +22,7 @@ from glam.evaluation.statistics import interval_of_mean
 from glam.evaluation.unknown import Unknown
 from glam.evaluation.utterances import PerUtterance, per_utterance
 from glam.reports.folds import fold_values, pool
-from glam.reports.grid import grid
+from glam.reports.grid import Table
 from glam.reports.views import Result, value
 from glam.results.experiment import StoredExperiment
 from glam.words import counted
@@ -134,12 +134,12 @@ def ua_of_speakers(
     return mean_over_groups(own, step=step)
 
 
-def interval_table(intervals: Intervals) -> str:
+def interval_table(intervals: Intervals) -> Table:
     """The intervals as a table, a score a row; without a kind that no score has."""
     rows = intervals.rows
     kinds = [i for i in range(len(INTERVALS)) if any(isinstance(row.intervals[i], Interval) for row in rows)]
     cells = [[row.title, *(between(row.intervals[i]) for i in kinds)] for row in rows]
-    return grid(["95 % interval", *(INTERVALS[i] for i in kinds)], cells)
+    return Table(["95 % interval", *(INTERVALS[i] for i in kinds)], cells)
 
 
 def interval_lines(intervals: Intervals) -> list[str]:

@@ -11,8 +11,8 @@ from glam.inputs.cut import Segments
 from glam.recipe import Recipe, load_recipe, recipe_names
 from glam.reports.fold_tables import about_folds, fold_tables
 from glam.reports.folds import outcomes
-from glam.reports.grid import grid, mean_std, signed
-from glam.reports.runs import read_results
+from glam.reports.grid import Block, Table, markdown, mean_std, signed
+from glam.reports.runs import Read, read_results
 from glam.reports.sharing import protocol_line
 from glam.reports.spread import interval_lines, interval_table, intervals_of
 from glam.reports.views import (
@@ -48,27 +48,28 @@ def report(
 
     view: if not the default one. more: metrics beside the usual ones.
     """
-    metrics = (*COLUMNS, *more)
     experiment = read_experiment(folder)
-    view = view or default_view(experiment)
-    read = read_results(experiment, view, seeds)
-    results, honest = read.results, outcomes(experiment, read.honest)
-    lines = [heading(experiment), ""]
+    return markdown(blocks(read_results(experiment, view or default_view(experiment), seeds), more))
+
+
+def blocks(read: Read, more: Sequence[Metric] = ()) -> list[Block]:
+    """The parts of a report: what it is about, the tables, and the lines that belong to them."""
+    experiment, results, honest = read.experiment, read.results, outcomes(read.experiment, read.honest)
+    tables: list[Table] = []
+    lines = ["runs: 0"]
     if results:
         parts = fold_tables if experiment.folds else _tables
-        tables, notes = parts(experiment, results, honest, metrics)
-        lines += [*(line for table in tables for line in (table, "")), _over(experiment, results)]
+        tables, notes = parts(experiment, results, honest, (*COLUMNS, *more))
+        lines = [_over(experiment, results)]
         lines += about_folds(experiment, results) if experiment.folds else []
         lines += [*notes, *_stopped_early(experiment, read.finished)]
-    else:
-        lines += ["runs: 0"]
     lines += [f"LEFT OUT: {reason}" for reason in read.left_out]
     if read.failed:
         reasons = "; ".join(f"{run.key}: {run.failed}" for run in read.failed)
         lines += [f"FAILED, not averaged: {counted(len(read.failed), 'run')}; {reasons}"]
     lines += [
-        f"protocol: {protocol_line(experiment, [run.key for run in read.runs])}",
-        f"epoch: {selection(view, experiment)}",
+        f"protocol: {protocol_line(experiment, read.sharing)}",
+        f"epoch: {selection(read.view, experiment)}",
         *([optimism_line(error=not experiment.folds)] if honest else []),
         PURE.format(cut=cut_line(experiment.recipe)),
         f"corpus: {composition_line(experiment.composition)}",
@@ -77,8 +78,8 @@ def report(
     lines += absences(experiment, results)
     lines += untrained(experiment, results)
     lines += [f"computed: {computed_on(read.runs)}"] if read.runs else []
-    lines += [f"results: {folder}"]
-    return "\n".join(lines)
+    lines += [f"results: {experiment.folder}"]
+    return [heading(experiment), *tables, "\n".join(lines)]
 
 
 def cut_line(recipe: Recipe) -> str:
@@ -181,7 +182,7 @@ def _tables(
     results: Sequence[Result],
     honest: Sequence[Outcome],
     metrics: Sequence[Metric],
-) -> tuple[list[str], list[str]]:
+) -> tuple[list[Table], list[str]]:
     """The scores with their spread over the runs, and their intervals; and the lines that belong to these."""
     intervals = intervals_of(experiment, results)
     return [_scores(experiment, results, honest, metrics), interval_table(intervals)], interval_lines(intervals)
@@ -189,7 +190,7 @@ def _tables(
 
 def _scores(
     experiment: StoredExperiment, results: Sequence[Result], honest: Sequence[Outcome], metrics: Sequence[Metric]
-) -> str:
+) -> Table:
     """A row a score: over the runs, and what choosing the epoch on the test set adds.
 
     A class's recall is over the runs in which it occurs.
@@ -212,7 +213,7 @@ def _scores(
         headings.append("optimism")
         gains = {METRICS[name].title: _optimism(results, honest, METRICS[name]) for name in OPTIMISTIC}
         rows = [[*row, gains.get(row[0], "")] for row in rows]
-    return grid(headings, rows)
+    return Table(headings, rows)
 
 
 def _optimism(shown: Sequence[Outcome], honest: Sequence[Outcome], metric: Metric) -> str:

@@ -11,7 +11,7 @@ from reports.stored import experiment_of, recipe_of
 
 from glam.errors import GlamError
 from glam.evaluation.metrics import scores_of
-from glam.reports.sharing import SHARED, audit_line, look_through, protocol_line
+from glam.reports.sharing import SHARED, audit_line, look_through, protocol_line, sharing_of
 from glam.splits.groups import Grouping, Groups
 from glam.splits.protocols import AnyProtocol
 from glam.splits.runs import RunKey, runs_of
@@ -127,7 +127,9 @@ def test_the_line_of_a_stored_experiment() -> None:
     stored = experiment_of(Path("x"), recipe, TARGETS, groups=GROUPS, folds=("1", "2"))
     runs = runs_of([3], 2)
     expected = audit_line(look_through(recipe.split, GROUPS, TARGETS, 2, runs))
-    assert protocol_line(stored, runs) == f"leave one session out; {expected}"
-    assert protocol_line(stored, []) == "leave one session out"
+    assert protocol_line(stored, sharing_of(stored, runs)) == f"leave one session out; {expected}"
+    assert protocol_line(stored, sharing_of(stored, [])) == "leave one session out"
     without = experiment_of(Path("x"), recipe, TARGETS, folds=("1", "2"))
-    assert "was not stored with this experiment: glam audit says it" in protocol_line(without, runs)
+    assert "was not stored with this experiment: glam audit says it" in protocol_line(
+        without, sharing_of(without, runs)
+    )
