@@ -8,16 +8,19 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
 from glam.reports.figures.experiments import (
+    RunsOf,
     caption_of,
     number_of_runs,
     panel_titles,
     range_of,
     same_classes,
+    short_caption,
     warnings,
     whole_seeds,
 )
 from glam.reports.figures.page import Picture, columns_and_width, fold_titles, hide_rest, note, style
 from glam.reports.folds import outcomes
+from glam.reports.runs import read_runs
 from glam.reports.views import SELECTION, View, result
 from glam.results.experiment import StoredExperiment
 
@@ -38,15 +41,15 @@ def mean_confusion(matrices: ArrayLike) -> NDArray[np.float64]:
     return mean
 
 
-def confusion(experiments: Sequence[StoredExperiment], view: View) -> Picture:
+def confusion(experiments: Sequence[StoredExperiment], view: View, read: RunsOf = read_runs) -> Picture:
     """Row-normalised confusion matrices side by side, each the mean over an experiment's runs (Figure 2).
 
-    The folds of a seed are counted together before rows are normalised. Raises GlamError where an experiment has no
-    finished run (or no seed with all folds), or where their classes differ.
+    The folds of a seed are counted together before rows are normalised. read: as for `whole_seeds`. Raises GlamError
+    where an experiment has no finished run (or no seed with all folds), or where their classes differ.
     """
     classes = same_classes(experiments)
     titles = panel_titles(experiments)
-    runs = [whole_seeds(experiment) for experiment in experiments]
+    runs = [whole_seeds(experiment, read) for experiment in experiments]
     results = [
         outcomes(experiment, [result(experiment, run, view) for run in its_runs])
         for experiment, its_runs in zip(experiments, runs, strict=True)
@@ -78,7 +81,22 @@ def confusion(experiments: Sequence[StoredExperiment], view: View) -> Picture:
         "Confusion matrices: percent of each true class (rows) predicted as each class (columns), mean over runs of "
         f"the matrices normalised by row. Epoch: {SELECTION[view]}. "
     )
-    return Picture(figure, caption_of(text, panels, experiments))
+    alt = "; ".join(f"{title}: {_in_words(classes, matrix)}" for title, matrix in zip(titles, matrices, strict=True))
+    return Picture(
+        figure,
+        caption_of(text, panels, experiments),
+        short_caption(text, panels),
+        f"Confusion matrix, in percent. {alt}",
+    )
+
+
+def _in_words(classes: Sequence[str], matrix: NDArray[np.float64]) -> str:
+    rows = [
+        f"of {name}, " + ", ".join(f"{value:.1f} as {guess}" for guess, value in zip(classes, row, strict=True))
+        for name, row in zip(classes, matrix, strict=True)
+        if not np.isnan(row).any()
+    ]
+    return "; ".join(rows)
 
 
 def _left_out(classes: Sequence[str], matrices: Sequence[NDArray[np.int64]]) -> str:

@@ -1,6 +1,6 @@
 """Learning curves: loss, WA and UA after each epoch."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,8 +11,19 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
 from glam.evaluation.metrics import scores_of_all
-from glam.reports.figures.experiments import by_seed, caption_of, names, number_of_runs, unlike, warnings, whole_seeds
-from glam.reports.figures.page import PAGE, Picture, legend, look_of, note, style
+from glam.reports.figures.experiments import (
+    RunsOf,
+    by_seed,
+    caption_of,
+    names,
+    number_of_runs,
+    short_caption,
+    unlike,
+    warnings,
+    whole_seeds,
+)
+from glam.reports.figures.page import COLUMN, PAGE, Picture, legend, look_of, note, style
+from glam.reports.runs import read_runs
 from glam.results.experiment import StoredExperiment
 from glam.results.run import StoredRun
 
@@ -51,26 +62,29 @@ def learning_curves(runs: Sequence[StoredRun]) -> dict[str, Curve]:
     }
 
 
-def curves(experiments: Sequence[StoredExperiment]) -> Picture:
+def curves(experiments: Sequence[StoredExperiment], read: RunsOf = read_runs, *, column: bool = False) -> Picture:
     """Training loss, WA and UA after each epoch: mean over runs, and a band of one standard deviation on either side.
 
-    Raises GlamError where an experiment has no finished run.
+    read: as for `whole_seeds`. column: whether the three stand one below the other, as wide as a column, rather than
+    side by side. Raises GlamError where an experiment has no finished run.
     """
     titles = names(experiments)
-    runs = [whole_seeds(experiment) for experiment in experiments]
+    runs = [whole_seeds(experiment, read) for experiment in experiments]
     drawn = [learning_curves(its_runs) for its_runs in runs]
     labels = [f"{title}, {number_of_runs(its_runs)}" for title, its_runs in zip(titles, runs, strict=True)]
     with style():
-        figure = Figure(figsize=(PAGE, 1.85), layout="constrained")
-        left, middle, right = figure.subplots(1, 3)
-        right.sharey(middle)
-        for axis, quantity in zip((left, middle, right), drawn[0], strict=True):
+        figure = Figure(figsize=(COLUMN, 3.9) if column else (PAGE, 1.85), layout="constrained")
+        axes = figure.subplots(3, 1, sharex=True) if column else figure.subplots(1, 3)
+        axes[2].sharey(axes[1])
+        for axis, quantity in zip(axes, drawn[0], strict=True):
             for i, its_curves in enumerate(drawn):
                 _draw_curve(axis, its_curves[quantity], i, len(drawn))
+        for axis, quantity in zip(axes, drawn[0], strict=True):  # once all is drawn: limits that are set no longer grow
             if min(np.min(its_curves[quantity].mean) for its_curves in drawn) >= 0:
                 axis.set_ylim(bottom=max(0, axis.get_ylim()[0]))  # a band may reach below, which means nothing
             axis.set_ylabel(quantity)
-            axis.set_xlabel("Epoch")
+            if not column or axis is axes[2]:
+                axis.set_xlabel("Epoch")
             axis.xaxis.set_major_locator(MaxNLocator("auto", integer=True, min_n_ticks=1))
             axis.grid(color="0.9", linewidth=0.5)
             axis.spines[["top", "right"]].set_visible(False)
@@ -86,7 +100,21 @@ def curves(experiments: Sequence[StoredExperiment]) -> Picture:
         "Training loss (with mixup: of the mixed segments), and WA and UA on the held-out utterances, after each "
         "epoch: mean over runs, band of one sample standard deviation on either side. "
     )
-    return Picture(figure, caption_of(text, labels, experiments))
+    alt = "; ".join(f"{title}: {_in_words(its_curves)}" for title, its_curves in zip(titles, drawn, strict=True))
+    return Picture(
+        figure, caption_of(text, labels, experiments), short_caption(text, labels), f"Learning curves. {alt}"
+    )
+
+
+def _in_words(drawn: Mapping[str, Curve]) -> str:
+    def of(name: str, values: NDArray[np.float64]) -> str:
+        best = int(values.argmax() if name.endswith("(%)") else values.argmin())
+        return (
+            f"{name} {values[0]:.2f} after epoch 1, {values[best]:.2f} at best, after epoch {best + 1}, "
+            f"{values[-1]:.2f} after the last, {len(values)}"
+        )
+
+    return ", ".join(of(name, of_name.mean) for name, of_name in drawn.items())
 
 
 def _draw_curve(axis: Axes, drawn: Curve, i: int, of: int) -> None:

@@ -1,6 +1,6 @@
 """Words of figures about the experiments that they show: names, panels, counts, warnings, captions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from glam.errors import GlamError
@@ -11,6 +11,8 @@ from glam.results.identity import FORMAT
 from glam.results.run import StoredRun
 from glam.splits.population import composition_line
 from glam.words import counted
+
+RunsOf = Callable[[StoredExperiment], Sequence[StoredRun]]
 
 # As the paper writes them; a model that is not among them goes by its own name.
 TITLES = {
@@ -102,8 +104,8 @@ def _setting(field: str, value: Any) -> str:
     return f"{name}\N{NO-BREAK SPACE}{value}"
 
 
-def _finished(experiment: StoredExperiment) -> list[StoredRun]:
-    runs = read_runs(experiment)
+def _finished(experiment: StoredExperiment, read: RunsOf) -> list[StoredRun]:
+    runs = read(experiment)
     good = [run for run in runs if run.failed is None]
     if not good:
         why = f"every run of it failed ({runs[0].failed})" if runs else "no run of it is finished"
@@ -111,12 +113,12 @@ def _finished(experiment: StoredExperiment) -> list[StoredRun]:
     return good
 
 
-def whole_seeds(experiment: StoredExperiment) -> list[StoredRun]:
+def whole_seeds(experiment: StoredExperiment, read: RunsOf = read_runs) -> list[StoredRun]:
     """The finished runs; of protocols with folds, those of the seeds that have all of them, as their scores are pooled.
 
-    Raises GlamError where there is none.
+    read: gives the runs of an experiment that count. Raises GlamError where there is none.
     """
-    runs = _finished(experiment)
+    runs = _finished(experiment, read)
     if not experiment.folds:
         return runs
     whole = [run for folds in by_seed(runs).values() if len(folds) == len(experiment.folds) for run in folds]
@@ -177,7 +179,12 @@ def caption_of(text: str, panels: Sequence[str], experiments: Sequence[StoredExp
     for name, experiment in zip(names(experiments), experiments, strict=True):
         shown.setdefault(composition_line(experiment.composition), []).append(name)
     corpora = [f"Corpus of {', '.join(of)}: {line}" if len(shown) > 1 else line for line, of in shown.items()]
-    return text + " ".join(f"{line}." for line in [*panels, *corpora, *warnings(experiments)])
+    return short_caption(text, [*panels, *corpora, *warnings(experiments)])
+
+
+def short_caption(text: str, panels: Sequence[str]) -> str:
+    """A caption without corpora and warnings, for where these are told already."""
+    return text + " ".join(f"{line}." for line in panels)
 
 
 def number_of_runs(runs: Sequence[StoredRun]) -> str:

@@ -4,6 +4,7 @@ Sizes are those of a two-column paper, and nothing is to be scaled: one column i
 letter is smaller than 7 points.
 """
 
+import io
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -45,6 +46,7 @@ STYLE = {
     "axes.linewidth": 0.6,
     "pdf.fonttype": 42,  # letters stay letters, in fonts that every publisher takes
     "savefig.dpi": 300,
+    "text.parse_math": False,  # names of classes are no formulas
 }
 
 # Both come with matplotlib, so that a figure is the same everywhere; STIX is cut like Times.
@@ -58,10 +60,15 @@ LETTERS: dict[str, Any] = {}  # what `lettering` adds to the style
 
 @dataclass(frozen=True)
 class Picture:
-    """A drawn figure and the words that belong below it."""
+    """A drawn figure and the words that belong below it.
+
+    short: the caption where corpora and warnings are told already. alt: what is seen, for whoever does not see it.
+    """
 
     figure: Figure
     caption: str
+    short: str = ""
+    alt: str = ""
 
 
 def write(picture: Picture, stem: Path) -> list[Path]:
@@ -81,6 +88,14 @@ def write(picture: Picture, stem: Path) -> list[Path]:
             picture.figure.savefig(temporary, format=kind, metadata=dict(described))
         written.append(path)
     return written
+
+
+def svg(picture: Picture) -> str:
+    """The figure as SVG whose letters stay letters, on no ground of its own; the same runs give the same text."""
+    text = io.StringIO()
+    with style(), matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "glam"}):
+        picture.figure.savefig(text, format="svg", transparent=True, metadata={"Date": None, "Creator": "glam"})
+    return text.getvalue()
 
 
 def stem_of(kind: str, experiments: Sequence[StoredExperiment], output: Path | None) -> Path:

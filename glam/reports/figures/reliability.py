@@ -14,16 +14,19 @@ from glam.errors import GlamError
 from glam.evaluation.calibration import BINS, Bins
 from glam.reports.diagnosis import calibrated
 from glam.reports.figures.experiments import (
+    RunsOf,
     by_seed,
     caption_of,
     number_of_runs,
     panel_titles,
+    short_caption,
     unlike,
     warnings,
     whole_seeds,
 )
 from glam.reports.figures.page import PAGE, Picture, columns_and_width, fit, fold_titles, legend, note, style
 from glam.reports.grid import mean_std
+from glam.reports.runs import read_runs
 from glam.reports.views import SELECTION, View, scored
 from glam.results.experiment import StoredExperiment
 
@@ -70,17 +73,17 @@ def reliability_over_runs(runs: Sequence[Bins]) -> Reliability:
     )
 
 
-def reliability(experiments: Sequence[StoredExperiment], view: View) -> Picture:
+def reliability(experiments: Sequence[StoredExperiment], view: View, read: RunsOf = read_runs) -> Picture:
     """Reliability diagrams side by side: accuracy by confidence, and how many utterances have it.
 
-    After Guo et al., "On calibration of modern neural networks", 2017, Figure 1. Raises GlamError where an experiment
-    has no finished run, or for more experiments than stand side by side on a page.
+    After Guo et al., "On calibration of modern neural networks", 2017, Figure 1. read: as for `whole_seeds`. Raises
+    GlamError where an experiment has no finished run, or for more experiments than stand side by side on a page.
     """
     titles = panel_titles(experiments)
     if (most := fit(PAGE, 1.4, margin=0.4)) < len(experiments):
         raise GlamError(f"{len(experiments)} experiments: on a page, {most} reliability diagrams fit side by side")
     across, width = columns_and_width(len(experiments), 1.4, margin=0.4)
-    runs = [whole_seeds(experiment) for experiment in experiments]
+    runs = [whole_seeds(experiment, read) for experiment in experiments]
     calibrations = [
         [calibrated(*(scored(experiment, run, view) for run in folds)) for folds in by_seed(its_runs).values()]
         for experiment, its_runs in zip(experiments, runs, strict=True)
@@ -117,7 +120,19 @@ def reliability(experiments: Sequence[StoredExperiment], view: View) -> Picture:
         "calibration error (Guo et al., 2017), of each run; by chance: what it would be, of as many utterances, under "
         f"perfect calibration. Epoch: {SELECTION[view]}. "
     )
-    return Picture(figure, caption_of(text, panels, experiments))
+    alt = "; ".join(f"{title}: {_in_words(of)}" for title, of in zip(titles, drawn, strict=True))
+    return Picture(
+        figure, caption_of(text, panels, experiments), short_caption(text, panels), f"Reliability, in percent. {alt}"
+    )
+
+
+def _in_words(drawn: Reliability) -> str:
+    bins = zip(drawn.confidence, drawn.accuracy, drawn.share, strict=True)
+    return ", ".join(
+        f"confidence {confidence:.1f}: accuracy {accuracy:.1f}, share {share:.1f}"
+        for confidence, accuracy, share in bins
+        if not np.isnan(accuracy)
+    )
 
 
 def _draw_reliability(upper: Axes, lower: Axes, drawn: Reliability, classes: int) -> None:

@@ -3,9 +3,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from reports.figures.drawn import SEEDS, experiment, texts
+from reports.stored import experiment_of, predicted, recipe_of, store_run
 
 from glam.reports.figures.curves import curve, curves, learning_curves
 from glam.reports.runs import read_runs
+from glam.results.experiment import store_experiment
+from glam.splits.runs import RunKey
 
 
 def test_the_spread_of_curves_is_the_sample_standard_deviation_over_runs(tmp_path: Path) -> None:
@@ -30,6 +33,19 @@ def test_what_is_drawn_is_what_was_computed(tmp_path: Path) -> None:
     band = np.asarray(axis.collections[0].get_paths()[0].vertices)
     assert expected.std is not None
     assert band[:, 1].max() == pytest.approx((expected.mean + expected.std).max())
+
+
+@pytest.mark.parametrize("column", [False, True])
+def test_no_curve_is_cut_off(column: bool, tmp_path: Path) -> None:
+    stored = experiment_of(tmp_path / "a", recipe_of(("often", "seldom")), [0] * 9 + [1])
+    store_experiment(stored)
+    always_often = np.tile(np.array([1, 0], dtype=np.float32), (3, 10, 1))  # WA 90, UA 50
+    store_run(stored, RunKey(1), predicted(always_often, np.arange(10), np.arange(10)))
+    for axis in curves([stored], column=column).figure.axes:
+        low, high = axis.get_ylim()
+        drawn = np.asarray(axis.lines[0].get_ydata())
+        assert low <= drawn.min()
+        assert drawn.max() <= high
 
 
 def test_they_say_what_line_and_band_are(tmp_path: Path) -> None:
