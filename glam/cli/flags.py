@@ -191,6 +191,21 @@ FLAGS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
         ("--wait",),
         {"action": "store_true", "help": "wait for runs that another process has, and take over what it leaves"},
     ),
+    "html": (
+        ("--html",),
+        {
+            "type": file_to_write,
+            "metavar": "FILE",
+            "help": "write one page, without network: scores, figures, groups, audit, checklist, runs",
+        },
+    ),
+    "live": (
+        ("--live",),
+        {
+            "action": "store_true",
+            "help": "write the page anew whenever a run is stored, until Ctrl-C",
+        },
+    ),
     "runs-folder": (
         ("--runs-folder",),
         {"type": place, "metavar": "FOLDER", "help": "where results lie (GLAM_RUNS, else runs)"},
@@ -215,6 +230,12 @@ def corpus_fields(args: argparse.Namespace) -> list[tuple[str, Any]]:
     if args.columns:
         fields.append(("corpus.columns", columns_of(args.columns)))
     return fields
+
+
+def refuse_live_without_page(args: argparse.Namespace) -> None:
+    """GlamError where --live is given, and no page that it could keep fresh."""
+    if args.live and args.html is None:
+        raise GlamError("--live keeps a page fresh: say which one with --html FILE")
 
 
 def columns_of(given: Sequence[str]) -> dict[str, str]:

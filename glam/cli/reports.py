@@ -1,12 +1,13 @@
 """The verbs `glam report` and `glam export`: they only read."""
 
 import argparse
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from glam.cli.flags import add_flags, file_to_write, place
+from glam.cli.flags import add_flags, file_to_write, place, refuse_live_without_page
 from glam.cli.guard import guarded, say, show
 from glam.cli.stored import find
 from glam.errors import GlamError
@@ -43,23 +44,92 @@ def report(argv: Sequence[str] | None = None) -> int:
         action="store_true",
         help="instead, of several experiments that differ in split.seed alone: what of the ± is the split's",
     )
-    add_flags(parser, "select", "metric", "runs-folder", "data-folder")
-    return guarded(lambda: _report(parser.parse_args(argv)))
+    add_flags(what, "html")
+    add_flags(parser, "live", "select", "metric", "runs-folder", "data-folder")
+
+    def work() -> None:
+        args = parser.parse_args(argv)
+        refuse_live_without_page(args)
+        if args.html is not None:
+            _page(args, shlex.join(["glam", "report", *(sys.argv[1:] if argv is None else argv)]))
+        else:
+            _report(args)
+
+    return guarded(work)
 
 
-def _report(args: argparse.Namespace) -> None:
-    """Report on whatever can be read, and name what cannot; an error where that is what was asked for."""
-    from glam.evaluation.metric import metric
+def _asked(args: argparse.Namespace) -> list[Path]:
+    """The experiments that are asked for; all in the runs folder where none is named."""
     from glam.places import runs_folder
-    from glam.reports.analyses import analyses
-    from glam.reports.checklist import checklist
-    from glam.reports.summary import report as report_on
     from glam.results.experiment import EXPERIMENT
 
     runs = args.runs_folder or runs_folder()
     asked = args.folder or sorted(path.parent for path in runs.glob(f"*/{EXPERIMENT}"))
     if not asked:
         raise GlamError(f"no experiment lies in {runs}; train one first (python train.py)")
+    return asked
+
+
+def _page(args: argparse.Namespace, command: str) -> None:
+    """Write the page of whatever can be read; an error at the end for what cannot, where it was asked for."""
+    from glam.reports.page.live import keep_fresh, stored_in
+
+    def write(live: bool) -> list[str]:
+        return _write_page(args, command, live)
+
+    def state() -> frozenset[Path]:
+        return stored_in(find(given, args.runs_folder) for given in _asked(args))
+
+    # nobody knows how many runs are to come
+    problems = keep_fresh(write, lambda _: False, state) if args.live else write(False)
+    _tell(problems, args.folder)
+
+
+def _tell(problems: Sequence[str], asked: Sequence[Path]) -> None:
+    """Say what is not shown; GlamError where just that was asked for."""
+    if problems and asked:
+        raise GlamError("\n".join(problems))
+    for problem in problems:
+        say(f"not shown: {problem}")
+
+
+def _write_page(args: argparse.Namespace, command: str, live: bool) -> list[str]:
+    """Write the page, and say so; returns why experiments are not shown on it. GlamError where none is."""
+    from glam.evaluation.metric import metric
+    from glam.progress import bar
+    from glam.reports.page.document import write
+    from glam.reports.page.experiments import page, sections
+    from glam.reports.page.live import about
+    from glam.reports.runs import read_results
+    from glam.reports.views import default_view
+    from glam.results.experiment import read_experiment
+
+    more = [metric(name) for name in args.metric]
+    asked, shown, problems = _asked(args), [], []
+    with bar(len(asked), "reading runs", "experiment", leave=False) as progress:
+        for given in asked:
+            try:
+                folder = find(given, args.runs_folder)
+                experiment = read_experiment(folder)
+                read = read_results(experiment, args.select or default_view(experiment))
+                shown.append((read, sections(read, more, indexed(folder, args.data_folder))))
+            except GlamError as error:
+                problems.append(str(error))
+            progress.update()
+    if not shown:
+        raise GlamError("\n".join(problems))
+    say(write(page(shown, about(command), more, problems, live=live), args.html))
+    return problems
+
+
+def _report(args: argparse.Namespace) -> None:
+    """Report on whatever can be read, and name what cannot; an error where that is what was asked for."""
+    from glam.evaluation.metric import metric
+    from glam.reports.analyses import analyses
+    from glam.reports.checklist import checklist
+    from glam.reports.summary import report as report_on
+
+    asked, runs = _asked(args), args.runs_folder
     if args.seeds_and_splits:
         from glam.reports.seeds_and_splits import seeds_and_splits
 
@@ -80,10 +150,9 @@ def _report(args: argparse.Namespace) -> None:
             problems.append(str(error))
     if reports:
         show("\n\n".join(reports))
-    if problems and (args.folder or not reports):
+    if problems and not reports:
         raise GlamError("\n".join(problems))
-    for problem in problems:
-        say(f"not shown: {problem}")
+    _tell(problems, args.folder)
 
 
 def indexed(experiment: Path, data: Path | None) -> "tuple[Utterance, ...]":

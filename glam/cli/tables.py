@@ -1,12 +1,14 @@
 """The verbs `glam table` and `glam list`."""
 
 import argparse
-from collections.abc import Sequence
+import shlex
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glam.cli.cluster import Executing, executing
-from glam.cli.flags import CORPUS, MACHINE, MANY, USUALLY, add_flags, corpus_fields, place
+from glam.cli.flags import CORPUS, MACHINE, MANY, USUALLY, add_flags, corpus_fields, place, refuse_live_without_page
 from glam.cli.guard import guarded, say, show
 from glam.cli.machine import board, corpus_folder, folders, say_elsewhere, say_problems, take_files
 from glam.cli.shards import say_share, shard
@@ -15,7 +17,7 @@ from glam.errors import GlamError
 if TYPE_CHECKING:
     from glam.corpora.utterances import Corpus
     from glam.papers.paper import Table
-    from glam.papers.tables import Row
+    from glam.papers.tables import Row, TableReport
     from glam.running.experiment import Experiment
     from glam.splits.population import CorpusSettings
     from glam.splits.runs import RunKey
@@ -49,12 +51,13 @@ def table(argv: Sequence[str] | None = None) -> int:
         default="own",
         help="rows are trained as printed, the cheapest first, or the paper's own model first (own)",
     )
-    add_flags(parser, *CORPUS, "set", "precision", "metric", "file", "datadir", *MACHINE, *MANY)
+    add_flags(parser, "html", "live", *CORPUS, "set", "precision", "metric", "file", "datadir", *MACHINE, *MANY)
     usually = f"that of the printed table: of GLAM's Table 4 validation, of the others {USUALLY}"
     add_flags(
         parser, "select", help=f"epoch that counts: test, halves, validation or last, as in glam report ({usually})"
     )
-    return guarded(lambda: _table(parser.parse_args(argv)))
+    command = shlex.join(["glam", "table", *(sys.argv[1:] if argv is None else argv)])
+    return guarded(lambda: _table(parser.parse_args(argv), command))
 
 
 def list_all(argv: Sequence[str] | None = None) -> int:
@@ -72,7 +75,7 @@ def list_all(argv: Sequence[str] | None = None) -> int:
     return guarded(work)
 
 
-def _table(args: argparse.Namespace) -> None:
+def _table(args: argparse.Namespace, command: str) -> None:
     from glam.evaluation.metric import metric
     from glam.papers.paper import table as table_of
     from glam.papers.stored import Stored
@@ -83,6 +86,9 @@ def _table(args: argparse.Namespace) -> None:
     from glam.reports.runs import refuse_if_all_failed
     from glam.splits.runs import seeds
 
+    refuse_live_without_page(args)
+    if args.live and not args.report:
+        raise GlamError("--live watches while another process trains the table: give --report as well")
     wanted = table_of(args.table, args.setting)
     fields: list[tuple[str, Any]] = []
     fields += corpus_fields(args)
@@ -105,7 +111,11 @@ def _table(args: argparse.Namespace) -> None:
         _train(args, wanted, rows, chosen)
         return
     corpus = _indexed(rows, args.datadir, data) if args.report else _train(args, wanted, rows, chosen)
-    report = table_report(wanted, rows, fields, Stored(runs, corpus, data), chosen, args.select, more)
+
+    def read() -> "TableReport":
+        return table_report(wanted, rows, fields, Stored(runs, corpus, data), chosen, args.select, more)
+
+    report = read() if args.html is None else _page(args, command, read, rows, chosen, corpus)
     show(markdown(report))
     if args.output is not None:
         for path in write_files(report, args.output):
@@ -114,6 +124,32 @@ def _table(args: argparse.Namespace) -> None:
         refuse_if_all_failed(sum(len(row.results) for row in report.rows), sum(len(row.failed) for row in report.rows))
     if damaged := [f"{row.row.label}: {row.stored.damaged}" for row in report.rows if row.stored.damaged]:
         raise GlamError("left out of the table, as it is damaged: " + "\n".join(damaged))
+
+
+def _page(
+    args: argparse.Namespace,
+    command: str,
+    read: "Callable[[], TableReport]",
+    rows: "Sequence[Row]",
+    seeds: Sequence[int],
+    corpus: "Corpus | None",
+) -> "TableReport":
+    """Write the page of what is read of the table, with --live again and again; returns what was read last."""
+    from glam.papers.table_page import complete, page, stored_for
+    from glam.reports.page.document import write as write_page
+    from glam.reports.page.live import about, keep_fresh
+
+    runs, _ = folders(args)
+    indexed = corpus.utterances if corpus else ()
+
+    def write(live: bool) -> "TableReport":
+        report = read()
+        say(write_page(page(report, about(command), indexed, live=live), args.html))
+        return report
+
+    if not args.live:
+        return write(False)
+    return keep_fresh(write, lambda report: complete(report, seeds), lambda: stored_for(rows, runs))
 
 
 def _corpus_of(rows: "Sequence[Row]") -> "CorpusSettings":

@@ -19,7 +19,7 @@ def test_commands_and_headings(
     text = DOCS.read_text(encoding="utf-8")
     commands = re.findall(r"^    glam (.+)$", text, re.MULTILINE)
     commands += [command.replace("<A> [<B>]", "A B") for command in re.findall(r"`glam (figure [^`]+)`", text)]
-    assert len(commands) == 5
+    assert len(commands) == 7
     monkeypatch.setenv("GLAM_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("GLAM_DATA", str(tmp_path / "data"))
     monkeypatch.chdir(tmp_path)

@@ -1,0 +1,1 @@
+"""Pages: reports as one HTML file each, made of the same tables and lines as their text."""
