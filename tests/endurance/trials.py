@@ -170,7 +170,7 @@ class Watch:
                 assert file.metadata()["identity"]
         for path in self.folder.glob("data/features/*.json"):
             about, array = json.loads(path.read_text()), path.with_suffix(".npy").read_bytes()
-            assert hashlib.sha256(array).hexdigest() == about["sha256"]
+            assert hashlib.sha256(array).hexdigest() == about["array_sha256"]
 
     def at_the_end(self) -> None:
         """Look at what a command left that was not disturbed any more."""
