@@ -256,11 +256,11 @@ class Composition(Settings):
 
 
 def composition_line(facts: Composition) -> str:
-    """One line for reports: utterances per class, what each is made of where not of one label, the too short."""
+    """One line for reports: utterances per class, the labels of each where they are called otherwise, the too short."""
     parts = []
     for name, labels in facts.classes.items():
         made_of = " + ".join(f"{count} {label}" for label, count in labels.items())
-        parts.append(f"{sum(labels.values())} {name} ({made_of})")
+        parts.append(f"{sum(labels.values())} {name}" + (f" ({made_of})" if list(labels) != [name] else ""))
     left_out = sum(facts.left_out.values())
     dropped = sum(facts.too_short.values()) - left_out
     return (

@@ -144,6 +144,10 @@ def test_the_composition_says_what_a_class_is_made_of_and_what_could_not_be_used
     settings = CorpusSettings(labels={"happy": ("exc", "hap"), "other": ("neu",)})
     line = composition_line(population(broken, settings, SHORT).facts())
     assert "10 happy (10 exc + 0 hap)" in line
+    assert "10 other (10 neu)" in line
+    alone = CorpusSettings(labels={"neu": ("neu",), "happy": ("exc",)})
+    alike = composition_line(population(broken, alone, SHORT).facts())
+    assert "10 neu, 10 happy (10 exc);" in alike  # said once
     assert "not used, unreadable audio: 1" in line
 
 
