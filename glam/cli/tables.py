@@ -46,6 +46,11 @@ def table(argv: Sequence[str] | None = None) -> int:
     add("--report", action="store_true", help="train nothing: only read what is there")
     add("-o", "--output", type=place, metavar="FOLDER", help="write Markdown, LaTeX, CSV and JSON there as well")
     add(
+        "--bold",
+        action="store_true",
+        help="in the LaTeX, WA of the best row of each group in bold, where tests show it",
+    )
+    add(
         "--order",
         choices=ORDERS,
         default="own",
@@ -89,6 +94,8 @@ def _table(args: argparse.Namespace, command: str) -> None:
     refuse_live_without_page(args)
     if args.live and not args.report:
         raise GlamError("--live watches while another process trains the table: give --report as well")
+    if args.bold and args.output is None:
+        raise GlamError("--bold is about the LaTeX file: say with --output where to write it")
     wanted = table_of(args.table, args.setting)
     fields: list[tuple[str, Any]] = []
     fields += corpus_fields(args)
@@ -118,7 +125,7 @@ def _table(args: argparse.Namespace, command: str) -> None:
     report = read() if args.html is None else _page(args, command, read, rows, chosen, corpus)
     show(markdown(report))
     if args.output is not None:
-        for path in write_files(report, args.output):
+        for path in write_files(report, args.output, args.bold):
             say(f"written: {path}")
     if not args.report:
         refuse_if_all_failed(sum(len(row.results) for row in report.rows), sum(len(row.failed) for row in report.rows))

@@ -10,6 +10,8 @@ from glam.evaluation.metrics import steps_of
 from glam.evaluation.selection import Choice, optimism_of_choice
 from glam.evaluation.statistics import Comparison, compare_paired, holm
 from glam.evaluation.unknown import Unknown
+from glam.papers.against_print import CHANCE
+from glam.reports.grid import p_value, signed
 from glam.reports.spread import speakers_of
 from glam.reports.views import Result
 from glam.results.experiment import StoredExperiment
@@ -52,6 +54,24 @@ def against_first(rows: Mapping[str, tuple[StoredExperiment, Sequence[Result]]],
     for i, p in zip(family, adjusted.tolist(), strict=True):
         tests[i] = replace(tests[i], p=p)
     return tests
+
+
+def best(rows: Mapping[str, tuple[StoredExperiment, Sequence[Result]]]) -> str | Unknown:
+    """The label of the row with the highest mean WA, if it is better than every other by the test of `against_first`.
+
+    Unknown where there is no such row, or fewer than two rows.
+    """
+    if len(rows) < 2:
+        return Unknown("fewer than two rows have runs that can be paired")
+    means = {label: np.mean([outcome.scores.wa for outcome in of]) for label, (_, of) in rows.items()}
+    first = max(means, key=lambda label: means[label])
+    for row in against_first(rows, first):
+        if isinstance(row.test, Unknown) or row.p is None:
+            return Unknown(f"{first}, the highest, is not tested against {row.label}")
+        if row.p > CHANCE or row.test.difference >= 0:
+            beside = f"WA {signed(row.test.difference)}, p {p_value(row.p)}"
+            return Unknown(f"{row.label} is not worse than {first}, the highest, by more than chance ({beside})")
+    return first
 
 
 def choice(rows: Mapping[str, tuple[StoredExperiment, Sequence[Result]]]) -> tuple[str, Choice] | Unknown:

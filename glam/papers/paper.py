@@ -19,6 +19,7 @@ from glam.foreign import file_name
 from glam.recipe import Recipe, load_recipe
 from glam.reports.views import View
 from glam.settings import Settings
+from glam.words import counted
 from glam.yaml_file import read_mapping
 
 FIRST = "glam"  # the paper that a table's number alone means
@@ -71,18 +72,30 @@ class PaperTable(Settings):
 
     view: which epoch of a run its scores are from. runs: how many a printed number is over; None where no source says.
     chooses: the setting of which the rows are values, where the paper takes the best of them on the test set.
-    metrics: those shown; the paper's where it says none. sources: which print the table, with the printed name of each
-    metric's column.
+    groups: names under which rows stand together, and how many each. metrics: those shown; the paper's where it says
+    none. sources: which print the table, with the printed name of each metric's column.
     """
 
     caption: str
     view: View = "test"
     runs: int | None = None
     chooses: str = ""
+    groups: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
     metrics: tuple[str, ...] = ()
     sources: dict[str, dict[str, str]] = Field(default_factory=dict)
     notes: tuple[str, ...] = ()
     rows: dict[str, PaperRow] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _every_row_is_in_a_group(self) -> Self:
+        if self.groups and (grouped := sum(self.groups.values())) != len(self.rows):
+            raise ValueError(f"groups: they are of {counted(grouped, 'row')}, and the table has {len(self.rows)}")
+        return self
+
+    def group_of(self, label: str) -> str:
+        """The group of the row so called; "" for a row that is none of the paper's, and where there are no groups."""
+        names = (name for name, count in self.groups.items() for _ in range(count))
+        return dict(zip(self.rows, names, strict=False)).get(label, "")
 
     def sources_of(self, metric: str) -> tuple[str, ...]:
         """The sources that print the column of that metric."""

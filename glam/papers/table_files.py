@@ -14,8 +14,9 @@ from glam.files import write_text
 from glam.foreign import cell
 from glam.papers.against_print import Comparison
 from glam.papers.paper import PaperTable
+from glam.papers.table_latex import latex
 from glam.papers.table_notes import note_lines
-from glam.papers.table_text import has_folds, head_lines, latex, markdown, sizes_of
+from glam.papers.table_text import has_folds, head_lines, markdown, sizes_of
 from glam.papers.tables import RowReport, TableReport
 from glam.reports.views import SELECTION, value
 from glam.splits.population import composition_line
@@ -62,11 +63,11 @@ FORMATS: dict[str, Callable[[TableReport], str]] = {
 }
 
 
-def write_files(report: TableReport, folder: Path) -> list[Path]:
+def write_files(report: TableReport, folder: Path, bold: bool = False) -> list[Path]:
     """Write the table as .md, .tex, .csv and .json to a folder, each file whole or not at all.
 
     It is called `table<N>-<setting>`, of other papers than the first `<paper>-table<N>`; `-<view>` is added under a
-    view that is not the table's own.
+    view that is not the table's own. bold: see `latex`.
     """
     paths = []
     stem = report.table.stem
@@ -76,7 +77,7 @@ def write_files(report: TableReport, folder: Path) -> list[Path]:
         folder.mkdir(parents=True, exist_ok=True)
         for suffix, render in FORMATS.items():
             path = folder / f"{stem}.{suffix}"
-            write_text(path, render(report))
+            write_text(path, latex(report, bold) if suffix == "tex" else render(report))
             paths.append(path)
     except OSError as error:
         raise GlamError(f"{folder}: cannot be written ({error}). Name another folder with --output.") from None

@@ -1,7 +1,7 @@
-"""A table of a paper as text: Markdown for people, LaTeX for papers."""
+"""A table of a paper as text: what stands in it, and Markdown for people."""
 
-import re
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from glam.evaluation.metric import METRICS, Metric
 from glam.evaluation.statistics import Summary
@@ -11,7 +11,7 @@ from glam.papers.against_print import Comparison
 from glam.papers.among_rows import against_first
 from glam.papers.table_notes import MARK, note_lines, printed_on
 from glam.papers.tables import RowReport, TableReport, with_runs
-from glam.reports.grid import grid, latex_grid, latex_text, p_value, signed, signed_interval
+from glam.reports.grid import grid, p_value, signed, signed_interval
 from glam.reports.summary import OPTIMISTIC, SYNTHETIC
 from glam.reports.views import SELECTION, value
 from glam.splits.population import Composition
@@ -22,9 +22,15 @@ NO_RUNS = "no runs yet"
 DAMAGED = "damaged"
 INCOMPLETE = "no seed has all folds"
 PRINTED_ONLY = "printed only"
-BOLD, PLAIN = "\x02", "\x03"  # around what LaTeX sets in bold: no cell has them, and nothing escapes them
-_MEAN = re.compile(r"\d+\.\d+")
 Grid = tuple[list[str], list[list[str]]]  # headings, rows
+
+
+class Part(NamedTuple):
+    """Grids that belong together. name: for their label, "" for the scores. caption: of the others."""
+
+    name: str
+    caption: str
+    grids: list[Grid]
 
 
 def markdown(report: TableReport) -> str:
@@ -34,30 +40,10 @@ def markdown(report: TableReport) -> str:
     return "\n\n".join(["\n".join(head), *shown, "\n".join(f"- {line}" for line in note_lines(report))])
 
 
-def latex(report: TableReport) -> str:
-    """The scores as a LaTeX table for the package booktabs, the remarks as comments above it."""
-    tables, scores = _score_grids(report), len(_groups(report))
-    tabulars = [latex_grid(*table) for table in (*map(_best_marked, tables[:scores]), *tables[scores:])]
-    needed = r"the preamble needs \usepackage{booktabs}"
-    remarks = "\n".join(f"% {' '.join(line.split())}" for line in (needed, *head_lines(report), *note_lines(report)))
-    setting = f", {report.table.variant} setting" if report.table.variant else ""
-    caption = f"{latex_text(report.table.printed.caption)}{setting}" + (
-        "" if report.whole else f". NOT on {printed_on(report)}, which the printed numbers are of"
-    )
-    body = "\n\n\\medskip\n".join(tabulars)
-    text = (
-        f"{remarks}\n\\begin{{table*}}\n\\centering\n\\footnotesize\n\\setlength{{\\tabcolsep}}{{4pt}}\n"
-        f"\\caption{{{caption}}}\n\\label{{tab:{report.table.stem}}}\n{body}\n\\end{{table*}}\n"
-    )
-    text = text.replace(BOLD, r"\textbf{").replace(PLAIN, "}")
-    for sign, command in (("±", r"$\pm$"), (MARK, r"$^\dagger$"), ("¹", "$^1$"), ("²", "$^2$"), ("α", r"$\alpha$")):
-        text = text.replace(sign, command)
-    return text
-
-
 def grids(report: TableReport) -> list[Grid]:
     """The tables of a report that have rows, one below the other."""
-    return [table for table in (*_score_grids(report), _sets(report)) if table[1]]
+    tables = (*(table for part in parts(report) for table in part.grids), _sets(report))
+    return [table for table in tables if table[1]]
 
 
 def title(report: TableReport) -> str:
@@ -71,7 +57,7 @@ def head_lines(report: TableReport) -> list[str]:
     lines = [f"setting: {name} ({variants[name]})" for name in (report.table.variant,) if name]
     if report.overrides:
         lines.append("CHANGED for all rows: " + ", ".join(f"{field}={value}" for field, value in report.overrides))
-    lines.append(f"corpus: {_corpus(report)}")
+    lines.append(f"corpus: {corpus_line(report)}")
     if not report.is_stored:
         return [*lines, "runs: none is stored yet of any row; the numbers shown are the printed ones"]
     lines.append(f"epoch: {SELECTION[report.view]}")
@@ -93,7 +79,8 @@ def has_folds(report: TableReport) -> bool:
     return any(row.folds for row in report.rows)
 
 
-def _corpus(report: TableReport) -> str:
+def corpus_line(report: TableReport) -> str:
+    """The corpus of the runs, and whether the printed numbers are of it; of the synthetic ones SYNTHETIC."""
     known = [row.stored.composition for row in report.rows if row.stored.composition is not None]
     asked = [row.row.recipe.corpus.title for row in report.rows if row.row.recipe is not None]
     if "synthetic" in asked or any(composition.synthetic for composition in known):
@@ -109,16 +96,17 @@ def _corpus(report: TableReport) -> str:
     return f"{name}, but NOT the complete {complete}, so that nothing here can be compared with the printed numbers"
 
 
-def _score_grids(report: TableReport) -> list[Grid]:
+def parts(report: TableReport) -> list[Part]:
     """The scores, a few metrics beside each other; what choosing on the test set adds; what is only printed."""
-    groups = _groups(report)
-    grids = [_scores(report, group, first=i == 0) for i, group in enumerate(groups)]
-    grids += [_against_print(report)] if report.tests else []
-    grids += [beside] if (beside := _against_first(report))[1] else []
-    grids += [optimism] if report.view == "test" and (optimism := _optimism(report))[1] else []
-    over_folds = _over_folds(report)
-    grids += [over_folds] if over_folds[1] else []
-    return grids + ([_elsewhere(report)] if report.table.printed.elsewhere else [])
+    scores = [_scores(report, group, first=i == 0) for i, group in enumerate(_groups(report))]
+    others = [
+        Part("print", "ours against the print", [_against_print(report)] if report.tests else []),
+        Part("first", "the rows against the first", [_against_first(report)]),
+        Part("choice", "what choosing the epoch on the test set adds", [_optimism(report)]),
+        Part("folds", "means over the folds", [_over_folds(report)]),
+        Part("elsewhere", "as printed, of other corpora", [_elsewhere(report)]),
+    ]
+    return [Part("", "", scores), *(part for part in others if any(rows for _, rows in part.grids))]
 
 
 def _groups(report: TableReport) -> list[Sequence[Metric]]:
@@ -128,19 +116,6 @@ def _groups(report: TableReport) -> list[Sequence[Metric]]:
     if len(groups) > 1 and not any(_is_printed(report, metric) for metric in groups[-1]):
         groups[-2:] = [groups[-2] + groups[-1]]  # a metric without printed columns takes little room
     return [tuple(group) for group in groups]
-
-
-def _best_marked(table: Grid) -> Grid:
-    """Scores with the highest of each column between BOLD and PLAIN, where a column has several."""
-    headings, rows = table
-    marked = [list(row) for row in rows]
-    for column, heading in enumerate(headings):
-        if column and heading not in ("runs", "seeds", "diff."):
-            means = {i: float(mean_of[0]) for i, row in enumerate(rows) if (mean_of := _MEAN.match(row[column]))}
-            best = [i for i, mean in means.items() if mean == max(means.values())] if len(means) > 1 else []
-            for i in best:
-                marked[i][column] = f"{BOLD}{rows[i][column]}{PLAIN}"
-    return headings, marked
 
 
 def _is_printed(report: TableReport, metric: Metric) -> bool:
@@ -218,6 +193,8 @@ def _against_first(report: TableReport) -> Grid:
 def _elsewhere(report: TableReport) -> Grid:
     """Columns of other corpora, as they are printed."""
     titles = report.table.printed.elsewhere
+    if not titles:
+        return [], []
     rows = [
         [row.row.label, *(str(row.row.printed.elsewhere.get(title, "")) for title in titles)] for row in report.rows
     ]
@@ -242,7 +219,7 @@ def _optimism(report: TableReport) -> Grid:
         headings += [metric.title, f"{metric.title}, halves", "optimism²"]
     rows = []
     for row in report.rows:
-        if not row.honest:
+        if report.view != "test" or not row.honest:
             continue
         cells = [row.row.label]
         for name in OPTIMISTIC:

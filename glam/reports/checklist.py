@@ -14,7 +14,7 @@ from glam.evaluation.metric import METRICS
 from glam.evaluation.unknown import Unknown
 from glam.reports.analyses import beside_majority, gap_line, group_scores, kinds_of, majority
 from glam.reports.confidence import Confidence, Sure, cells, confidence_of, sure_of
-from glam.reports.grid import latex_grid, mean_std, signed, signed_interval
+from glam.reports.grid import latex_text, mean_std, signed, signed_interval
 from glam.reports.runs import Read, read_results
 from glam.reports.sharing import HEARS_NOTHING, protocol_line
 from glam.reports.spread import INTERVALS, between, intervals_of
@@ -254,9 +254,10 @@ def _markdown(title: str, sections: dict[str, list[Row]]) -> str:
 def _latex(title: str, sections: dict[str, list[Row]]) -> str:
     """One table that goes on over the page; its columns are as wide as the text together."""
     rows = [[question, _breakable(answer)] for of_section in sections.values() for question, answer in of_section]
-    table = latex_grid(["", title], rows).replace("{ll}", COLUMNS).replace("tabular", "longtable")
-    for sign, command in (("±", r"$\pm$"), ("--", "-{}-"), (HERE, r"\allowbreak{}")):
-        table = table.replace(sign, command)
+    head, *lines = [rf"{' & '.join(map(latex_text, row))} \\" for row in (("", title), *rows)]
+    body = "\n".join([r"\toprule", head, r"\midrule", *lines, r"\bottomrule"])
+    body = body.replace("--", "-{}-").replace(HERE, r"\allowbreak{}")
+    table = f"\\begin{{longtable}}{COLUMNS}\n{body}\n\\end{{longtable}}"
     return f"% the preamble needs \\usepackage{{array,booktabs,longtable}}\n{{\\footnotesize\n{table}\n}}"
 
 

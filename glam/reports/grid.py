@@ -1,6 +1,7 @@
 """The one way in which tables and their cells are written: Markdown for people, LaTeX for papers."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 from tabulate import LATEX_ESCAPE_RULES, tabulate
@@ -9,6 +10,11 @@ from glam.evaluation.metric import Metric
 from glam.evaluation.spread import Interval
 from glam.evaluation.statistics import summary
 from glam.reports.views import Outcome, value
+
+# What LaTeX has commands for, beside those that it would take for one.
+SIGNS = {"±": r"$\pm$", "≤": r"$\le$", "†": r"$^\dagger$", "¹": "$^1$", "²": "$^2$", "α": r"$\alpha$"}
+PAIR = "r@{}l"  # columns: a number, and what follows it
+_NUMBER = re.compile(r"(?:< )?[+-]?\d+(?:\.\d+)?")
 
 
 @dataclass(frozen=True)
@@ -61,11 +67,51 @@ def grid(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return tabulate(rows, headings, tablefmt="github", disable_numparse=True)
 
 
-def latex_grid(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A tabular for the package booktabs; what LaTeX would take for a command is escaped."""
-    return tabulate(rows, headings, tablefmt="latex_booktabs", disable_numparse=True)
+def latex_grid(
+    headings: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    labels: int = 1,
+    rules: Container[int] = (),
+    bold: Container[tuple[int, int]] = (),
+) -> str:
+    """A tabular for the package booktabs; what LaTeX would take for a command is escaped.
+
+    A column of numbers is two where something follows them (a deviation, a mark), so that they stand in line.
+    labels: how many columns at the left are words. rules: rows with a line above. bold: cells (row, column) so set.
+    """
+    columns = ["l" if i < labels else _column([row[i] for row in rows]) for i in range(len(headings))]
+    head = [
+        rf"\multicolumn{{2}}{{c}}{{{latex_text(heading)}}}" if column == PAIR else latex_text(heading)
+        for heading, column in zip(headings, columns, strict=True)
+    ]
+    lines = [rf"\begin{{tabular}}{{{''.join(columns)}}}", r"\toprule", rf"{' & '.join(head)} \\", r"\midrule"]
+    for i, row in enumerate(rows):
+        lines += [r"\midrule"] * (i in rules)
+        cells = [_cell(cell, columns[j], (i, j) in bold) for j, cell in enumerate(row)]
+        lines.append(rf"{' & '.join(cells)} \\")
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"])
+
+
+def _column(cells: Sequence[str]) -> str:
+    """How LaTeX is to set these cells below each other."""
+    behind = [cell[number.end() :] for cell in cells if (number := _NUMBER.match(cell))]
+    return PAIR if any(behind) else "r" if behind else "l"
+
+
+def _cell(text: str, column: str, bold: bool) -> str:
+    if column == "l":
+        return latex_text(text)
+    number = _NUMBER.match(text)
+    if column == PAIR and number is None:
+        return rf"\multicolumn{{2}}{{c}}{{{latex_text(text)}}}" if text else "&"
+    parts = [text[: number.end()], text[number.end() :]] if column == PAIR and number else [text]
+    shown = [re.sub(r"[+-](?=\d)", r"$\g<0>$", latex_text(part)) for part in parts]
+    shown = [re.sub(r"^ ", "~", part).replace(r"$\pm$", r"$\,\pm\,$") for part in shown]
+    return " & ".join(rf"\textbf{{{part}}}" if bold and part else part for part in shown)
 
 
 def latex_text(text: str) -> str:
-    """Text outside a tabular; what LaTeX would take for a command is escaped, as in one."""
-    return "".join(LATEX_ESCAPE_RULES.get(character, character) for character in text)
+    """Text for LaTeX: what it would take for a command is escaped, signs are commands, and quotes are in pairs."""
+    commands = LATEX_ESCAPE_RULES | SIGNS
+    escaped = "".join(commands.get(character, character) for character in text.replace("<=", "≤"))
+    return re.sub(r'"([^"]*)"', r"``\1''", escaped)

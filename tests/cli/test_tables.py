@@ -191,6 +191,12 @@ def test_a_report_trains_nothing_and_needs_no_corpus(
     out = capsys.readouterr()
     assert out.out.count("100.00±0.00") == 6 * (5 + 4), "five scores, and WA and UA with those of halves"
     assert "table2-released.tex" in out.err
+    assert " bold, " not in (tmp_path / "out" / "table2-released.tex").read_text()
+    assert command(nothing, "2", "--report", "-o", str(tmp_path / "out"), "--bold", datadir=False) == 0
+    assert "% no row in bold, because " in (tmp_path / "out" / "table2-released.tex").read_text()
+    capsys.readouterr()
+    assert command(nothing, "2", "--report", "--bold", datadir=False) == 2
+    assert "--bold is about the LaTeX file: say with --output where to write it" in capsys.readouterr().err
     assert (tmp_path / "out" / "table2-released.csv").is_file()
     assert list_all(["--runs-folder", str(tmp_path / "runs"), "--data-folder", str(tmp_path / "data")]) == 0
     listed = capsys.readouterr().out

@@ -9,7 +9,7 @@ from papers.runs import recipe_of, report_on, store, store_predictions
 
 from glam.evaluation.statistics import compare_paired, holm
 from glam.evaluation.unknown import Unknown
-from glam.papers.among_rows import against_first, choice
+from glam.papers.among_rows import against_first, best, choice
 from glam.papers.table_text import markdown
 from glam.papers.tables import with_runs
 from glam.results.experiment import read_experiment
@@ -42,6 +42,29 @@ def test_a_row_that_cannot_be_tested_is_none_of_the_family(tmp_path: Path) -> No
     assert reason(above.test) == "the 4 differences are all at 1.25, and no spread is no certainty"
     assert above.p is None
     assert other.p == known(other.test).p, "a family of one"
+
+
+def test_the_best_row_is_one_that_is_better_than_every_other(tmp_path: Path) -> None:
+    right = {"GLAM": [50, 51, 54, 52], "Multi-scale": [70, 72, 73, 74], "MHCNN": [40, 44, 41, 42]}
+    for label, counts in right.items():
+        store(tmp_path, recipe_of("2", label), [(count,) for count in counts])
+    rows = with_runs(report_on(tmp_path))
+    assert best(rows) == "Multi-scale"
+    without = reason(best({"GLAM": rows["GLAM"]}))
+    assert without == "fewer than two rows have runs that can be paired"
+
+
+def test_no_row_is_the_best_by_chance(tmp_path: Path) -> None:
+    right = {"GLAM": [60, 62, 64, 70], "Multi-scale": [61, 60, 66, 71], "MHCNN": [40, 44, 41, 42]}
+    for label, counts in right.items():
+        store(tmp_path, recipe_of("2", label), [(count,) for count in counts])
+    rows = with_runs(report_on(tmp_path))
+    assert reason(best(rows)).startswith(
+        "GLAM is not worse than Multi-scale, the highest, by more than chance (WA -0.6"
+    )
+    store(tmp_path, recipe_of("2", "AACNN"), [(72,)])
+    alone = reason(best(with_runs(report_on(tmp_path))))
+    assert alone == "AACNN, the highest, is not tested against GLAM"
 
 
 def test_what_choosing_a_row_adds_is_said_for_a_table_of_values(tmp_path: Path) -> None:

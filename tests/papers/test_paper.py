@@ -124,6 +124,16 @@ def test_the_standard_deviation_is_optional(tmp_path: Path) -> None:
     assert columns.sources_of("pure_accuracy") == ("print",)
 
 
+def test_rows_stand_in_groups_in_their_order(tmp_path: Path) -> None:
+    path = write(tmp_path / "mine.yaml", changed("tables/1/groups", {"Ours": 1, "Others": 1}))
+    printed = read_paper(path).tables["1"]
+    assert [printed.group_of(label) for label in ("GLAM", "theirs", "added")] == ["Ours", "Others", ""]
+    assert read_paper(path).tables["B"].group_of("MHCNN") == ""
+    path = write(tmp_path / "other.yaml", changed("tables/1/groups", {"Ours": 1}))
+    with pytest.raises(GlamError, match=r"other\.yaml: tables\.1: groups: they are of 1 row, and the table has 2"):
+        read_paper(path)
+
+
 @pytest.mark.parametrize(
     "number", ["70.73±2.57", "70.73 +- 2.57", "70.73", "about 70", "± 1", True, None, [70.7, 2.5], float("nan")]
 )

@@ -50,4 +50,20 @@ def test_latex_rules_are_those_of_booktabs_and_commands_are_escaped() -> None:
     assert [line for line in lines if line.endswith("rule")] == [r"\toprule", r"\midrule", r"\bottomrule"]
     assert r"WA\_1" in text
     assert r"50 \% \& more" in text
-    assert "81.10±1.00" in text
+    assert r"81.10 & $\,\pm\,$1.00" in text
+
+
+def test_numbers_stand_in_line_in_latex() -> None:
+    rows = [
+        ["first", "7", "-1.50†", "-2.00 to +0.50", "< 0.0001", "9.00"],
+        ["second", "no runs yet", "", "none", "0.0300", ""],
+    ]
+    text = latex_grid(["", "runs", "diff.", "interval", "p", "10 ms"], rows, rules={1}, bold={(0, 5)})
+    lines = text.splitlines()
+    assert lines[0] == r"\begin{tabular}{lrr@{}lr@{}lrr}"
+    assert lines[2] == r" & runs & \multicolumn{2}{c}{diff.} & \multicolumn{2}{c}{interval} & p & 10 ms \\"
+    assert lines[4] == (
+        r"first & 7 & $-$1.50 & $^\dagger$ & $-$2.00 & ~to $+$0.50 & \ensuremath{<} 0.0001 & \textbf{9.00} \\"
+    )
+    assert lines[5] == r"\midrule"
+    assert lines[6] == r"second & no runs yet & & & \multicolumn{2}{c}{none} & 0.0300 &  \\"
