@@ -21,11 +21,13 @@ def figure(argv: Sequence[str] | None = None) -> int:
     """Draw stored runs: confusion matrices (Figure 2), t-SNE of hidden layers (Figure 3), curves, reliability, bars."""
     parser = argparse.ArgumentParser(
         prog="glam figure",
-        description="Draw figures from stored runs, as PNG and PDF in the width of a paper's column or page. Nothing "
-        "is trained. The caption that belongs below is printed.",
+        description="Draw figures from stored runs, as PNG, PDF and SVG in the width of a paper's column or page. "
+        "Nothing is trained. The caption that belongs below is printed.",
     )
     kinds = parser.add_subparsers(dest="kind", metavar="kind", required=True)
-    confusion = kinds.add_parser("confusion", help="confusion matrices side by side, mean over runs (Figure 2)")
+    confusion = kinds.add_parser(
+        "confusion", help="confusion matrices side by side, mean over runs (Figure 2; GLRF's Figure 3)"
+    )
     reliability = kinds.add_parser("reliability", help="accuracy by confidence, and how many utterances have it")
     bars = kinds.add_parser("bars", help="one metric of several experiments as bars (GLRF's Figure 4)")
     of_which = "the metric: pure_accuracy, wa, ua, ..., or one of your own, mine.py:kappa (pure_accuracy)"
@@ -45,10 +47,10 @@ def figure(argv: Sequence[str] | None = None) -> int:
         kind.add_argument(
             "-o",
             "--output",
-            type=place,
+            type=_output,
             metavar="FILE|FOLDER",
-            help="name without ending, or with .png or .pdf, both are written; or a folder that is there "
-            "(figures/<kind>-<models> in the first experiment's folder)",
+            help="name, without an ending or with that of any of the three, all are written; or a folder: one that is "
+            "there, or any/ with a slash (figures/<kind>-<models> in the first experiment's folder)",
         )
         kind.add_argument(
             "--font",
@@ -70,6 +72,14 @@ def figure(argv: Sequence[str] | None = None) -> int:
         show(f"{picture.caption}\n\nwritten: {', '.join(str(path) for path in written)}")
 
     return guarded(work)
+
+
+def _output(text: str) -> Path:
+    """The path that a flag gives; one with a slash at its end is a folder, and is made."""
+    path = place(text)
+    if text.endswith("/"):
+        path.mkdir(parents=True, exist_ok=True)
+    return path
 
 
 def _draw(args: argparse.Namespace, experiments: "Sequence[StoredExperiment]") -> "Picture":

@@ -51,7 +51,7 @@ def predict(argv: Sequence[str] | None = None) -> int:
         "--figures",
         type=folder_to_write,
         metavar="FOLDER",
-        help="draw the emotion over time of each recording, as PNG and PDF",
+        help="draw the emotion over time of each recording, as PNG, PDF and SVG",
     )
     add_flags(parser, "code", "threads", "runs-folder")
     add_flags(parser, "gpu", default=-1, help="number of the GPU, -1 = CPU, whose digits are training's (-1)")

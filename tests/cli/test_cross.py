@@ -105,6 +105,7 @@ def test_the_matrix(trained: Path, places: Path, capsys: pytest.CaptureFixture[s
         "answers.csv",
         "matrix.pdf",
         "matrix.png",
+        "matrix.svg",
         "scores.csv",
     }
 

@@ -90,7 +90,9 @@ def test_pictures(trained: Trained, mixed: Path) -> None:
     figures = mixed.parent / "figures"
     model, files = str(trained.run.folder), [str(mixed / "a.wav"), str(mixed / "inner" / "a.wav")]
     assert main(["predict", model, *files, "--figures", str(figures), "-o", str(mixed.parent / "out.csv")]) == 0
-    assert sorted(path.name for path in figures.iterdir()) == ["a-2.pdf", "a-2.png", "a.pdf", "a.png"]
+    assert sorted(path.name for path in figures.iterdir()) == [
+        f"{name}.{kind}" for name in ("a-2", "a") for kind in ("pdf", "png", "svg")
+    ]
 
 
 def test_what_was_finished_before_an_interruption_is_kept(

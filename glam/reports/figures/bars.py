@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from matplotlib.figure import Figure
 
-from glam.evaluation.metric import Metric
+from glam.evaluation.metric import METRICS, Metric
 from glam.evaluation.statistics import summary
 from glam.reports.figures.experiments import caption_of, names, number_of_runs, range_of, unlike, warnings, whole_seeds
 from glam.reports.figures.page import COLOURS, Picture, columns_and_width, fold_titles, letters_within, note, style
@@ -48,10 +48,17 @@ def bar(experiment: StoredExperiment, metric: Metric, view: View) -> Bar:
     return Bar(whole.mean, spread.std, "folds", utterances, number_of_runs(runs))
 
 
+def _ends(of: Bar, metric: Metric) -> tuple[float, float]:
+    """The ends of a bar's whisker: within 0 and 100, except for a metric of the user's own, which may go beyond."""
+    low, high = of.mean - (of.std or 0), of.mean + (of.std or 0)
+    return (max(0, low), min(100, high)) if metric.name in METRICS else (low, high)
+
+
 def bars(experiments: Sequence[StoredExperiment], metric: Metric, view: View) -> Picture:
     """A bar for each experiment, with its value above it and a whisker of one standard deviation on either side."""
     titles = names(experiments)
     drawn = [bar(experiment, metric, view) for experiment in experiments]
+    ends = [_ends(of, metric) for of in drawn]
     _, width = columns_and_width(len(experiments), 0.5, margin=0.5)
     each = (width - 0.5) / len(experiments)
     shown, heading = fold_titles(titles, each)
@@ -62,22 +69,25 @@ def bars(experiments: Sequence[StoredExperiment], metric: Metric, view: View) ->
     with style():
         figure = Figure(figsize=(width, HIGH + heading), layout="constrained")
         axis = figure.subplots()
-        for i, of in enumerate(drawn):
+        for i, (of, (low, high)) in enumerate(zip(drawn, ends, strict=True)):
             axis.bar(
                 i,
                 of.mean,
                 0.62,
-                yerr=of.std,
+                yerr=None if of.std is None else [[of.mean - low], [high - of.mean]],
                 color=COLOURS[5],
                 edgecolor="black",
                 linewidth=0.5,
                 capsize=2.5,
                 error_kw={"linewidth": 0.8},
             )
-            top = of.mean + (of.std or 0)
-            axis.annotate(f"{of.mean:.1f}", (i, top), (0, 2), textcoords="offset points", ha="center", va="bottom")
-        highest = max(of.mean + (of.std or 0) for of in drawn)
-        axis.set_ylim(0, 1.15 * highest if highest > 0 else 1)
+            place = (i, max(0, high))
+            axis.annotate(f"{of.mean:.1f}", place, (0, 2), textcoords="offset points", ha="center", va="bottom")
+        highest, lowest = max(high for _, high in ends), min(low for low, _ in ends)
+        top = 1.15 * highest if highest > 0 else 1
+        axis.set_ylim(min(0, 1.15 * lowest), min(100, top) if highest <= 100 else top)
+        if lowest < 0:
+            axis.axhline(0, color="black", linewidth=0.6)
         axis.set_xticks(range(len(shown)), shown)
         if turned:
             axis.tick_params(axis="x", rotation=40)

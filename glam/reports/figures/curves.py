@@ -82,6 +82,8 @@ def curves(experiments: Sequence[StoredExperiment], read: RunsOf = read_runs, *,
         for axis, quantity in zip(axes, drawn[0], strict=True):  # once all is drawn: limits that are set no longer grow
             if min(np.min(its_curves[quantity].mean) for its_curves in drawn) >= 0:
                 axis.set_ylim(bottom=max(0, axis.get_ylim()[0]))  # a band may reach below, which means nothing
+            if quantity.endswith("(%)"):
+                axis.set_ylim(top=min(100, axis.get_ylim()[1]))
             axis.set_ylabel(quantity)
             if not column or axis is axes[2]:
                 axis.set_xlabel("Epoch")
@@ -122,7 +124,7 @@ def _draw_curve(axis: Axes, drawn: Curve, i: int, of: int) -> None:
     every = max(1, len(epochs) // 7)
     look = look_of(i)
     # Markers not all at the same epochs, where they would hide each other.
-    axis.plot(epochs, drawn.mean, markevery=(i * every // of, every), **look)
+    axis.plot(epochs, drawn.mean, markevery=(i * every // of, every), clip_on=False, **look)
     if drawn.std is not None and len(epochs) == 1:  # a band of no width
         axis.errorbar(epochs, drawn.mean, drawn.std, fmt="none", ecolor=look["color"], capsize=2.5, elinewidth=0.8)
     elif drawn.std is not None:

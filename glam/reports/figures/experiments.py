@@ -14,7 +14,7 @@ from glam.words import counted
 
 RunsOf = Callable[[StoredExperiment], Sequence[StoredRun]]
 
-# As the paper writes them; a model that is not among them goes by its own name.
+# As the papers write them; a model that is not among them goes by its own name.
 TITLES = {
     "glam": "GLAM",
     "multi-scale": "Multi-scale",
@@ -24,6 +24,14 @@ TITLES = {
     "mhcnn": "MHCNN",
     "aacnn": "AACNN (release)",
     "aacnn-original": "AACNN",
+    "deep-cnn": "Deep-CNN",
+    "light-sernet": "L-SERNet",
+    "drn-mhsa": "DRN-MHSA",
+    "glrf": "GLRF",
+    "audio-cnn": "Audio-CNN",
+    "text-cnn": "Text-CNN",
+    "mscnn-spu": "MSCNN-SPU",
+    "mscnn-spu-att": "MSCNN-SPU-ATT",
 }
 SYNTHETIC = "SYNTHETIC CORPUS, made by this project: no real speech"
 OF_CORPUS = ("corpus.sha256", "corpus.label_set", "corpus.columns", "corpus.labels")

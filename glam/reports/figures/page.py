@@ -45,6 +45,7 @@ STYLE = {
     "figure.labelsize": SMALL,
     "axes.linewidth": 0.6,
     "pdf.fonttype": 42,  # letters stay letters, in fonts that every publisher takes
+    "svg.hashsalt": "glam",  # the same runs give the same bytes
     "savefig.dpi": 300,
     "text.parse_math": False,  # names of classes are no formulas
 }
@@ -72,14 +73,15 @@ class Picture:
 
 
 def write(picture: Picture, stem: Path) -> list[Path]:
-    """Write `<stem>.png` (300 dpi) and `<stem>.pdf`, each in one piece; the same runs give the same bytes.
+    """Write `<stem>.png` (300 dpi), `.pdf` and `.svg`, each in one piece; the same runs give the same bytes.
 
-    The caption goes into both files as their description.
+    The caption goes into the files as their description. Letters of the SVG are drawn, so that no font is needed.
     """
     stem.parent.mkdir(parents=True, exist_ok=True)
     metadata: dict[str, Mapping[str, str | None]] = {
         "png": {"Description": picture.caption, "Software": "glam"},
         "pdf": {"Subject": picture.caption, "Creator": "glam", "CreationDate": None},
+        "svg": {"Description": picture.caption, "Creator": "glam", "Date": None},
     }
     written = []
     for kind, described in metadata.items():
@@ -93,7 +95,7 @@ def write(picture: Picture, stem: Path) -> list[Path]:
 def svg(picture: Picture) -> str:
     """The figure as SVG whose letters stay letters, on no ground of its own; the same runs give the same text."""
     text = io.StringIO()
-    with style(), matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "glam"}):
+    with style(), matplotlib.rc_context({"svg.fonttype": "none"}):
         picture.figure.savefig(text, format="svg", transparent=True, metadata={"Date": None, "Creator": "glam"})
     return text.getvalue()
 
@@ -110,7 +112,7 @@ def stem_of(kind: str, experiments: Sequence[StoredExperiment], output: Path | N
         return experiments[0].folder / "figures" / name
     if output.is_dir():
         return output / name
-    return output.with_suffix("") if output.suffix in (".png", ".pdf") else output
+    return output.with_suffix("") if output.suffix in (".png", ".pdf", ".svg") else output
 
 
 @contextmanager

@@ -53,6 +53,17 @@ def experiment(
     return read_experiment(folder)
 
 
+def perfect(folder: Path, right: Sequence[int] = (60, 60, 57)) -> StoredExperiment:
+    """An experiment whose runs classify so many of their 60 utterances correctly, after each of two epochs."""
+    stored = experiment(folder, seeds=())
+    for seed, count in zip(SEEDS, right, strict=False):
+        guess = np.where(np.arange(60) < count, TARGETS, (TARGETS + 1) % 4)
+        logits = 5 * np.eye(4, dtype=np.float32)[guess]
+        run = predicted(np.stack([logits, logits]), np.arange(60), np.arange(60))
+        store_run(stored, RunKey(seed), run, [Epoch(1e-3, 0.5, 1.0, 1.0)] * 2)
+    return read_experiment(folder)
+
+
 def embedding(seed: int = 0, utterances: int = 60) -> Embedding:
     hidden = np.random.default_rng(seed).normal(size=(utterances, 70)) + 2 * np.eye(4, 70)[TARGETS[:utterances]]
     return Embedding(hidden.astype(np.float32), TARGETS[:utterances], SEEDS[0], 3, 75.0)

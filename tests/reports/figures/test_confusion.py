@@ -45,7 +45,7 @@ def test_it_fits_a_column_or_the_page(tmp_path: Path, panels: int, width: float)
     models = ("aacnn", "glam", "apcnn", "mhcnn", "multi-scale")[:panels]
     picture = confusion([experiment(tmp_path / m, m, SEEDS[:1], 1) for m in models], "test")
     written = write(picture, tmp_path / "new" / "figure.2")
-    assert [path.name for path in written] == ["figure.2.png", "figure.2.pdf"]
+    assert [path.name for path in written] == ["figure.2.png", "figure.2.pdf", "figure.2.svg"]
     assert png_inches(written[0])[0] == pytest.approx(width, abs=0.01)
     if panels > 1:
         assert "b) GLAM" in texts(picture.figure)

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from reports.figures.drawn import SEEDS, experiment, texts
+from reports.figures.drawn import SEEDS, experiment, perfect, texts
 from reports.stored import experiment_of, predicted, recipe_of, store_run
 
 from glam.reports.figures.curves import curve, curves, learning_curves
@@ -74,3 +74,11 @@ def test_runs_of_one_epoch_are_points_with_whiskers(tmp_path: Path) -> None:
         assert [tick for tick in axis.get_xticks() if axis.get_xlim()[0] <= tick <= axis.get_xlim()[1]] == [1]
         assert len(axis.containers) == 1, "the spread is a whisker: a band of one epoch has no width"
     assert any("Mean; whisker: ± 1 standard deviation" in text for text in texts(picture.figure))
+
+
+def test_axes_of_scores_end_at_100(tmp_path: Path) -> None:
+    stored = perfect(tmp_path / "a")
+    loss, wa, ua = curves([stored]).figure.axes
+    assert wa.get_ylim()[1] == ua.get_ylim()[1] == 100
+    assert not wa.lines[0].get_clip_on(), "a marker at 100 is drawn whole"
+    assert loss.get_ylim()[1] < 100

@@ -35,7 +35,10 @@ def test_pdf_has_letters_in_truetype_and_is_the_same_every_time(tmp_path: Path) 
     assert b"/CIDFontType2" in pdf
     assert b"/Type3" not in pdf
     assert png_inches(tmp_path / "a.png")[0] == pytest.approx(PAGE, abs=0.01)
-    assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == ["a.pdf", "a.png"]
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == ["a.pdf", "a.png", "a.svg"]
+    text = (tmp_path / "a.svg").read_text(encoding="utf-8")
+    assert "Training loss" in text
+    assert "<text" not in text, "letters are drawn, so that no font is needed"
 
 
 def test_a_users_matplotlibrc_changes_nothing(tmp_path: Path) -> None:
@@ -76,7 +79,7 @@ def test_a_file_is_named_after_what_it_shows(tmp_path: Path) -> None:
     assert stem_of("curves", [*stored, stored[0]], tmp_path) == tmp_path / "curves-mhcnn-glam"
     own = experiment(tmp_path / "own", "/elsewhere/mine.py:my net", seeds=())
     assert stem_of("tsne", [own], tmp_path / "own").name == "tsne-mine.py-my-net"
-    for given in ("a", "a.png", "a.pdf"):
+    for given in ("a", "a.png", "a.pdf", "a.svg"):
         assert stem_of("tsne", [own], tmp_path / given) == tmp_path / "a"
 
 
@@ -104,13 +107,15 @@ def test_the_verb_writes_both_files_and_prints_the_caption(
     assert verb(["confusion", *folders, "--select", "last"]) == 0
     assert "a) MHCNN: 3 runs, 60 test utterances each" in capsys.readouterr().out
     there = {path.name for path in (stored[0].folder / "figures").iterdir()}
-    assert there == {"confusion-mhcnn-glam.png", "confusion-mhcnn-glam.pdf"}
+    assert there == {f"confusion-mhcnn-glam.{kind}" for kind in ("png", "pdf", "svg")}
     assert {path.name for path in tmp_path.iterdir()} == {"mhcnn", "glam"}, "nothing falls into the working folder"
     assert verb(["curves", *folders, "-o", str(tmp_path / "mine.pdf")]) == 0
     assert (tmp_path / "mine.png").is_file()
     assert verb(["reliability", *folders, "--select", "halves", "-o", str(tmp_path)]) == 0
     assert (tmp_path / "reliability-mhcnn-glam.pdf").is_file()
     assert verb(["curves", "glam", "--runs-folder", str(tmp_path)]) == 0
+    assert verb(["curves", "glam", "--runs-folder", str(tmp_path), "-o", f"{tmp_path}/new/folder/"]) == 0
+    assert (tmp_path / "new" / "folder" / "curves-glam.svg").is_file()
     assert verb(["tsne", *folders]) == 2
     assert "kept its model" in capsys.readouterr().err
     assert verb(["confusion", str(tmp_path / "nowhere")]) == 2
