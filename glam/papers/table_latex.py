@@ -4,7 +4,7 @@ from glam.evaluation.unknown import Unknown
 from glam.foreign import file_name
 from glam.papers.among_rows import best
 from glam.papers.table_notes import MARK, note_lines, printed_on
-from glam.papers.table_text import Grid, Part, corpus_line, head_lines, parts
+from glam.papers.table_text import Grid, Part, corpus_line, has_folds, head_lines, parts
 from glam.papers.tables import TableReport, with_runs
 from glam.reports.grid import latex_grid, latex_text
 from glam.reports.summary import SYNTHETIC
@@ -60,9 +60,14 @@ def _caption(report: TableReport, part: Part) -> str:
     of = f"{report.table.printed.caption}, {report.table.variant} setting".removesuffix(",  setting")
     sentences = [f"{of}: {part.caption}" if part.name else of]
     if report.is_stored and not part.name:
-        sentences += [f"Percent, mean ± standard deviation over runs; epoch: {SELECTION[report.view]}"]
+        over = "seeds" if has_folds(report) else "runs"
+        sentences += [f"Percent, mean ± standard deviation over {over}; epoch: {SELECTION[report.view]}"]
+    if part.name == "elsewhere":
+        return sentences[0]
     if not report.whole:
-        sentences.append(f"NOT on {printed_on(report)}, which the printed numbers are of")
+        corpora = {row.stored.composition.corpus for row in report.rows if row.stored.composition}
+        whole = "the whole of " if report.table.paper.printed_on in corpora else ""
+        sentences.append(f"NOT on {whole}{printed_on(report)}, which the printed numbers are of")
     return ". ".join(sentences) + (f". {SYNTHETIC}" if corpus_line(report) == SYNTHETIC else "")
 
 

@@ -118,3 +118,20 @@ def test_bold_is_wa_of_a_row_that_is_better_than_all_of_its_group(tmp_path: Path
     assert remarks[2] == "% no row of Full in bold, because fewer than two rows have runs that can be paired"
     assert "bold" not in latex(report)
     assert "textbf" not in latex(report)
+
+
+@pytest.mark.parametrize(
+    ("missing", "change", "sentence"),
+    [
+        (0, [], "optimistic)}"),
+        (1, [], "optimistic). NOT on the whole of IEMOCAP, which the printed numbers are of}"),
+        (0, [("corpus.name", "synthetic")], "NOT on IEMOCAP, which the printed numbers are of. SYNTHETIC CORPUS"),
+    ],
+)
+def test_the_caption_says_what_the_numbers_are_of(
+    tmp_path: Path, missing: int, change: list[tuple[str, str]], sentence: str
+) -> None:
+    store(tmp_path, recipe_of("2", "GLAM", "released", *change), [(64,), (60,)], missing=missing)
+    caption = next(x for x in latex(report_on(tmp_path, "2", "released", *change)).splitlines() if "caption" in x)
+    assert r"Percent, mean $\pm$ standard deviation over runs; epoch: " in caption
+    assert sentence in caption

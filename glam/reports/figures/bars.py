@@ -97,9 +97,14 @@ def bars(experiments: Sequence[StoredExperiment], metric: Metric, view: View) ->
         axis.set_ylabel(f"{metric.title[:1].upper()}{metric.title[1:]} (%)")
         axis.spines[["top", "right"]].set_visible(False)
         kinds = list(dict.fromkeys(of.of for of in drawn if of.std is not None))
-        meaning = (
-            f"Whiskers: ± 1 standard deviation over {' or '.join(kinds)}." if kinds else "One run each: no spread."
-        )
+        meaning = f"Whiskers: ± 1 standard deviation over {' or '.join(kinds)}"
+        spread = [of.std or 0 for of in drawn]
+        if any(
+            of.mean - std < low or of.mean + std > high
+            for of, std, (low, high) in zip(drawn, spread, ends, strict=True)
+        ):
+            meaning += ", within 0 and 100"
+        meaning = f"{meaning}." if kinds else "One run each: no spread."
         note(figure, [meaning, *unlike(experiments), *warnings(experiments)])
     panels = [
         f"{title}: {of.mean:.2f}{'' if of.std is None else f' ± {of.std:.2f} over {of.of}'}, "

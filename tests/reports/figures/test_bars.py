@@ -25,7 +25,8 @@ def test_whiskers_and_axis_end_at_100(tmp_path: Path) -> None:
     assert figure.axes[0].get_ylim() == (0, 100)
     figure.draw_without_rendering()
     assert inside(figure, COLUMN), "the number above a whisker that ends at 100"
-    assert {"98.3", "55.0"} <= set(texts(figure))
+    written = [" ".join(text.split()) for text in texts(figure)]
+    assert {"98.3", "55.0", "Whiskers: ± 1 standard deviation over runs, within 0 and 100."} <= set(written)
 
 
 def test_a_single_run_has_no_whisker(tmp_path: Path) -> None:
@@ -40,3 +41,8 @@ def test_a_metric_of_ones_own_is_drawn_where_it_is(tmp_path: Path) -> None:
     assert bars(stored, own, "last").figure.axes[0].get_ylim()[0] == pytest.approx(-23)
     high = Metric("mine.py:points", "points", lambda scored: 140.0)
     assert bars(stored, high, "last").figure.axes[0].get_ylim() == pytest.approx((0, 161))
+
+
+def test_whiskers_that_reach_neither_end_are_said_to_be_whole(tmp_path: Path) -> None:
+    stored = [experiment(tmp_path / "a"), perfect(tmp_path / "b", (30, 33, 37))]
+    assert "Whiskers: ± 1 standard deviation over runs." in texts(bars(stored, METRICS["wa"], "last").figure)
