@@ -1,6 +1,5 @@
 """The epoch that is timed, of a model's released recipe on made-up segments; and the most that the device can do."""
 
-import os
 import time
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -18,9 +17,10 @@ from glam.inputs.inputs import Shape
 from glam.learning.arithmetic import arithmetic
 from glam.learning.settings import Precision
 from glam.models import build
+from glam.processor import cores
 from glam.recipe import AUDIO, Recipe, load_recipe
 
-CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+CORES = cores()
 FEATURE_BYTES = 2**28  # of made-up segments; an epoch uses them several times if it needs more
 
 # The models of the release, which alone have a counterpart in its manner, each with its recipe. AACNN's is its authors'

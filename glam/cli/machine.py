@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from glam.cli.guard import say
 from glam.errors import GlamError
+from glam.processor import cores
 
 if TYPE_CHECKING:
     from glam.corpora.utterances import Corpus
@@ -106,9 +107,8 @@ def resources(args: argparse.Namespace, precision: str) -> "Resources":
     where = device(args.gpu)
     if precision == "tf32" and not where.startswith("cuda"):
         raise GlamError(f"precision tf32 exists on NVIDIA GPUs only; this is {where}. Use fp32 or bf16.")
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if args.runs_at_once == "auto":
-        at_once = {"cpu": max(1, cores // args.threads), "mps": 1}.get(where, 0)
+        at_once = {"cpu": max(1, cores() // args.threads), "mps": 1}.get(where, 0)
     elif args.runs_at_once.isdigit() and int(args.runs_at_once) > 0:
         at_once = int(args.runs_at_once)
     else:

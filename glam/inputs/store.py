@@ -29,6 +29,7 @@ from glam.files import hashed_json, only_one, read_hashed, replacing, set_aside,
 from glam.inputs.cut import AnyCut, Part, Segments
 from glam.inputs.inputs import Input, InputSettings
 from glam.inputs.recordings import samples_of
+from glam.processor import cores
 from glam.progress import bar, say
 from glam.words import counted, in_bytes
 
@@ -341,7 +342,7 @@ def _fill(rows: _Rows, wanted: _Wanted) -> None:
     counts = np.diff(wanted.offsets)
     begun = time.monotonic()
     say(f"extracting {title} of {total} rows of {counted(len(wanted.utterances), 'utterance')}")
-    threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    threads = cores()
     torch_threads = torch.get_num_threads()
     with (
         bar(total, f"extracting {title}", "row") as progress,

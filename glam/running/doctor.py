@@ -14,6 +14,7 @@ import numpy as np
 import glam
 from glam.errors import GlamError
 from glam.files import only_one
+from glam.processor import cores
 from glam.recipe import Recipe
 from glam.results.environment import environment
 from glam.running.experiment import sizes_of
@@ -104,15 +105,12 @@ def hardware(device: str) -> Iterator[Finding]:
     """Cores, their instructions and memory; the device and its memory."""
     import torch
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     has = [name for name in INSTRUCTIONS if name in _cpu_flags()]
     uses = torch.backends.cpu.get_cpu_capability()
-    text = (
-        f"{counted(cores, 'core')} of {environment()['processor']}; {', '.join(has) or 'no vector instructions known'}"
-    )
-    yield Finding("cores", f"{text}; torch uses {uses}")
+    text = f"{counted(cores(), 'core')} of {environment()['processor']}"
+    yield Finding("cores", f"{text}; {', '.join(has) or 'no vector instructions known'}; torch uses {uses}")
     if (free := _available()) is not None:
-        few = free < cores * 2**30
+        few = free < cores() * 2**30
         advice = "a run takes up to 1 GiB: use --runs-at-once" if few else ""
         yield Finding("memory", f"{in_bytes(free)} available", "note" if few else "ok", advice)
     if device.startswith("cuda"):

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Self
 
 from tqdm import tqdm
 
-from glam.inputs.cut import PARTS
 from glam.progress import bar, say
 from glam.running.events import (
     Elsewhere,
@@ -26,6 +25,7 @@ from glam.running.events import (
     Stopped,
     UnderWay,
 )
+from glam.running.pace import work_of_an_epoch
 from glam.splits.runs import RunKey
 from glam.words import counted, duration
 
@@ -182,10 +182,5 @@ class Live(Listener):
 
 def live_of(experiment: "Experiment", runs: Sequence[RunKey]) -> Live:
     """The listener that shows the progress of these runs of an experiment."""
-    recipe = experiment.recipe
-    divided = recipe.split.split(experiment.population.groups, runs[0])
-    share = len(divided.held_out) / len(divided.train)
-    share /= experiment.copies + 1
-    rows = {part: sum(recipe.cut.rows(u.samples, part) for u in experiment.population.utterances) for part in PARTS}
-    share *= rows["test"] / rows["train"] / 3  # a forward pass is a third of a step
-    return Live(len(runs), recipe.training.epochs, share)
+    steps, evaluation = work_of_an_epoch(experiment)
+    return Live(len(runs), experiment.recipe.training.epochs, evaluation / steps)

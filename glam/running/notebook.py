@@ -1,6 +1,5 @@
 """A corpus and runs in a notebook: `glam.load_corpus` and `glam.train`."""
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +9,7 @@ from glam.corpora.made import folder_of
 from glam.corpora.utterances import Corpus
 from glam.errors import GlamError
 from glam.places import data_folder, runs_folder
+from glam.processor import cores
 from glam.recipe import Recipe, corpus_settings, load_recipe
 from glam.running import experiment as experiments
 from glam.running.experiment import Experiment, Places, experiment_on, prepare, set_damaged_aside
@@ -134,6 +134,5 @@ def _machine(device: str, at_once: int | None) -> Resources:
     if at_once is not None and at_once < 1:
         raise GlamError(f"runs_at_once: given {at_once}, expected a number from 1")
     packed = device.startswith("cuda")
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    usual = 0 if packed else cores if device == "cpu" else 1
+    usual = 0 if packed else cores() if device == "cpu" else 1
     return Resources(device, 1, at_once or usual, CHECKPOINTS, packed=packed)

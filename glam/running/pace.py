@@ -73,23 +73,26 @@ def recorded(experiment: StoredExperiment, resources: Resources) -> float | None
 
 
 def work(experiment: Experiment) -> float:
-    """Cost of a run in training steps: a forward pass alone is a third of a step."""
+    """Cost of a run in training steps."""
+    return experiment.recipe.training.epochs * sum(work_of_an_epoch(experiment))
+
+
+def work_of_an_epoch(experiment: Experiment) -> tuple[int, float]:
+    """Training steps of an epoch, and its evaluation in such steps: a forward pass alone is a third of one."""
     recipe, utterances = experiment.recipe, experiment.population.utterances
 
     def total(part: Part) -> int:
         return sum(recipe.cut.rows(utterance.samples, part) for utterance in utterances)
 
     first = recipe.split.split(experiment.population.groups, experiment.runs([0])[0])
-    share = len(first.train) / len(utterances)
-    copies = experiment.copies + 1
+    trained = len(first.train) / len(utterances) * (experiment.copies + 1)
     batches = recipe.training.batches
     if isinstance(batches, ByUtterances):
-        steps = ceil(share * copies * len(utterances) / batches.size)
-        batch = share * copies * total("train") / steps
+        steps = ceil(trained * len(utterances) / batches.size)
+        batch = trained * total("train") / steps
     else:
-        steps, batch = ceil(share * copies * total("train") / batches.size), batches.size
-    evaluation = (1 - share) * total("test") / batch / 3
-    return recipe.training.epochs * (steps + evaluation)
+        steps, batch = ceil(trained * total("train") / batches.size), batches.size
+    return steps, len(first.held_out) / len(utterances) * total("test") / batch / 3
 
 
 def seconds_a_step(recipe: Recipe, sizes: Sizes, device: str, threads: int) -> float:
