@@ -7,6 +7,7 @@ was up; what is left then is marked as not run.
 """
 
 import argparse
+import shlex
 import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -101,8 +102,9 @@ def _work() -> None:
         (prepared(name, corpus, speakers).stored, prepared(name, corpus, utterances).stored)
         for name, (speakers, utterances) in fields.items()
     ]
-    command = f"python benchmarks/board.py {args.corpus} --epochs {args.epochs} --hop {args.hop:g}"
-    text = page(stored, lacking, HEAD.format(command=command), f"{args.hop:g} s apart")
+    command = ["python", "benchmarks/board.py", args.corpus, "--epochs", str(args.epochs), "--hop", f"{args.hop:g}"]
+    command += [] if tuple(args.recipes) == RECIPES else ["--recipes", *args.recipes]
+    text = page(stored, lacking, HEAD.format(command=shlex.join(command)), f"{args.hop:g} s apart")
     if args.output is None:
         print(text, end="")
     else:
@@ -179,13 +181,14 @@ def page(
             gap = signed(utterances.value - speakers.value)
         rows.append([pair[0].recipe.model.title, pair[0].name, *_pair(speakers), *_pair(utterances), gap])
     rows += [[load_recipe(name).model.title, name, why, *"----"] for name, why in lacking.items()]
-    one_class = [count for labels in stored[0][0].composition.classes.values() for count in labels.values()]
-    majority, chance = 100 * max(one_class) / sum(one_class), 100 / len(one_class)
-    return "\n".join([head, *_about(stored[0], how, majority, chance), "", grid(COLUMNS, rows)]) + "\n"
+    about = [*_about(stored[0], how), ""] if stored else []
+    return "\n".join([head, *about, grid(COLUMNS, rows)]) + "\n"
 
 
-def _about(pair: tuple[StoredExperiment, StoredExperiment], how: str, majority: float, chance: float) -> list[str]:
+def _about(pair: tuple[StoredExperiment, StoredExperiment], how: str) -> list[str]:
     speakers, utterances = pair
+    sizes = [sum(labels.values()) for labels in speakers.composition.classes.values()]
+    majority, chance = 100 * max(sizes) / sum(sizes), 100 / len(sizes)
     return [
         f"* {composition_line(speakers.composition)}.",
         f"* **Few epochs: {speakers.recipe.training.epochs}**, one seed, and segments {how}. The papers train for 50 "

@@ -63,7 +63,7 @@ def fastest_batch(problem: Problem, precision: Precision, batches: tuple[int, ..
 
 
 def packed_steps(problem: Problem, precision: Precision, runs: int) -> Iterator[Seconds] | None:
-    """`runs` runs side by side on the problem's device, as the packed engine computes them.
+    """`runs` runs side by side on the problem's device, as the packed engine computes them: captured, not compiled.
 
     Every `next` takes each of the runs through problem.steps steps of its own on problem.batch segments each, then
     through an evaluation of problem.held_out, and gives the seconds of all of them together. Ends all it started when

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""What MSCNN-SPU-ATT costs: `python benchmarks/mscnn.py [step] [store] [glove]`, all three by default.
+"""Costs of MSCNN-SPU-ATT: `python benchmarks/mscnn.py [glove] [store] [step]`, all three by default.
 
 step: a training step of ours beside a bare loop of torch on the same batches, in turns. store: features of a corpus of
 IEMOCAP's size, of noise. glove: what a corpus needs of a file of 2 196 016 words, made for the purpose (6 GB of disk).
 """
 
+import argparse
 import resource
 import sys
 import time
@@ -23,6 +24,7 @@ from torch import nn
 from glam.cli.guard import guarded
 from glam.corpora.synthetic import make_corpus
 from glam.corpora.utterances import Utterance
+from glam.errors import GlamError
 from glam.inputs.glove import read_vectors
 from glam.inputs.store import open_store
 from glam.learning.course import RunState, alone, course
@@ -135,19 +137,20 @@ def _peak() -> float:
 
 def main() -> int:
     """The command; its exit status."""
+    return guarded(_work, "nothing was kept")
 
-    def work() -> None:
-        measures = {
-            "glove": glove,
-            "store": store,
-            "step": step,
-        }  # memory peaks are of the process, the small ones first
-        for name, measure in measures.items():
-            if name in sys.argv[1:] or not sys.argv[1:]:
-                with TemporaryDirectory() as folder:
-                    measure(Path(folder))
 
-    return guarded(work)
+def _work() -> None:
+    measures = {"glove": glove, "store": store, "step": step}  # memory peaks are of the process, the small ones first
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("measures", nargs="*", metavar="NAME", help=f"{', '.join(measures)} (all)")
+    asked = parser.parse_args().measures or list(measures)
+    if unknown := [name for name in asked if name not in measures]:
+        raise GlamError(f"{', '.join(unknown)}: expected some of {', '.join(measures)}")
+    for name, measure in measures.items():
+        if name in asked:
+            with TemporaryDirectory() as folder:
+                measure(Path(folder))
 
 
 if __name__ == "__main__":

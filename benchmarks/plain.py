@@ -1,7 +1,7 @@
 """The plain loop, in the manner of the released implementation: what a ratio of 1 stands for.
 
-The network is ours, so that only the way of training differs. A step is what everybody writes, and `bare_epochs`
-watches that nothing slows it: the same forward pass, backward pass and optimiser with nothing around them.
+The network is ours, so that only the way of training differs. A step is what everybody writes, and `memory_epochs`
+watches that nothing slows it: beside it the same forward pass, backward pass and optimiser with nothing around them.
 """
 
 import time

@@ -25,6 +25,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmarks.problem import recipe_shape
+from glam.cli.guard import guarded
+from glam.errors import GlamError
 from glam.learning.batch import Batch, Data, Step
 from glam.learning.column import Column, Columns
 from glam.learning.course import initial_objective
@@ -103,8 +105,13 @@ def peak(recipe: Recipe, cap: int) -> tuple[float, float]:
     receiving, sending = context.Pipe(duplex=False)
     process = context.Process(target=_peak, args=(recipe.model_dump(), cap, sending))
     process.start()
-    result: tuple[float, float] = receiving.recv()
-    process.join()
+    sending.close()  # so that the end of the process is the end of the pipe
+    try:
+        result: tuple[float, float] = receiving.recv()
+    except EOFError:
+        raise GlamError(f"at most {cap} segments at once: the process ended unexpectedly (out of memory?)") from None
+    finally:
+        process.join()
     return result
 
 
@@ -144,13 +151,21 @@ class _Rows(Column):
 
 
 def main() -> int:
-    """Print the table."""
+    """The command; its exit status."""
+    return guarded(_work, "nothing was kept")
+
+
+def _work() -> None:
     parser = argparse.ArgumentParser(description="Seconds and memory of steps on whole utterances.")
     parser.add_argument("--recipe", default="glrf", help="whose batches are of utterances (glrf)")
     parser.add_argument("--rounds", type=int, default=7, metavar="N", help="that count, after one that does not (7)")
     args = parser.parse_args()
-    torch.set_num_threads(1)
+    if args.rounds < 1:
+        raise GlamError(f"--rounds {args.rounds}: at least one is needed")
     recipe, counts = load_recipe(args.recipe), segments(UTTERANCES)
+    if not isinstance(recipe.training.batches, ByUtterances):
+        raise GlamError(f"--recipe {args.recipe}: its batches are of segments; expected some of utterances, as of glrf")
+    torch.set_num_threads(1)
     seconds = list(islice(rounds(recipe, counts), args.rounds + 1))[1:]
     ratios = [ours / bare for ours, bare in seconds]
     print(f"segments of {UTTERANCES} utterances: median {np.median(counts):.0f}, mean {counts.mean():.1f}")
@@ -160,7 +175,6 @@ def main() -> int:
     for cap in CAPS:
         before, most = peak(recipe, cap)
         print(f"at most {cap:4} segments at once: {most - before:6.0f} MiB more than the {before:.0f} without a step")
-    return 0
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Random draws of an epoch: the batches, mixup's partners and shares (paper section 3.3, equations 1 and 2).
 
-Everything random in an epoch is a function of the run's seed and the epoch alone, drawn on the CPU by NumPy's
-legacy generator, whose stream never changes: so a device or a restart does not change the experiment.
+All of them are a function of the run's seed and the epoch alone, drawn on the CPU by NumPy's legacy generator, whose
+stream never changes: so a device or a restart does not change the experiment.
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,8 @@ class EpochDraws:
     order: (n,) int64, positions of the rows in the order of training. sizes: how many rows each batch has.
     partner: (n,) int64, for each place in `order` the place (within the same batch) of the row it is mixed with.
     share: (steps,) float64, lambda of each batch. Without mixup, both are None.
-    dropout_seed: seeds the device's generator for dropout.
+    dropout_seed: of the epoch's first step; that of each further step is one more. What a model drops is a function of
+    it (glam/models/dropout.py).
     """
 
     order: NDArray[np.int64]

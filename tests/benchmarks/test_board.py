@@ -3,6 +3,7 @@
 import re
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from benchmarks import board
 from glam.models import MODELS
 from glam.recipe import load_recipe
+from glam.results.experiment import read_experiment
 
 
 @pytest.fixture
@@ -56,7 +58,20 @@ def test_a_model_is_trained_both_ways_and_the_rest_is_marked(make: Callable[...,
     assert row_of(page, "mscnn-spu")[2] == "not run: needs x-vectors"  # IEMOCAP has words
     assert "**Few epochs: 1**" in page
     assert "10 folds, each of a speaker who is not trained on" in page
+    assert "`python benchmarks/board.py iemocap --epochs 1 --hop 0.25 --recipes mhcnn-released mscnn-spu`" in page
     assert page == make(*recipes, "--minutes", 0), "from what is stored"
+
+
+def test_a_board_of_which_nothing_can_be_trained_says_why(make: Callable[..., str]) -> None:
+    assert row_of(make("--recipes", "mscnn-spu"), "mscnn-spu")[2] == "not run: needs x-vectors"
+
+
+def test_a_class_of_several_labels_is_one_class(store: Callable[[Path], Path], tmp_path: Path) -> None:
+    stored = read_experiment(store(tmp_path / "mhcnn"))
+    classes = {"happy": {"hap": 3, "exc": 4}, "sad": {"sad": 5}}
+    several = replace(stored, composition=stored.composition.model_copy(update={"classes": classes}))
+    page = board.page([(several, several)], {}, "", "0.9 s apart")
+    assert "Always answering the commonest class has WA 58.3 and UA 50.0." in page
 
 
 def test_every_model_has_a_row() -> None:

@@ -1,3 +1,4 @@
+import sys
 from collections.abc import Callable
 from itertools import islice
 
@@ -28,6 +29,15 @@ def test_batches_are_whole_utterances(recipe: Recipe) -> None:
     counts = segments(9)
     sizes = [len(batch.target) for batch in islice(batches(recipe, counts), 3)]
     assert sum(sizes) == counts.sum()
+
+
+@pytest.mark.parametrize("flags", [["--recipe", "glam-released"], ["--rounds", "0"]])
+def test_a_mistake_is_one_line(
+    flags: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["utterances.py", *flags])
+    assert utterances.main() == 2
+    assert capsys.readouterr().err.startswith(f"error: {' '.join(flags)}: ")
 
 
 def test_both_loops_take_the_same_steps(recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
