@@ -196,7 +196,7 @@ def test_every_fold_of_a_seed_is_trained_and_reported(tiny_release: Path, tmp_pa
         "| Ses05, 8 utterances ",
         "folds: 5, all of them of 1 seed.",
         "protocol: leave one session out; test shares with training 0 of 2 speakers",
-        "epoch: best epoch by (WA+UA)/2 on the protocol's own validation utterances, scored on the test utterances",
+        "\nepoch: best epoch by (WA+UA)/2 on the protocol's own validation utterances, scored on the test utterances\n",
     ):
         assert part in done.stdout
     again = call(*words)

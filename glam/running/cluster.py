@@ -127,11 +127,11 @@ class Cluster:
         import ray
 
         here = {node: of for node, of in alive().items() if slots_of(of, resources)}
-        for node in self.machines.keys() - here.keys():
+        for node in sorted(self.machines.keys() - here.keys()):
             yield Note(f"{self.machines.pop(node).name} has left the cluster")
         for node in self._asked.keys() - here.keys():
             del self._asked[node]
-        for node in here.keys() - self.machines.keys() - self.refused.keys() - self._asked.keys():
+        for node in sorted(here.keys() - self.machines.keys() - self.refused.keys() - self._asked.keys()):
             ask = remote(introduce, resources, node, num_cpus=0, num_gpus=0)
             self._asked[node] = here[node]["name"], ask.remote(code_digest(), work, self.folder)
         answered, _ = (
@@ -174,7 +174,7 @@ class Cluster:
     @property
     def hopeless(self) -> str:
         """The reasons why no machine can be had, once all that there are were refused; else empty."""
-        return "" if self.machines or self._asked else "\n".join(self.refused.values())
+        return "" if self.machines or self._asked else "\n".join(sorted(self.refused.values()))
 
 
 class _Driver:

@@ -29,7 +29,7 @@ class Stream:
 
     def __init__(self, cluster: "StandIn", node: str, function: Callable[..., Iterator[Any]], arguments: Any) -> None:
         self.items: list[Ref] = []
-        self.ended = self.cancelled = False
+        self.ended = self.over = self.cancelled = False
         self.node, self.read = node, 0
         threading.Thread(target=self._go, args=(cluster, function, arguments), daemon=True).start()
 
@@ -55,13 +55,17 @@ class Stream:
 
     def __next__(self) -> Ref:
         if self.read == len(self.items):
+            self.over = True
             raise StopIteration
         self.read += 1
         return self.items[self.read - 1]
 
 
 class StandIn(ModuleType):
-    """The module: nodes of one core each, by name; `die` kills one; `most_given` counts what was handed out at once."""
+    """The module: nodes of one core each, by name; `die` kills one; `most_given` counts the tasks that one had at once.
+
+    A task is one until the driver has heard its end.
+    """
 
     def __init__(self, nodes: list[str]) -> None:
         super().__init__("ray")
@@ -103,7 +107,7 @@ class StandIn(ModuleType):
         def begin(*arguments: Any) -> Any:
             if options.get("num_returns") == "streaming":
                 self.streams.append(Stream(self, node, function, arguments))
-                here = [stream for stream in self.streams if stream.node == node and not stream.ended]
+                here = [stream for stream in self.streams if stream.node == node and not stream.over]
                 self.most_given = max(self.most_given, len(here))
                 return self.streams[-1]
             if self.introduced is not None:

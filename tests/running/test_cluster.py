@@ -88,7 +88,7 @@ def test_every_run_comes_back_once_and_few_tasks_wait(
     trained_by(experiment, heard)
     assert sorted(event.run.seed for event in heard if isinstance(event, Finished)) == [key.seed for key in RUNS]
     assert all(files_of(experiment.folder / key.name) == files_of(trained.folder / key.name) for key in RUNS)
-    assert 1 <= ray.most_given <= cluster.PENDING
+    assert ray.most_given == cluster.PENDING
     assert {event.progress.at_once for event in heard if isinstance(event, Started)} == {2}
 
 
@@ -144,7 +144,7 @@ def test_refused_machines_are_named_and_get_nothing(
     assert "torch 0 (here" in notes(heard)
     assert {stream.node for stream in ray.streams} == {"a"}
     ray.introduced = lambda node: Introduction(node, versions(), "another code")
-    with pytest.raises(GlamError, match=r"every machine of the cluster is refused:\n[ab] \([ab]\): another code"):
+    with pytest.raises(GlamError, match=r"is refused:\na \(a\): another code\nb \(b\): another code$"):
         run(experiment, [RunKey(99)], AUTO, "none", lambda _: None, Cluster())
 
 
