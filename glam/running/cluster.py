@@ -17,7 +17,6 @@ from statistics import mean
 from typing import TYPE_CHECKING, Any
 
 from glam.errors import GlamError
-from glam.recipe import Recipe
 from glam.results.transfer import receive
 from glam.running.cluster_task import (
     Carried,
@@ -31,10 +30,10 @@ from glam.running.cluster_task import (
     versions,
 )
 from glam.running.events import Broken, Ended, Event, Note, Started, Stopped, UnderWay
-from glam.running.experiment import Experiment, Sizes, job
+from glam.running.experiment import Experiment, job
 from glam.running.job import Resources, SaveModel
 from glam.running.one_run import checkpoint_of, claimed
-from glam.running.pace import paces_of
+from glam.running.pace import Timed, paces_of
 from glam.running.ray_api import alive, remote, sent, slots_of
 from glam.splits.runs import RunKey
 from glam.words import counted
@@ -101,14 +100,14 @@ class Cluster:
         """Number of tasks that all machines take at once."""
         return sum(slots_of(of, resources) for of in alive().values())
 
-    def measure(self, recipes: Sequence[tuple[Recipe, Sizes]], resources: Resources) -> list[float]:
-        """Seconds of a step of each recipe on the machine with the most slots, all of which measure side by side."""
+    def measure(self, steps: Sequence[Timed], resources: Resources) -> list[float]:
+        """Seconds of each of these steps on the machine with the most slots, all of which measure side by side."""
         import ray
 
         machines = alive()
         node = max(machines, key=lambda node: slots_of(machines[node], resources))
         measuring = remote(paces_of, resources, node)
-        refs: list[Any] = [measuring.remote(recipes, resources) for _ in range(slots_of(machines[node], resources))]
+        refs: list[Any] = [measuring.remote(steps, resources) for _ in range(slots_of(machines[node], resources))]
         try:
             return [mean(same) for same in zip(*ray.get(refs), strict=True)]
         except ray.exceptions.RayError as error:

@@ -182,5 +182,5 @@ class Live(Listener):
 
 def live_of(experiment: "Experiment", runs: Sequence[RunKey]) -> Live:
     """The listener that shows the progress of these runs of an experiment."""
-    steps, evaluation = work_of_an_epoch(experiment)
-    return Live(len(runs), experiment.recipe.training.epochs, evaluation / steps)
+    epoch = work_of_an_epoch(experiment)
+    return Live(len(runs), experiment.recipe.training.epochs, epoch.evaluation / epoch.steps)

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from math import ceil
 from statistics import mean, median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from glam.errors import GlamError
 from glam.inputs.cut import Part
@@ -32,11 +32,26 @@ if TYPE_CHECKING:
 SECONDS, STEPS = 1.5, 5  # of measuring, at least; a slow model is measured for LONGEST, at least one step
 LONGEST = 6.0
 SAMPLE = 5  # stored runs that are asked
-ROWS_AN_UTTERANCE = 16  # of 2 s segments a fifth of a second apart, the mean of IEMOCAP's
 
 
-Measure = Callable[[Sequence[tuple[Recipe, Sizes]], Resources], list[float]]
-"""Seconds of a training step of each recipe, with as many runs side by side as there will be."""
+class Timed(NamedTuple):
+    """A training step that is timed: of a recipe, on a batch of so many rows of these sizes."""
+
+    recipe: Recipe
+    sizes: Sizes
+    rows: int
+
+
+class Work(NamedTuple):
+    """The work of an epoch: training steps, rows of each (the mean), and the evaluation, in such steps."""
+
+    steps: int
+    rows: float
+    evaluation: float
+
+
+Measure = Callable[[Sequence[Timed], Resources], list[float]]
+"""Seconds of each of these steps, with as many runs side by side as there will be."""
 
 
 def run_seconds(experiments: Sequence[Experiment], resources: Resources, measure: Measure | None = None) -> list[float]:
@@ -46,15 +61,12 @@ def run_seconds(experiments: Sequence[Experiment], resources: Resources, measure
     machine, on which what stored runs took counts first.
     """
     seconds = [recorded(experiment.stored, resources) if measure is None else None for experiment in experiments]
-    unknown = {
-        _cost(experiment.recipe): (experiment.recipe, experiment.sizes)
-        for experiment, known in zip(experiments, seconds, strict=True)
-        if known is None
-    }
+    steps = [timed_step(experiment) for experiment in experiments]
+    unknown = {_cost(step): step for step, known in zip(steps, seconds, strict=True) if known is None}
     paces = dict(zip(unknown, (measure or _measure)(list(unknown.values()), resources), strict=True))
     return [
-        known if known is not None else work(experiment) * paces[_cost(experiment.recipe)]
-        for experiment, known in zip(experiments, seconds, strict=True)
+        known if known is not None else work(experiment) * paces[_cost(step)]
+        for experiment, step, known in zip(experiments, steps, seconds, strict=True)
     ]
 
 
@@ -74,11 +86,12 @@ def recorded(experiment: StoredExperiment, resources: Resources) -> float | None
 
 def work(experiment: Experiment) -> float:
     """Cost of a run in training steps."""
-    return experiment.recipe.training.epochs * sum(work_of_an_epoch(experiment))
+    epoch = work_of_an_epoch(experiment)
+    return experiment.recipe.training.epochs * (epoch.steps + epoch.evaluation)
 
 
-def work_of_an_epoch(experiment: Experiment) -> tuple[int, float]:
-    """Training steps of an epoch, and its evaluation in such steps: a forward pass alone is a third of one."""
+def work_of_an_epoch(experiment: Experiment) -> Work:
+    """The work of an epoch of the first run: a forward pass alone is a third of a step."""
     recipe, utterances = experiment.recipe, experiment.population.utterances
 
     def total(part: Part) -> int:
@@ -89,26 +102,33 @@ def work_of_an_epoch(experiment: Experiment) -> tuple[int, float]:
     batches = recipe.training.batches
     if isinstance(batches, ByUtterances):
         steps = ceil(trained * len(utterances) / batches.size)
-        batch = trained * total("train") / steps
+        rows = trained * total("train") / steps
     else:
-        steps, batch = ceil(trained * total("train") / batches.size), batches.size
-    return steps, len(first.held_out) / len(utterances) * total("test") / batch / 3
+        steps, rows = ceil(trained * total("train") / batches.size), batches.size
+    return Work(steps, rows, len(first.held_out) / len(utterances) * total("test") / rows / 3)
 
 
-def seconds_a_step(recipe: Recipe, sizes: Sizes, device: str, threads: int) -> float:
-    """Seconds of a training step of that recipe, measured now in this process."""
+def timed_step(experiment: Experiment) -> Timed:
+    """The step that is timed of an experiment; batches of utterances go through the network `most` rows at a time."""
+    rows, batches = work_of_an_epoch(experiment).rows, experiment.recipe.training.batches
+    most = batches.most if isinstance(batches, ByUtterances) else batches.size
+    return Timed(experiment.recipe, experiment.sizes, min(round(rows), most))
+
+
+def seconds_a_step(timed: Timed, device: str, threads: int) -> float:
+    """Seconds of a training step, measured now in this process."""
     import torch
 
     from glam.learning.learner import Learner
 
     torch.set_num_threads(threads)
-    learner = Learner(_objective(recipe, sizes), recipe.training, torch.device(device))
-    step = _noise(recipe, sizes, device)
+    learner = Learner(_objective(timed), timed.recipe.training, torch.device(device))
+    step = _noise(timed, device)
     learner.step(step).item()  # the first one allocates, and is not counted
     return _seconds_of(lambda: learner.step(step).item())  # item() waits for the device
 
 
-def share_of_a_step(recipe: Recipe, sizes: Sizes, resources: Resources) -> float:
+def share_of_a_step(timed: Timed, resources: Resources) -> float:
     """Seconds of a training step of a pack divided by its runs, measured now in this process."""
     import torch
 
@@ -118,30 +138,29 @@ def share_of_a_step(recipe: Recipe, sizes: Sizes, resources: Resources) -> float
     place = torch.device(resources.device)
 
     def pack(slots: int) -> Pack:
-        return Pack(_objective(recipe, sizes), recipe.training, slots, place)
+        return Pack(_objective(timed), timed.recipe.training, slots, place)
 
-    step = _noise(recipe, sizes, resources.device)
+    step = _noise(timed, resources.device)
     slots = resources.at_once or fitting(pack, step, RUNS)
     several = pack(slots)
     several.step([step] * slots).sum().item()
     return _seconds_of(lambda: several.step([step] * slots).sum().item()) / slots
 
 
-def _objective(recipe: Recipe, sizes: Sizes) -> "Objective":
+def _objective(timed: Timed) -> "Objective":
     from glam.learning.course import initial_objective
 
-    return initial_objective(recipe.model, recipe.training, recipe.corpus.classes, sizes.shapes, seed=0)
+    recipe = timed.recipe
+    return initial_objective(recipe.model, recipe.training, recipe.corpus.classes, timed.sizes.shapes, seed=0)
 
 
-def _noise(recipe: Recipe, sizes: Sizes, device: str) -> "Step":
-    """A step of that recipe on noise; of whole utterances, on as many rows as a batch has on IEMOCAP, about."""
+def _noise(timed: Timed, device: str) -> "Step":
+    """The step on noise."""
     from glam.learning.batch import Step, noise, rows_like
 
-    batches = recipe.training.batches
-    rows = min(batches.size * ROWS_AN_UTTERANCE, batches.most) if isinstance(batches, ByUtterances) else batches.size
-    like = rows_like(sizes.shapes, sizes.lengths)
+    recipe, like = timed.recipe, rows_like(timed.sizes.shapes, timed.sizes.lengths)
     votes = recipe.training.labels == "votes"
-    return Step(noise(rows, like, len(recipe.corpus.classes), recipe.training.alpha > 0, device, votes), 1e-4)
+    return Step(noise(timed.rows, like, len(recipe.corpus.classes), recipe.training.alpha > 0, device, votes), 1e-4)
 
 
 def _seconds_of(step: Callable[[], object]) -> float:
@@ -155,12 +174,12 @@ def _seconds_of(step: Callable[[], object]) -> float:
             return seconds / steps
 
 
-def _measure(recipes: Sequence[tuple[Recipe, Sizes]], resources: Resources) -> list[float]:
-    """Seconds of a step of each recipe, the mean over as many processes as there will be, measuring side by side."""
-    if not recipes:
+def _measure(steps: Sequence[Timed], resources: Resources) -> list[float]:
+    """Seconds of each of these steps, the mean over as many processes as there will be, measuring side by side."""
+    if not steps:
         return []
     try:
-        paces = answers(paces_of, recipes, resources, processes=1 if resources.packed else resources.at_once)
+        paces = answers(paces_of, steps, resources, processes=1 if resources.packed else resources.at_once)
     except EOFError:
         raise GlamError(
             "a process that measured how long runs take ended unexpectedly, which usually means that memory ran out. "
@@ -169,22 +188,22 @@ def _measure(recipes: Sequence[tuple[Recipe, Sizes]], resources: Resources) -> l
     return [mean(same) for same in zip(*paces, strict=True)]
 
 
-def paces_of(recipes: Sequence[tuple[Recipe, Sizes]], resources: Resources) -> list[float]:
-    """Seconds of a step of each recipe, measured in this process."""
+def paces_of(steps: Sequence[Timed], resources: Resources) -> list[float]:
+    """Seconds of each of these steps, measured in this process."""
     spare_new_pages()  # as a worker does
     return [
-        share_of_a_step(recipe, sizes, resources)
-        if resources.packed and not not_packable(recipe, sizes)
-        else seconds_a_step(recipe, sizes, resources.device, resources.threads)
-        for recipe, sizes in recipes
+        share_of_a_step(step, resources)
+        if resources.packed and not not_packable(step.recipe, step.sizes)
+        else seconds_a_step(step, resources.device, resources.threads)
+        for step in steps
     ]
 
 
-def _cost(recipe: Recipe) -> str:
-    """A text that recipes have in common whose steps cost the same."""
-    training, cut = recipe.training, recipe.cut
-    settings = [recipe.model, recipe.inputs, training.optimizer, training.batches, training.precision]
-    return canonical_json([str(setting) for setting in settings] + [cut.samples, training.alpha > 0])
+def _cost(step: Timed) -> str:
+    """A text that steps have in common which cost the same."""
+    training, cut = step.recipe.training, step.recipe.cut
+    settings = [step.recipe.model, step.recipe.inputs, training.optimizer, training.batches, training.precision]
+    return canonical_json([str(setting) for setting in settings] + [cut.samples, step.rows, training.alpha > 0])
 
 
 def _same_way(run: StoredRun, resources: Resources) -> bool:

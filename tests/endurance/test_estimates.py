@@ -42,7 +42,7 @@ def test_an_estimate_is_within_a_quarter_of_the_truth(
     work = job(experiment, ALONE)
     spare_new_pages()  # as workers do, and processes that measure
     monkeypatch.setattr("glam.running.pace.time.perf_counter", time.process_time)
-    estimated = pace.work(experiment) * pace.seconds_a_step(experiment.recipe, experiment.sizes, "cpu", 1)
+    estimated = pace.work(experiment) * pace.seconds_a_step(pace.timed_step(experiment), "cpu", 1)
     begun = time.process_time()
     run_alone(work, RunKey(5), lambda _: None, lambda: False)
     took = time.process_time() - begun

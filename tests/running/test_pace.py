@@ -14,7 +14,7 @@ from glam.results.experiment import store_experiment
 from glam.results.run import Predictions, write_failure, write_run
 from glam.running.experiment import Experiment, Places, Sizes, prepare, sizes_of
 from glam.running.job import Resources
-from glam.running.pace import _measure, recorded, run_seconds, seconds_a_step, share_of_a_step, work
+from glam.running.pace import Timed, _measure, recorded, run_seconds, seconds_a_step, share_of_a_step, timed_step, work
 from glam.splits.runs import RunKey
 
 SHORT = [("cut", {"length": 0.5, "train_overlap": 0.25, "test_overlap": 0.25}), ("training.epochs", 3)]
@@ -76,6 +76,9 @@ def test_a_step_of_whole_utterances_is_of_all_their_segments(tiny_release: Path,
     steps = 4  # of 32 utterances
     evaluation = 8 * steps / 32 / 3  # of 8, of which each has as many segments, about, as one that is trained on
     assert work(experiment) == pytest.approx(3 * (steps + evaluation))
+    assert timed_step(experiment).rows == round(0.8 * segments_of(experiment) / steps), "of this corpus"
+    short = prepare(load_recipe("glam-released", [*SHORT, *batches, ("training.batches.most", 5)]), experiment.places)
+    assert timed_step(short).rows == 5, "go through the network at once"
 
 
 def test_stored_runs_of_this_machine_tell_the_pace(experiment: Experiment) -> None:
@@ -94,11 +97,11 @@ def test_stored_runs_of_this_machine_tell_the_pace(experiment: Experiment) -> No
 def test_experiments_that_cost_the_same_are_measured_once(
     experiment: Experiment, tiny_release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    measured: list[str] = []
+    measured: list[Timed] = []
 
-    def measure(recipes: list[object], resources: Resources) -> list[float]:
-        measured.extend(str(recipe) for recipe in recipes)
-        return [0.5] * len(recipes)
+    def measure(steps: list[Timed], resources: Resources) -> list[float]:
+        measured.extend(steps)
+        return [0.5] * len(steps)
 
     monkeypatch.setattr("glam.running.pace._measure", measure)
     other = prepare(
@@ -112,29 +115,29 @@ def test_experiments_that_cost_the_same_are_measured_once(
 def test_a_step_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("glam.running.pace.SECONDS", 0.0)
     recipe = load_recipe("glam-released", [("training.batches.size", 4)])
-    assert 0 < seconds_a_step(recipe, sizes(recipe), "cpu", 1) < 30
+    assert 0 < seconds_a_step(Timed(recipe, sizes(recipe), 4), "cpu", 1) < 30
 
 
 def test_a_step_of_whole_utterances_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("glam.running.pace.SECONDS", 0.0)
     batches = [("training.batches", {"name": "utterances", "size": 2, "most": 24}), ("training.alpha", 0)]
     recipe = load_recipe("mhcnn-released", batches)
-    assert 0 < seconds_a_step(recipe, sizes(recipe), "cpu", 1) < 30
+    assert 0 < seconds_a_step(Timed(recipe, sizes(recipe), 24), "cpu", 1) < 30
 
 
 def test_a_process_that_dies_is_one_message() -> None:
     recipe = load_recipe("mhcnn-released", [("training.batches.size", 4)])
     with pytest.raises(GlamError, match="--runs-at-once 1"):
-        _measure([(recipe, sizes(recipe))], Resources("no such device", 1, 1, 60))
+        _measure([Timed(recipe, sizes(recipe), 4)], Resources("no such device", 1, 1, 60))
 
 
 def test_processes_measure_side_by_side() -> None:
     recipe = load_recipe("mhcnn-released", [("training.batches.size", 4)])
-    (pace,) = _measure([(recipe, sizes(recipe))], Resources("cpu", 1, 1, 60))
+    (pace,) = _measure([Timed(recipe, sizes(recipe), 4)], Resources("cpu", 1, 1, 60))
     assert 0 < pace < 30
 
 
 def test_the_share_of_a_run_in_a_pack_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("glam.running.pace.SECONDS", 0.0)
     recipe = load_recipe("mhcnn-released", [("training.batches.size", 4)])
-    assert 0 < share_of_a_step(recipe, sizes(recipe), Resources("cpu", 1, 2, 60, packed=True)) < 30
+    assert 0 < share_of_a_step(Timed(recipe, sizes(recipe), 4), Resources("cpu", 1, 2, 60, packed=True)) < 30
