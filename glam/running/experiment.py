@@ -53,7 +53,10 @@ class Sizes:
 
 @dataclass(frozen=True, eq=False)
 class Experiment:
-    """A recipe with the corpus it runs on. Everything but training has been checked. inputs: that looked through it."""
+    """A recipe with the corpus it runs on. Everything but training has been checked.
+
+    inputs: that looked through it. weights: bytes of its network's.
+    """
 
     recipe: Recipe
     corpus: Corpus
@@ -61,6 +64,7 @@ class Experiment:
     places: Places
     stored: StoredExperiment
     inputs: Mapping[str, Input]
+    weights: int
     votes: Votes | None = None  # where they are trained on
 
     @property
@@ -126,7 +130,7 @@ def experiment_on(corpus: Corpus, recipe: Recipe, places: Places) -> Experiment:
     people = population(corpus, recipe.corpus, recipe.cut)
     folds = people.folds(recipe.split)
     inputs = inputs_of(recipe, people.stored, places.data)
-    with_torch(check_recipe, recipe, sizes_of(recipe, inputs))
+    weights = with_torch(check_recipe, recipe, sizes_of(recipe, inputs))
     votes = votes_of(people) if recipe.training.labels == "votes" else None
     who = identity(recipe.scientific(), people.digest_with(recipe.groups_used()), outside_of(inputs))
     stored = StoredExperiment(
@@ -145,7 +149,7 @@ def experiment_on(corpus: Corpus, recipe: Recipe, places: Places) -> Experiment:
         unlike_print="; ".join(filter(None, (made.unlike_print() for made in inputs.values()))),
         own_recipe=own,
     )
-    return Experiment(recipe, corpus, people, places, stored, inputs, votes)
+    return Experiment(recipe, corpus, people, places, stored, inputs, weights, votes)
 
 
 def inputs_of(recipe: Recipe, utterances: Sequence[Utterance], data: Path) -> dict[str, Input]:
@@ -184,12 +188,18 @@ def sizes_of(recipe: Recipe, inputs: Mapping[str, Input]) -> Sizes:
     return Sizes(shapes, frozenset(name for name, made in inputs.items() if made.padded(recipe.cut)))
 
 
-def check_recipe(recipe: Recipe, sizes: Sizes) -> None:
-    """GlamError where inputs, cut, model and loss of the recipe do not fit together: found out on a few zeros."""
-    from glam.learning.check import check
+def check_recipe(recipe: Recipe, sizes: Sizes) -> int:
+    """Bytes of the weights of the recipe's network.
 
-    whole = recipe.cut.name == "whole"
-    check(recipe.model, recipe.training, recipe.corpus.classes, sizes.shapes, whole, sizes.lengths)
+    Raises GlamError where inputs, cut, model and loss of the recipe do not fit together: found out on a few zeros.
+    """
+    from glam.learning.check import check
+    from glam.learning.course import initial_objective
+
+    whole, classes = recipe.cut.name == "whole", recipe.corpus.classes
+    check(recipe.model, recipe.training, classes, sizes.shapes, whole, sizes.lengths)
+    network = initial_objective(recipe.model, recipe.training, classes, sizes.shapes, seed=0).network
+    return sum(tensor.nbytes for tensor in network.state_dict().values())
 
 
 def open_stores(experiment: Experiment, device: str = "cpu") -> dict[str, list[Store]]:

@@ -81,6 +81,11 @@ def claimed(experiment: Path, run: RunKey) -> Iterator[Elsewhere | FinishedElsew
             yield None
 
 
+def keeps_model(run: RunKey) -> bool:
+    """True for the first run of every experiment: it keeps its best model, so that no figure needs a training."""
+    return run.seed == seeds()[0] and run.fold in (None, 1)
+
+
 def checkpoint_of(experiment: Path, run: RunKey) -> Path:
     """The file in which a run that is under way is kept."""
     return experiment / ".checkpoints" / f"{run.name}.safetensors"
@@ -129,9 +134,7 @@ class _Run:
             lane.start(objective)
             self.learner, self.at_once = lane, lane.pack.slots
         self.state: RunState = State()
-        # The first run of every experiment keeps its model, so that no figure needs a training of its own.
-        kept = run.seed == seeds()[0] and run.fold in (None, 1) and job.save_model == "none"
-        self.save_model: SaveModel = "best" if kept else job.save_model
+        self.save_model: SaveModel = "best" if job.save_model == "none" and keeps_model(run) else job.save_model
         self.best: dict[str, Tensor] = {}
         self.notes: dict[str, Any] = {"resumed": 0, "elapsed": 0.0, "environments": []}
         self.checkpoint = checkpoint_of(job.folder, run)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from glam.errors import GlamError
 from glam.inputs.store import bytes_to_write
-from glam.running.experiment import Experiment, parts_of
+from glam.running.experiment import Experiment, Places, parts_of
+from glam.running.one_run import keeps_model
 from glam.splits.runs import RunKey
 from glam.words import in_bytes
 
@@ -35,9 +36,9 @@ def features_needed(experiments: Iterable[Experiment]) -> dict[Path, int]:
 
 
 def runs_needed(experiment: Experiment, runs: Sequence[RunKey]) -> int:
-    """Bytes of so many more runs: of every epoch the logits of the held-out utterances and a class a segment.
+    """Bytes of these runs: of every epoch the logits of the held-out utterances and a class a segment.
 
-    Logits are noise to a compressor. A model that is kept beside the predictions is not in it.
+    Logits are noise to a compressor. The first run of an experiment keeps its model, too.
     """
     if not runs:
         return 0
@@ -45,7 +46,8 @@ def runs_needed(experiment: Experiment, runs: Sequence[RunKey]) -> int:
     held_out = recipe.split.split(population.groups, runs[0]).held_out
     segments = sum(recipe.cut.rows(population.utterances[i].samples, "test") for i in held_out)
     logits = 4 * len(recipe.corpus.classes) * len(held_out)
-    return round(len(runs) * recipe.training.epochs * (logits + CODED * segments + RECORD))
+    predicted = round(len(runs) * recipe.training.epochs * (logits + CODED * segments + RECORD))
+    return predicted + experiment.weights * sum(map(keeps_model, runs))
 
 
 def check_room(
@@ -62,14 +64,18 @@ def check_room(
         f"disk       {in_bytes(runs)} for runs ({in_bytes(free(places.runs))} free), {in_bytes(features)} for features "
         f"that are not kept yet ({in_bytes(free(places.data))} free)"
     )
+    if lacking := lacks_room(places, runs, features):
+        raise GlamError(f"{lacking}. Make room, or choose another folder with --runs-folder or --data-folder.")
+
+
+def lacks_room(places: Places, runs: int, features: int) -> str:
+    """The folder that has no room for so many bytes of runs and of features, in words; empty where both fit."""
     together = _existing(places.runs).stat().st_dev == _existing(places.data).stat().st_dev
     needs = [(places.runs, runs + features)] if together else [(places.runs, runs), (places.data, features)]
     for folder, needed in needs:
         if needed > free(folder):
-            raise GlamError(
-                f"{folder}: {in_bytes(needed)} are needed there, {in_bytes(free(folder))} are free. Make room, or "
-                "choose another folder with --runs-folder or --data-folder."
-            )
+            return f"{folder}: {in_bytes(needed)} are needed there, {in_bytes(free(folder))} are free"
+    return ""
 
 
 def free(folder: Path) -> int:

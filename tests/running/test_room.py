@@ -1,5 +1,6 @@
 """The disk that runs and features need, beside what they take."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from running.spoken import prepared, release_with
 from glam.errors import GlamError
 from glam.recipe import load_recipe
 from glam.results.experiment import store_experiment
+from glam.results.run import MODEL
 from glam.results.transfer import files_of
 from glam.running import room
 from glam.running.experiment import Experiment, Places, job, prepare
@@ -15,7 +17,7 @@ from glam.running.job import Resources
 from glam.running.room import check_room, features_needed, runs_needed
 from glam.running.table_progress import Piece, ordered
 from glam.running.workers import run_alone
-from glam.splits.runs import RunKey
+from glam.splits.runs import RunKey, seeds
 
 ONE = Resources("cpu", 1, 1, 60)
 
@@ -39,6 +41,22 @@ def test_the_bytes_told_are_those_written(experiment: Experiment) -> None:
     assert 0.5 * told < written < 1.5 * told + 2000
     assert runs_needed(experiment, [key, RunKey(6)]) == pytest.approx(2 * told, abs=2)
     assert runs_needed(experiment, []) == 0
+
+
+@pytest.mark.parametrize(
+    ("run", "models"), [(RunKey(seeds()[0]), 1), (RunKey(seeds()[0], 1), 1), (RunKey(seeds()[0], 2), 0), (RunKey(5), 0)]
+)
+def test_the_model_that_the_first_run_keeps_is_counted(experiment: Experiment, run: RunKey, models: int) -> None:
+    predictions = runs_needed(replace(experiment, weights=0), [run])
+    assert runs_needed(experiment, [run]) == predictions + models * experiment.weights
+    assert experiment.weights > 100_000
+
+
+def test_weights_are_those_of_the_stored_model(experiment: Experiment) -> None:
+    store_experiment(experiment.stored)
+    run_alone(job(experiment, ONE), RunKey(seeds()[0]), lambda _: None, lambda: False)
+    (model,) = experiment.folder.glob(f"*/{MODEL}")
+    assert experiment.weights < model.stat().st_size < experiment.weights + 30_000  # its recipe, its features' means
 
 
 def test_too_little_room_is_said_before_anything_is_spent(
