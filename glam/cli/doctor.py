@@ -1,18 +1,24 @@
 """The verb `glam doctor`."""
 
 import argparse
+import shutil
+import sys
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
 
-from glam.cli.flags import add_flags
+from glam.cli.flags import CORPUS, add_flags, corpus_fields
 from glam.cli.guard import guarded
-from glam.cli.machine import computed, corpus_folder, folders, resources
+from glam.cli.machine import computed, corpus_folder, folders, resources, take_files
 from glam.errors import GlamError
+from glam.foreign import plain
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from glam.papers.outlook import Outlook
     from glam.running.doctor import Finding
+    from glam.running.experiment import Places
     from glam.running.job import Resources
 
 
@@ -21,30 +27,31 @@ def doctor(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="glam doctor",
         description="Look at this machine: versions, driver, device, cores, locks, corpus, and whether its "
-        "arithmetic is right; then how long each table would take and what disk it needs. Nothing is trained or "
-        "extracted. Exit status 1 where something is WRONG. A corpus that is missing is so only if it, or a table, was "
-        "asked for.",
+        "arithmetic is right; then how long each table would take on that corpus and what disk it needs. Nothing is "
+        "trained or extracted. Exit status 1 where something is WRONG; a note changes nothing.",
     )
     parser.add_argument(
         "tables", nargs="*", metavar="TABLE", help="tables to time: 1, glrf/2 (those of the GLAM paper)"
     )
     parser.add_argument("--no-tables", action="store_true", help="leave out the corpus and the time of tables")
     add_flags(
-        parser, "corpus", "precision", "datadir", "gpu", "runs-at-once", "threads", "checkpoint-every", "runs-folder",
+        parser, *CORPUS, "set", "precision", "file", "datadir", "gpu", "runs-at-once", "threads", "runs-folder",
         "data-folder",
     )  # fmt: skip
+    parser.set_defaults(checkpoint_every=0.0)
     return guarded(lambda: _examine(parser.parse_args(argv)), "nothing was changed")
 
 
 def _examine(args: argparse.Namespace) -> int:
     from glam.running.doctor import Finding
 
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
     wrong = 0
     for finding in _findings(args):
-        print(finding.line(), flush=True)
+        print(plain(finding.lines(width), lines=True), flush=True)
         wrong += finding.state == "WRONG"
     verdict = f"{wrong} of this must be mended" if wrong else "this machine can train"
-    print(Finding("verdict", verdict).line())
+    print(Finding("verdict", verdict).lines())
     return 1 if wrong else 0
 
 
@@ -56,9 +63,9 @@ def _findings(args: argparse.Namespace) -> "Iterator[Finding]":
 
     runs, data = folders(args)
     yield from doctor.software()
-    yield doctor.driver()
+    yield doctor.driver(wanted=args.gpu is None or args.gpu >= 0)
     machine = resources(args, args.precision or "fp32")
-    yield from doctor.hardware(machine.device)
+    yield from doctor.hardware(machine)
     yield doctor.locks(runs, "runs")
     yield doctor.locks(data, "data")
     yield doctor.Finding("disk", f"{in_bytes(free(runs))} free for runs, {in_bytes(free(data))} for index and features")
@@ -71,42 +78,59 @@ def _findings(args: argparse.Namespace) -> "Iterator[Finding]":
 def _tables(args: argparse.Namespace, runs: "Path", data: "Path", machine: "Resources") -> "Iterator[Finding]":
     from glam.papers.outlook import outlook
     from glam.papers.paper import FIRST, read_paper, table
-    from glam.recipe import corpus_settings
+    from glam.recipe import load_recipe, parse_override
     from glam.running.doctor import Finding
     from glam.running.experiment import Places
-    from glam.running.room import free
-    from glam.words import duration, in_bytes
+    from glam.words import counted
 
     tables = [table(name) for name in args.tables or read_paper(FIRST).tables]
-    name = args.corpus or "iemocap"
+    fields: list[tuple[str, Any]] = corpus_fields(args)
+    settings = load_recipe("glam-released", fields).corpus
+    take_files(args)
     try:
-        settings = corpus_settings(name)
         root = corpus_folder(settings.name, args.datadir, data)
+    except GlamError as error:
+        asked = args.corpus or args.datadir or args.tables
+        advice = "tables are not timed without one; --corpus synthetic times them on what this project makes"
+        yield Finding("corpus", f"{settings.name}: {error}", "WRONG" if asked else "note", advice)
+        return
+    try:
         corpus = settings.load(root, data)
     except GlamError as error:
-        asked = args.tables or args.corpus is not None or args.datadir is not None
-        advice = "without it, tables cannot be timed; give its folder with -d, or another corpus with --corpus"
-        yield Finding("corpus", f"{name}: {error}", "WRONG" if asked else "note", advice)
+        yield Finding("corpus", f"{settings.name}: {error}", "WRONG", "tables cannot be timed on it (--no-tables)")
         return
-    problems = f", {len(corpus.problems)} not usable (handleIEMOCAP.py says why)" if corpus.problems else ""
-    text = f"{name} in {corpus.root}: {len(corpus.utterances)} utterances{problems}"
-    yield Finding("corpus", text, "note" if problems else "ok")
-    yield Finding("tables", f"trained each by itself, {computed(machine, args.precision or 'fp32')}")
-    overrides = [("corpus.name", name)] + ([("training.precision", args.precision)] if args.precision else [])
+    unusable = f"{len(corpus.problems)} more cannot be used: glam corpus {settings.name} says why"
+    text = f"{settings.name} in {corpus.root}: {counted(len(corpus.utterances), 'utterance')}"
+    yield Finding("corpus", text, *(("note", unusable) if corpus.problems else ()))
+    yield Finding("tables", f"each trained by itself on {computed(machine, args.precision or 'fp32')}")
+    fields += [("training.precision", args.precision)] if args.precision else []
+    fields += [parse_override(text) for text in args.set]
+    places = Places(root, data, runs)
     try:
-        outlooks = outlook(tables, overrides, corpus, Places(root, data, runs), machine)
+        outlooks = outlook(tables, fields, corpus, places, machine)
     except GlamError as error:  # memory that is too little for so many runs at once, above all
         yield Finding("", str(error), "WRONG")
         return
-    for of in outlooks:
-        if of.why:
-            yield Finding("", f"{of.table.title}: cannot be trained: {of.why}", "note")
+    yield from _times(outlooks, places)
+
+
+def _times(outlooks: "Sequence[Outlook]", places: "Places") -> "Iterator[Finding]":
+    from glam.running.doctor import Finding
+    from glam.running.room import lacks_room
+    from glam.words import duration, in_bytes
+
+    for why, alike in groupby(outlooks, lambda of: of.why):
+        if why:
+            yield Finding("", f"{', '.join(of.table.title for of in alike)}: cannot be trained: {why}", "note")
             continue
-        needed = of.bytes_of_runs + of.bytes_of_features
-        room = needed <= min(free(runs), free(data))
-        text = (
-            f"{of.table.title}: {of.missing} of {of.asked} runs to train, about {duration(of.seconds)}; "
-            f"{in_bytes(of.bytes_of_runs)} of runs, {in_bytes(of.bytes_of_features)} of features"
-        )
-        advice = "" if room else "that does not fit: make room, or choose other folders (GLAM_RUNS, GLAM_DATA)"
-        yield Finding("", text, "ok" if room else "WRONG", advice)
+        for of in alike:
+            text = (
+                f"{of.table.title}: {of.missing} of {of.asked} runs to train, about {duration(of.seconds)}; "
+                f"{in_bytes(of.bytes_of_runs)} of runs, {in_bytes(of.bytes_of_features)} of features"
+            )
+            if lacking := lacks_room(places, of.bytes_of_runs, of.bytes_of_features):
+                yield Finding("", text, "WRONG", f"{lacking}: make room, or choose another with GLAM_RUNS or GLAM_DATA")
+            elif of.lacking:
+                yield Finding("", text, "note", f"without the rows that want {', '.join(of.lacking)} (--file)")
+            else:
+                yield Finding("", text)

@@ -10,7 +10,7 @@ from glam.papers.paper import Table
 from glam.papers.tables import distinct, rows_of
 from glam.progress import bar
 from glam.results.identity import canonical_json
-from glam.running.experiment import Experiment, Places, experiment_on
+from glam.running.experiment import Experiment, Places, experiment_on, lacking_files
 from glam.running.job import Resources
 from glam.running.pace import run_seconds
 from glam.running.room import features_needed, runs_needed
@@ -22,7 +22,8 @@ from glam.splits.runs import RunKey, seeds
 class Outlook:
     """A table's runs that are missing of all that it asks for, the seconds that they take, and the bytes they need.
 
-    why: the reason why it cannot be trained on this corpus; empty where it can.
+    lacking: places of files without which some of its rows are not trained. why: the reason why it cannot be trained on
+    this corpus; empty where it can.
     """
 
     table: Table
@@ -31,6 +32,7 @@ class Outlook:
     seconds: float = 0.0
     bytes_of_runs: int = 0
     bytes_of_features: int = 0
+    lacking: tuple[str, ...] = ()
     why: str = ""
 
 
@@ -46,27 +48,32 @@ def outlook(
     overrides: (field, value) of all recipes; the corpus's name among them.
     """
     experiments: dict[str, Experiment] = {}
-    of_table: list[list[str] | GlamError] = []
+    of_table: list[tuple[list[str], tuple[str, ...]] | GlamError] = []
     with bar(len(tables), "reading tables", "table", leave=False) as progress:
         for table in tables:
             try:
-                names = []
-                for recipe in distinct(row.recipe for row in rows_of(table, overrides) if row.recipe is not None):
+                recipes = [row.recipe for row in rows_of(table, overrides) if row.recipe is not None]
+                lacking = tuple(dict.fromkeys(place for recipe in recipes for place in lacking_files(recipe)))
+                names: list[str] = []
+                for recipe in distinct(recipe for recipe in recipes if not lacking_files(recipe)):
                     name = canonical_json(recipe.scientific())
                     if name not in experiments:
                         experiments[name] = experiment_on(corpus, recipe, places)
                     names.append(name)
-                of_table.append(names)
+                if not names:
+                    raise GlamError(f"no file is given for {', '.join(lacking)} (--file {lacking[0]}=PATH)")
+                of_table.append((names, lacking))
             except GlamError as error:
                 of_table.append(error)
             progress.update()
     seconds = dict(zip(experiments, run_seconds(list(experiments.values()), resources), strict=True))
     at_once = 1 if resources.packed else resources.at_once
     outlooks = []
-    for table, named in zip(tables, of_table, strict=True):
-        if isinstance(named, GlamError):
-            outlooks.append(Outlook(table, why=str(named)))
+    for table, found in zip(tables, of_table, strict=True):
+        if isinstance(found, GlamError):
+            outlooks.append(Outlook(table, why=str(found)))
             continue
+        named, lacking = found
         chosen = seeds()[: table.paper.seeds]
         asked = {name: experiments[name].runs(chosen) for name in named}
         missing = {name: _missing(experiments[name], runs) for name, runs in asked.items()}
@@ -80,6 +87,7 @@ def outlook(
                 seconds=sum(piece.total(at_once) for piece in pieces),
                 bytes_of_runs=sum(runs_needed(experiments[name], missing[name]) for name in named),
                 bytes_of_features=sum(features_needed(todo).values()),
+                lacking=lacking,
             )
         )
     return outlooks

@@ -5,8 +5,9 @@ import platform
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from textwrap import wrap
 from typing import Literal
 
 import numpy as np
@@ -22,6 +23,8 @@ from glam.running.job import Resources
 from glam.words import counted, in_bytes
 
 State = Literal["ok", "note", "WRONG"]
+
+INDENT = 11  # characters of what a finding is about
 
 # NVIDIA's table of minor-version compatibility: the oldest driver on Linux for all of a CUDA version.
 DRIVERS = {13: 580, 12: 525}
@@ -44,10 +47,16 @@ class Finding:
     state: State = "ok"
     advice: str = ""
 
-    def line(self) -> str:
-        """The finding as a line or two."""
+    def lines(self, width: int = 0) -> str:
+        """The finding as lines, of at most so many characters where a width is given; a path stays whole."""
         mark = "" if self.state == "ok" else f"{self.state}: "
-        return f"{self.about:<11}{mark}{self.text}" + (f"\n{'':<11}{self.advice}" if self.advice else "")
+        lines = "\n".join(filter(None, [f"{mark}{self.text}", self.advice])).split("\n")
+        if width:
+            room = max(width - INDENT, 20)
+            lines = [
+                part for line in lines for part in wrap(line, room, break_long_words=False, break_on_hyphens=False)
+            ]
+        return f"{self.about:<{INDENT}}" + f"\n{'':<{INDENT}}".join(lines)
 
 
 def software() -> Iterator[Finding]:
@@ -61,11 +70,12 @@ def software() -> Iterator[Finding]:
     )
 
 
-def driver() -> Finding:
-    """The NVIDIA driver, beside what this torch was built for."""
+def driver(wanted: bool = True) -> Finding:
+    """The NVIDIA driver, beside what this torch was built for. wanted: whether a GPU would be used."""
     import torch
 
-    return driver_fits(_driver(), torch.__version__, torch.version.cuda)
+    finding = driver_fits(_driver(), torch.__version__, torch.version.cuda)
+    return finding if wanted or finding.state == "ok" else replace(finding, state="note")
 
 
 def driver_fits(driver: str | None, torch: str, cuda: str | None) -> Finding:
@@ -101,17 +111,19 @@ def _driver() -> str | None:
     return lines[0] if lines and lines[0][0].isdigit() else None
 
 
-def hardware(device: str) -> Iterator[Finding]:
+def hardware(resources: Resources) -> Iterator[Finding]:
     """Cores, their instructions and memory; the device and its memory."""
     import torch
 
+    device = resources.device
     has = [name for name in INSTRUCTIONS if name in _cpu_flags()]
     uses = torch.backends.cpu.get_cpu_capability()
     text = f"{counted(cores(), 'core')} of {environment()['processor']}"
     yield Finding("cores", f"{text}; {', '.join(has) or 'no vector instructions known'}; torch uses {uses}")
     if (free := _available()) is not None:
-        few = free < cores() * 2**30
-        advice = "a run takes up to 1 GiB: use --runs-at-once" if few else ""
+        processes = 1 if resources.packed else resources.at_once or 1
+        few = free < processes * 2**30
+        advice = f"a run takes up to 1 GiB, and there would be {processes} at once: --runs-at-once" if few else ""
         yield Finding("memory", f"{in_bytes(free)} available", "note" if few else "ok", advice)
     if device.startswith("cuda"):
         free_there, total = torch.cuda.mem_get_info(torch.device(device))
@@ -170,7 +182,7 @@ def locks(folder: Path, about: str) -> Finding:
     except (GlamError, OSError) as error:
         return Finding("locks", f"{where}: {error}", "WRONG")
     if kept_out and left:
-        return Finding("locks", f"{where}: keep others out, and go with a killed process")
+        return Finding("locks", f"{where}: a lock keeps other processes out, and ends with its own")
     what = "does not keep another process out" if not kept_out else "outlives the process that held it"
     return Finding("locks", f"{where}: a lock {what}", "WRONG", "choose another file system, or one process at a time")
 
@@ -189,10 +201,8 @@ def arithmetic(recipe: Recipe, resources: Resources) -> Iterator[Finding]:
     device = torch.device(resources.device)
     compared = trial(recipe.model, recipe.training, recipe.corpus.classes, shapes, device, rows)
     for result in compared:
-        text = f"{recipe.model.title}, {result.what}: {result.difference:.1e} (at most {result.allowed:.0e})"
-        advice = (
-            "" if result.right else "figures of this device cannot be trusted; is it overclocked, or its driver old?"
-        )
+        text = f"{recipe.model.title}, {result.what}: {result.difference:.1e} apart (at most {result.allowed:.0e})"
+        advice = "" if result.right else "figures of this device cannot be trusted: overclocked? an old driver?"
         yield Finding(about, text, "ok" if result.right else "WRONG", advice)
         about = ""
 

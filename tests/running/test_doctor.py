@@ -1,5 +1,6 @@
 """What the doctor says of drivers, locks and arithmetic."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from glam.running.doctor import Finding, driver_fits, features, locks
 from glam.running.experiment import sizes_of
 
 CPU = torch.device("cpu")
+SHORT = [f"--set=cut.{field}" for field in ("length=0.5", "train_overlap=0.2", "test_overlap=0.2")]
 
 
 @pytest.mark.parametrize(
@@ -32,7 +34,24 @@ CPU = torch.device("cpu")
 def test_a_driver_is_told_which_torch_it_runs(driver: str | None, cuda: str | None, state: str, words: str) -> None:
     finding = driver_fits(driver, "2.11.0", cuda)
     assert finding.state == state
-    assert words in finding.line()
+    assert words in finding.lines()
+
+
+def test_a_driver_that_nobody_wants_is_a_note(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(examined, "_driver", lambda: "470.1")
+    monkeypatch.setattr(torch.version, "cuda", "13.0")
+    assert (examined.driver().state, examined.driver(wanted=False).state) == ("WRONG", "note")
+
+
+def test_a_finding_is_folded_beside_what_it_is_about() -> None:
+    path = "/a/path/that/is/never/broken/" + 60 * "x"
+    finding = Finding("locks", f"runs in {path}: " + 20 * "word ", "note", "a line\nand another")
+    first, *more = finding.lines(80).splitlines()
+    assert first == "locks      note: runs in"
+    assert more[0] == f"{'':11}{path}:"
+    assert all(len(line) <= 80 for line in more if path not in line)
+    assert more[-2:] == [f"{'':11}a line", f"{'':11}and another"]
+    assert len(finding.lines().splitlines()) == 3, "whole, where there is no terminal"
 
 
 def test_locks_of_a_real_file_system_work_and_leave_nothing(tmp_path: Path) -> None:
@@ -76,24 +95,70 @@ def test_what_is_no_number_is_not_right() -> None:
     assert not Compared("", float("nan"), 1.0).right
 
 
-def test_the_exit_status_tells(
-    tiny_release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.fixture
+def examine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    """Runs the command without the checks that take seconds; its exit status."""
     monkeypatch.setattr(examined, "arithmetic", lambda recipe, machine: [Finding("arithmetic", "right")])
     monkeypatch.setattr("glam.papers.outlook.run_seconds", lambda experiments, resources: [3600.0] * len(experiments))
-    words = ["-g=-1", f"--runs-folder={tmp_path / 'runs'}", f"--data-folder={tmp_path / 'data'}", "--runs-at-once=1"]
-    assert doctor([*words, "--no-tables"]) == 0
+    for variable in ("IEMOCAP", "XVECTORS", "GLOVE", "ASR"):
+        monkeypatch.setenv(variable, "")
+    folders = [f"--runs-folder={tmp_path / 'runs'}", f"--data-folder={tmp_path / 'data'}"]
+    return lambda *words: doctor([*folders, "--gpu=-1", "--runs-at-once=1", *map(str, words)])
+
+
+def test_the_exit_status_tells(
+    examine: Callable[..., int], tiny_release: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert examine("--no-tables") == 0
     assert "this machine can train" in capsys.readouterr().out
-    monkeypatch.delenv("IEMOCAP", raising=False)
-    assert doctor(words) == 0, "who asked for no corpus lacks none"
-    assert "note: iemocap: where IEMOCAP lies is not known" in capsys.readouterr().out
-    assert doctor([*words, "1"]) == 1
-    assert "WRONG: iemocap: where IEMOCAP lies is not known" in capsys.readouterr().out
-    assert doctor([*words, "-d", str(tmp_path / "nowhere")]) == 1
+    assert examine("-d", tmp_path / "nowhere") == 1
     out = capsys.readouterr().out
     assert "WRONG: iemocap:" in out
     assert "1 of this must be mended" in out
-    assert doctor([*words, "-d", str(tiny_release), "glrf/3"]) == 0
+    assert examine("-d", tiny_release, "glrf/3") == 0
     out = capsys.readouterr().out
-    assert "corpus     iemocap in" in out
-    assert "Table 3 of" in out
+    assert f"corpus     iemocap in {tiny_release}: 40 utterances" in out
+    assert "Table 3 of GLRF: " in out
+
+
+def test_a_corpus_that_nobody_named_is_a_note(
+    examine: Callable[..., int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert examine() == 0
+    out = capsys.readouterr().out
+    assert "corpus     note: iemocap: where IEMOCAP lies is not known" in out
+    assert "this machine can train" in out
+    assert examine("1") == 1, "a table is to be timed"
+    assert examine("--corpus=emodb") == 1
+    monkeypatch.setenv("IEMOCAP", str(tmp_path / "nowhere"))
+    assert examine() == 1
+    assert "WRONG: iemocap:" in capsys.readouterr().out
+
+
+def test_too_little_disk_is_wrong(
+    examine: Callable[..., int],
+    tiny_release: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("glam.running.room.free", lambda folder: 10)
+    assert examine("-d", tiny_release, *SHORT, "3") == 1
+    assert "are needed there, 0.00 MiB are free: make room" in capsys.readouterr().out
+
+
+def test_a_table_is_timed_as_it_would_be_trained(
+    examine: Callable[..., int], tiny_release: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert examine("-d", tiny_release, *SHORT, "3") == 0
+    out = capsys.readouterr().out
+    assert "Table 3: 700 of 700 runs to train, about 29 d 4 h; " in out
+    assert examine("-d", tiny_release, "--set=cut.longest=0.5", "mscnn/1") == 0
+    assert "without the rows that want XVECTORS, ASR (--file)" in capsys.readouterr().out
+
+
+def test_tables_that_lack_the_same_are_named_together(
+    examine: Callable[..., int], tiny_release: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert examine("-d", tiny_release, "--set=corpus.where={style: scripted}", "glrf/2", "glrf/4") == 0
+    out = capsys.readouterr().out
+    assert "note: Table 2 of GLRF, Table 4 of GLRF: cannot be trained: corpus.where: " in out
