@@ -11,7 +11,7 @@ from math import prod
 import torch
 from torch import Tensor, nn
 
-SEED = "dropout_seed"  # the buffer in which a module that drops keeps its seed
+SEED = "dropout_seed"  # the buffer in which a module that drops keeps its seed; torch 2.4 compiles no get_buffer
 _CHUNK = 2**17  # places hashed together on a CPU: as many as its cache holds
 
 
@@ -55,7 +55,7 @@ class Dropout(nn.Module):
         """A tensor of any shape to one of the same shape."""
         if not self.training or not self.p:
             return x
-        return x * kept(x.shape, self.p, self.get_buffer(SEED), self.stream) / (1 - self.p)
+        return x * kept(x.shape, self.p, getattr(self, SEED), self.stream) / (1 - self.p)
 
     def extra_repr(self) -> str:
         """The text that `print` shows of it."""

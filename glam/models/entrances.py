@@ -123,7 +123,7 @@ class Embedded(nn.Module):
             ids = ids.masked_fill(beyond(length, ids, 0), PADDING)
         own = self.known[ids]
         if self.training:
-            own = own & kept(ids.shape, MASKED, self.get_buffer(SEED), STREAM)
+            own = own & kept(ids.shape, MASKED, getattr(self, SEED), STREAM)
         ids = torch.where(own | (ids == PADDING), ids, UNKNOWN)
         return functional.embedding(ids, self.table, padding_idx=PADDING)
 

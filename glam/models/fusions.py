@@ -104,7 +104,7 @@ class AreaAttention(nn.Module):
         with torch.autocast(x.device.type, enabled=False):
             sequence = sequence.to(torch.promote_types(x.dtype, torch.float32))
             dropout = self.dropout if self.training or self.dropout_at_test else 0.0
-            return area_attention(sequence, 3, dropout, self.get_buffer(SEED))
+            return area_attention(sequence, 3, dropout, getattr(self, SEED))
 
 
 def area_attention(x: Tensor, widest: int, dropout: float, seed: Tensor) -> Tensor:
