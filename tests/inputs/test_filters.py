@@ -32,6 +32,33 @@ def test_mel_filters_and_cosines_are_torchaudios(fft: int, mels: int) -> None:
     np.testing.assert_allclose(cosines_of_scipy(26, 128), cosines(26, 128), rtol=0, atol=BOUND)
 
 
+def slaney(fft: int, mels: int) -> np.ndarray:
+    """Slaney's filters as they are defined: linear to 1000 Hz, 27 to a factor of 6.4 above, triangles of area 1."""
+    highest = 15 + 27 * np.log(RATE / 2 / 1000) / np.log(6.4)
+    mel = np.linspace(0, highest, mels + 2)
+    edges = np.where(mel < 15, mel * 200 / 3, 1000 * 6.4 ** ((mel - 15) / 27))
+    left, middle, right = edges[:-2], edges[1:-1], edges[2:]
+    bins = np.linspace(0, RATE / 2, fft // 2 + 1)[:, None]
+    rising, falling = (bins - left) / (middle - left), (right - bins) / (right - middle)
+    return 2 / (right - left) * np.maximum(0, np.minimum(rising, falling))
+
+
+@pytest.mark.parametrize("fft", [512, 800, 2048])
+@pytest.mark.parametrize("mels", [40, 128])
+def test_mel_filters_are_slaneys_whoever_makes_them(fft: int, mels: int) -> None:
+    """With torchaudio where it is of this torch, and without: both ends of the range are held to one definition."""
+    for made in (mel_filters, mel_filters_of_librosa):
+        np.testing.assert_allclose(made(fft, mels, RATE), slaney(fft, mels), rtol=0, atol=BOUND)
+
+
+def test_cosines_are_the_transform_whoever_makes_them() -> None:
+    order, place = np.arange(26)[:, None], np.arange(128)
+    transform = np.sqrt(2 / 128) * np.cos(np.pi * order * (2 * place + 1) / 256)
+    transform[0] /= np.sqrt(2)
+    for made in (cosines, cosines_of_scipy):
+        np.testing.assert_allclose(made(26, 128), transform, rtol=0, atol=BOUND)
+
+
 def test_cosines_are_orthonormal() -> None:
     matrix = cosines_of_scipy(128, 128).double().numpy()
     np.testing.assert_allclose(matrix @ matrix.T, np.eye(128), atol=1e-6)
