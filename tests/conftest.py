@@ -4,7 +4,7 @@ import json
 import os
 import signal
 import wave
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 # Before torch is imported: threads that wait for each other are slow where several tests share two cores, and
@@ -76,6 +76,16 @@ def training_here(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("glam.running.experiment.run", run_here)
     monkeypatch.setattr("glam.running.pace.run_seconds", lambda experiments, *_: [1.0] * len(experiments))
+
+
+@pytest.fixture
+def torch_threads() -> Iterator[None]:
+    """Torch has as many threads after the test as before."""
+    import torch
+
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

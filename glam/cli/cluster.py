@@ -1,4 +1,4 @@
-"""The executor of runs that the flags ask for: this machine, or a cluster."""
+"""The executor of runs that the flags ask for, this machine or a cluster; and the threads of runs that are measured."""
 
 import argparse
 from collections.abc import Iterator
@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from glam.cli.guard import say
 from glam.cli.machine import computed, resources
 from glam.errors import GlamError
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from glam.running.experiment import Executor
     from glam.running.job import Resources
     from glam.running.pace import Measure
+    from glam.running.threads import Todo
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,7 @@ class Executing:
     """Where runs are trained: with what, by which executor, in words; tasks at once, and how a step is timed there."""
 
     machine: "Resources"
+    precision: str
     execute: "Executor"
     where: str
     slots: int
@@ -38,11 +41,13 @@ def executing(args: argparse.Namespace, precision: str) -> Iterator[Executing]:
                 raise GlamError(f"--{flag.replace('_', '-')}: is of a cluster; give --cluster ray as well")
         machine = resources(args, precision)
         slots = 1 if machine.packed else machine.at_once  # the seconds of a run in a pack are its share
-        yield Executing(machine, on_this_machine, computed(machine, precision), slots, None)
+        yield Executing(machine, precision, on_this_machine, computed(machine, precision), slots, None)
         return
     from glam.running.cluster import Cluster
     from glam.running.ray_api import connected
 
+    if not args.threads:
+        raise GlamError("--threads auto: measured on this machine only; with --cluster, give a number")
     here = resources(argparse.Namespace(**vars(args) | {"gpu": -1}), "fp32")
     with connected(args.address):
         cluster = Cluster(args.worker_corpus, args.worker_folder)
@@ -58,4 +63,20 @@ def executing(args: argparse.Namespace, precision: str) -> Iterator[Executing]:
         where = (
             f"Ray cluster, {'a GPU' if on_gpu else 'CPU'} a task, {precision}, {threads} a run, {slots} tasks at once"
         )
-        yield Executing(machine, cluster, where, slots, cluster.measure)
+        yield Executing(machine, precision, cluster, where, slots, cluster.measure)
+
+
+def settled(executed: Executing, todo: "Todo") -> Executing:
+    """The same with the threads that these runs will have, which --threads auto has measured, and told, now."""
+    if executed.machine.threads:
+        return executed
+    from glam.processor import cores
+    from glam.running.threads import choose
+
+    say("threads    trying how the cores are best shared out")
+    choice = choose(todo, executed.machine, cores())
+    for line in choice.lines:
+        say(f"           {line}")
+    machine = choice.resources
+    where = computed(machine, executed.precision)
+    return replace(executed, machine=machine, where=where, slots=machine.at_once, measure=choice.measure)

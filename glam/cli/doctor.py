@@ -61,6 +61,8 @@ def _findings(args: argparse.Namespace) -> "Iterator[Finding]":
     from glam.running.room import free
     from glam.words import in_bytes
 
+    if args.threads < 1:
+        raise GlamError(f"--threads {args.threads}: at least one is needed")
     runs, data = folders(args)
     yield from doctor.software()
     yield doctor.driver(wanted=args.gpu is None or args.gpu >= 0)

@@ -39,6 +39,15 @@ def folder_to_write(text: str) -> Path:
     return path
 
 
+def threads(text: str) -> int:
+    """The number of threads that a flag gives: from 1, or 0 for `auto`."""
+    if text == "auto":
+        return 0
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"given {text!r}, expected a number from 1, or auto")
+    return int(text)
+
+
 FLAGS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "corpus": (("--corpus",), {"metavar": "NAME", "help": "the corpus (iemocap)"}),
     "set": (
@@ -129,6 +138,16 @@ FLAGS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
         ("--threads",),
         {"type": int, "default": 1, "metavar": "N", "help": "CPU threads of a run; results depend on it (1)"},
     ),
+    "threads-of-runs": (
+        ("--threads",),
+        {
+            "type": threads,
+            "default": 1,
+            "metavar": "N|auto",
+            "help": "CPU threads of a run; results depend on it in their last digits (1); auto: measure first which "
+            "threads and runs at once are fastest",
+        },
+    ),
     "checkpoint-every": (
         ("--checkpoint-every",),
         {"type": float, "default": 60, "metavar": "S", "help": "seconds of a run that a kill may cost (60)"},
@@ -216,7 +235,7 @@ FLAGS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     ),
 }
 CORPUS = ("corpus", "columns", "label-set")
-MACHINE = ("gpu", "runs-at-once", "threads", "checkpoint-every", "tensorboard", "runs-folder", "data-folder")
+MACHINE = ("gpu", "runs-at-once", "threads-of-runs", "checkpoint-every", "tensorboard", "runs-folder", "data-folder")
 MANY = ("cluster", "address", "worker-corpus", "worker-folder", "shard", "wait")
 
 

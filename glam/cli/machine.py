@@ -53,6 +53,8 @@ def computed(machine: "Resources", precision: str) -> str:
     """Device, precision, threads and runs at once, in words."""
     from glam.words import counted
 
+    if not machine.threads:
+        return f"{machine.device}, {precision}, as many CPU threads a run as are fastest"
     return f"{machine.device}, {precision}, {counted(machine.threads, 'CPU thread')} a run, {machine.described()}"
 
 
@@ -95,20 +97,20 @@ def corpus_folder(name: str, datadir: Path | None, data: Path) -> Path:
 
 
 def resources(args: argparse.Namespace, precision: str) -> "Resources":
-    """Device, threads and runs at once, as the flags say; GlamError where that does not exist here."""
+    """Device, threads (0: to be measured) and runs at once, as the flags say; GlamError for what is not here."""
     from glam.running.job import Resources
     from glam.running.processes import expect_torch
 
     if not 0 <= args.checkpoint_every < float("inf"):
         raise GlamError(f"--checkpoint-every {args.checkpoint_every}: expected seconds, 0 or more")
-    if args.threads < 1:
-        raise GlamError(f"--threads {args.threads}: at least one is needed")
     expect_torch()  # mistakes are found by now, and the corpus is still to be read
     where = device(args.gpu)
     if precision == "tf32" and not where.startswith("cuda"):
         raise GlamError(f"precision tf32 exists on NVIDIA GPUs only; this is {where}. Use fp32 or bf16.")
+    if not args.threads and where != "cpu":
+        raise GlamError(f"--threads auto: measured on a CPU only, and runs are on {where}. Give a number.")
     if args.runs_at_once == "auto":
-        at_once = {"cpu": max(1, cores() // args.threads), "mps": 1}.get(where, 0)
+        at_once = {"cpu": max(1, cores() // args.threads) if args.threads else 0, "mps": 1}.get(where, 0)
     elif args.runs_at_once.isdigit() and int(args.runs_at_once) > 0:
         at_once = int(args.runs_at_once)
     else:

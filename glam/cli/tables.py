@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from glam.cli.cluster import Executing, executing
+from glam.cli.cluster import Executing, executing, settled
 from glam.cli.flags import CORPUS, MACHINE, MANY, USUALLY, add_flags, corpus_fields, place, refuse_live_without_page
 from glam.cli.guard import guarded, say, show
 from glam.cli.machine import board, corpus_folder, folders, say_elsewhere, say_problems, take_files
@@ -254,6 +254,7 @@ def _run_all(
 
     todo = [(experiment, missing[label]) for label, experiment in experiments.items()]
     check_room(todo, args.worker_corpus is None, say)
+    executed = settled(executed, todo)
     say("           finding out how long a run takes")
     seconds = run_seconds(list(experiments.values()), executed.machine, *filter(None, [executed.measure]))
     pieces = ordered(pieces_of(list(experiments), missing, seconds), args.order, own)

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from glam.cli.cluster import executing
+from glam.cli.cluster import executing, settled
 from glam.cli.flags import CORPUS, MACHINE, MANY, add_flags, corpus_fields, place
 from glam.cli.guard import guarded, say, show
 from glam.cli.machine import board, corpus_folder, folders, say_elsewhere, say_problems, take_files
@@ -88,6 +88,7 @@ def _train(args: argparse.Namespace) -> None:
             verify_stores(experiment, executed.machine.device)
         save: SaveModel = args.save_model or ("best" if args.SaveModel else "none")
         if missing:
+            executed = settled(executed, [(experiment, missing)])
             say(
                 "next       features are extracted where they are not stored yet; after the first steps comes an "
                 "estimate"

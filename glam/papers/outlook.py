@@ -69,11 +69,11 @@ def outlook(
     seconds = dict(zip(experiments, run_seconds(list(experiments.values()), resources), strict=True))
     at_once = 1 if resources.packed else resources.at_once
     outlooks = []
-    for table, found in zip(tables, of_table, strict=True):
-        if isinstance(found, GlamError):
-            outlooks.append(Outlook(table, why=str(found)))
+    for table, outcome in zip(tables, of_table, strict=True):
+        if isinstance(outcome, GlamError):
+            outlooks.append(Outlook(table, why=str(outcome)))
             continue
-        named, lacking = found
+        named, lacking = outcome
         chosen = seeds()[: table.paper.seeds]
         asked = {name: experiments[name].runs(chosen) for name in named}
         missing = {name: _missing(experiments[name], runs) for name, runs in asked.items()}

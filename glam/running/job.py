@@ -28,7 +28,8 @@ Ints = NDArray[np.int64]
 class Resources:
     """Resources for runs: device (`cpu`, `cuda:0`, `mps`), CPU threads of a run, runs at once.
 
-    at_once: 0 for as many as fit into the device's memory. checkpoint_seconds: of work that a kill may cost a run.
+    threads: 0 where they are still to be measured (threads.py). at_once: 0 for as many as fit into the device's memory,
+    or as are fastest with the threads that are measured. checkpoint_seconds: of work that a kill may cost a run.
     packed: whether the runs at once are one pack (pack.py) rather than a process each.
     """
 

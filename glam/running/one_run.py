@@ -29,6 +29,7 @@ from glam.running.events import (
 )
 from glam.running.job import Job, SaveModel, objective_of, run_data
 from glam.splits.runs import RunKey, seeds
+from glam.words import counted
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -192,9 +193,18 @@ class _Run:
         if checkpoint is None:
             return
         self.state, self.best, self.notes = checkpoint
+        self._say_other_threads()
         self.notes["resumed"] += 1
         for logits in self.state.logits:
             self._score(logits)
+
+    def _say_other_threads(self) -> None:
+        """Say so where the run goes on with another number of CPU threads than it was begun with."""
+        here = self._here()
+        for before in self._earlier()[-1:]:
+            if here["device"] == before.get("device") == "cpu" and here["threads"] != before.get("threads"):
+                begun, now = before.get("threads"), counted(here["threads"], "CPU thread")
+                self.tell(Note(f"{self.run}: goes on with {now}, was begun with {begun}: rounded like neither alone"))
 
     def _after_step(self, epoch: int) -> None:
         now = time.monotonic()

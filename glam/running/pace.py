@@ -61,13 +61,19 @@ def run_seconds(experiments: Sequence[Experiment], resources: Resources, measure
     machine, on which what stored runs took counts first.
     """
     seconds = [recorded(experiment.stored, resources) if measure is None else None for experiment in experiments]
-    steps = [timed_step(experiment) for experiment in experiments]
-    unknown = {_cost(step): step for step, known in zip(steps, seconds, strict=True) if known is None}
-    paces = dict(zip(unknown, (measure or _measure)(list(unknown.values()), resources), strict=True))
+    unknown = [experiment for experiment, known in zip(experiments, seconds, strict=True) if known is None]
+    measured = iter(paces([timed_step(experiment) for experiment in unknown], resources, measure))
     return [
-        known if known is not None else work(experiment) * paces[_cost(step)]
-        for experiment, step, known in zip(experiments, steps, seconds, strict=True)
+        known if known is not None else work(experiment) * next(measured)
+        for experiment, known in zip(experiments, seconds, strict=True)
     ]
+
+
+def paces(steps: Sequence[Timed], resources: Resources, measure: Measure | None = None) -> list[float]:
+    """Seconds of each of these steps; those that cost the same are measured once. measure: None for this machine."""
+    different = {cost(step): step for step in steps}
+    seconds = dict(zip(different, (measure or _measure)(list(different.values()), resources), strict=True))
+    return [seconds[cost(step)] for step in steps]
 
 
 def recorded(experiment: StoredExperiment, resources: Resources) -> float | None:
@@ -179,13 +185,13 @@ def _measure(steps: Sequence[Timed], resources: Resources) -> list[float]:
     if not steps:
         return []
     try:
-        paces = answers(paces_of, steps, resources, processes=1 if resources.packed else resources.at_once)
+        of_processes = answers(paces_of, steps, resources, processes=1 if resources.packed else resources.at_once)
     except EOFError:
         raise GlamError(
             "a process that measured how long runs take ended unexpectedly, which usually means that memory ran out. "
             "Use --runs-at-once 1."
         ) from None
-    return [mean(same) for same in zip(*paces, strict=True)]
+    return [mean(same) for same in zip(*of_processes, strict=True)]
 
 
 def paces_of(steps: Sequence[Timed], resources: Resources) -> list[float]:
@@ -199,7 +205,7 @@ def paces_of(steps: Sequence[Timed], resources: Resources) -> list[float]:
     ]
 
 
-def _cost(step: Timed) -> str:
+def cost(step: Timed) -> str:
     """A text that steps have in common which cost the same."""
     training, cut = step.recipe.training, step.recipe.cut
     settings = [step.recipe.model, step.recipe.inputs, training.optimizer, training.batches, training.precision]

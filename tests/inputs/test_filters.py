@@ -40,7 +40,8 @@ def slaney(fft: int, mels: int) -> np.ndarray:
     left, middle, right = edges[:-2], edges[1:-1], edges[2:]
     bins = np.linspace(0, RATE / 2, fft // 2 + 1)[:, None]
     rising, falling = (bins - left) / (middle - left), (right - bins) / (right - middle)
-    return 2 / (right - left) * np.maximum(0, np.minimum(rising, falling))
+    filters: np.ndarray = 2 / (right - left) * np.maximum(0, np.minimum(rising, falling))
+    return filters
 
 
 @pytest.mark.parametrize("fft", [512, 800, 2048])
