@@ -9,6 +9,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from glam.models.max_pool import MaxPool
+
 
 class ConvNormReLU(nn.Sequential):
     """Convolution, batch norm, ReLU: the layer both trunks are made of."""
@@ -57,9 +59,9 @@ class MultiScale(nn.Module):
         self.along_time = ConvNormReLU(1, 16, (1, 3))
         self.layers = nn.Sequential(
             MultiScaleBlock(16),
-            nn.MaxPool2d(2),
+            MaxPool(),
             MultiScaleBlock(32),
-            nn.MaxPool2d(2),
+            MaxPool(),
             MultiScaleBlock(64),
             ConvNormReLU(128, 128, (5, 5)),
         )
@@ -94,9 +96,9 @@ class Shallow(nn.Module):
         self.along_time = ConvNormReLU(1, stem, (2, 8), padding=(0, 3))
         self.layers = nn.Sequential(
             ConvNormReLU(2 * stem if along == "channels" else stem, 32, (3, 3)),
-            nn.MaxPool2d(2),
+            MaxPool(),
             ConvNormReLU(32, 48, (3, 3)),
-            nn.MaxPool2d(2),
+            MaxPool(),
             ConvNormReLU(48, 64, (3, 3)),
             ConvNormReLU(64, 80, (3, 3)),
         )
