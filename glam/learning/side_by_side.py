@@ -1,5 +1,6 @@
 """Runs side by side: who takes the steps of a pack's runs, how many fit, and when a smaller pack is worth making."""
 
+import gc
 import time
 from collections import deque
 from collections.abc import Callable
@@ -104,6 +105,7 @@ def fitting(pack_of: Callable[[int], Pack], step: Step, most: int) -> int:
         pack_of(slots).step([step] * slots)
         torch.cuda.synchronize()
         peaks.append(torch.cuda.max_memory_allocated() - before)
+        gc.collect()  # a pack refers to itself, and would keep its memory
         torch.cuda.empty_cache()
     each = max(peaks[1] - peaks[0], 1)
     room = MEMORY_SHARE * torch.cuda.mem_get_info()[0] - (peaks[0] - each)

@@ -4,6 +4,7 @@ A worker takes runs from a queue: one at a time, so that no run touches another'
 takes side by side (pack.py). It stops at the next step when asked to, and dies with its parent.
 """
 
+import gc
 import multiprocessing
 import multiprocessing.connection
 import os
@@ -133,8 +134,6 @@ def _pack(job: Job, waiting: Any, tell: Listen, stopping: Callable[[], bool]) ->
     """Train and store all waiting runs side by side, in packs as large as the device allows."""
     import torch
 
-    from glam.learning.side_by_side import together
-
     torch.set_num_threads(job.resources.threads)
     runs: list[RunKey] = list(iter(waiting.get, None))
     columns = open_columns(job)
@@ -150,25 +149,43 @@ def _pack(job: Job, waiting: Any, tell: Listen, stopping: Callable[[], bool]) ->
                 return None
             return _until_its_end(run_one(job, run, tell, stopping, lane, columns), run, ended)
 
-        full = False
-        try:
-            pack = _new_pack(job, data, slots, _worth_compiling(job, data, len(runs)))
-            pack.tell = lambda text: tell(Note(text))
-            together(pack, begin)
-        except torch.cuda.OutOfMemoryError as error:
-            if slots == 1:
-                raise GlamError(
-                    f"{job.resources.device}: not enough memory for a single run ({error}). Finished runs are kept; "
-                    "use a smaller training.batches.size, another device, or free its memory."
-                ) from None
-            full = True
+        fitted = _in_one_pack(job, data, slots, _worth_compiling(job, data, len(runs)), tell, begin)
         runs = [run for run in runs if run not in ended]
-        if full:
-            torch.cuda.empty_cache()
+        # Before the next pack is made, all of this one goes: it refers to itself, and its graphs hold their memory.
+        gc.collect()
+        torch.cuda.empty_cache()
+        if not fitted:
             slots //= 2
             tell(Note(f"memory ran out on {job.resources.device}: going on with {counted(slots, 'run')} at once"))
         else:
             slots = min(slots, len(runs))
+
+
+def _in_one_pack(
+    job: Job,
+    data: "Data",
+    slots: int,
+    compiled: bool,
+    tell: Listen,
+    begin: "Callable[[Lane], Steps | None]",
+) -> bool:
+    """Train runs in a pack of so many slots; False where memory ran out. Raises GlamError where one is too many."""
+    import torch
+
+    from glam.learning.side_by_side import together
+
+    try:
+        pack = _new_pack(job, data, slots, compiled)
+        pack.tell = lambda text: tell(Note(text))
+        together(pack, begin)
+    except torch.cuda.OutOfMemoryError as error:
+        if slots == 1:
+            raise GlamError(
+                f"{job.resources.device}: not enough memory for a single run ({error}). Finished runs are kept; use a "
+                "smaller training.batches.size, another device, or free its memory."
+            ) from None
+        return False
+    return True
 
 
 def _until_its_end(steps: "Steps", run: RunKey, ended: set[RunKey]) -> "Steps":

@@ -1,7 +1,9 @@
 """Runs side by side in one process, from the queue to their folders: the same runs as each by itself."""
 
+import gc
 import queue
-from collections.abc import Sequence
+import weakref
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,7 @@ import torch
 from torch import Tensor
 
 from glam.errors import GlamError
-from glam.learning.batch import Step
+from glam.learning.batch import Data, Step
 from glam.learning.pack import Pack
 from glam.recipe import load_recipe
 from glam.results.experiment import store_experiment
@@ -128,6 +130,44 @@ def test_a_pack_that_does_not_fit_goes_on_with_half_of_its_runs(
     (note,) = [event.text for event in told if isinstance(event, Note)]
     assert note == "memory ran out on cpu: going on with 1 run at once"
     same_as(alone, packed)
+
+
+@pytest.fixture
+def by_count_alone() -> Iterator[None]:
+    """Nothing that refers to itself is collected by itself."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def test_a_pack_is_gone_before_another_is_made(
+    tiny_release: Path, tmp_path: Path, by_count_alone: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The memory of its weights and graphs is the next one's: where it did not fit, and where it has run half empty."""
+    packs, new_pack = list[weakref.ref[Pack]](), workers._new_pack
+    sizes: list[int] = []
+
+    def noted(work: Job, data: Data, slots: int, compiled: bool = False) -> Pack:
+        assert not [pack for pack in packs if pack() is not None]
+        pack = new_pack(work, data, slots, compiled)
+        packs.append(weakref.ref(pack))
+        sizes.append(slots)
+        return pack
+
+    step = Pack.step
+
+    def with_little_memory(self: Pack, steps: Sequence[Step | None]) -> Tensor:
+        if self.slots > 2:
+            raise torch.OutOfMemoryError("tried to allocate more than there is")
+        return step(self, steps)
+
+    monkeypatch.setattr(workers, "_new_pack", noted)
+    monkeypatch.setattr(Pack, "step", with_little_memory)
+    monkeypatch.setattr("glam.learning.side_by_side._Pace.long_enough", lambda self: True)
+    packed = prepared(tiny_release, tmp_path)
+    four = (*RUNS, RunKey(4))
+    assert set(of_kind(run_pack(job(packed, side_by_side(4)), four), Finished)) == set(four)
+    assert sizes[:2] == [4, 2]
 
 
 def test_not_even_one_run_fits(tiny_release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
