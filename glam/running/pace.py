@@ -6,7 +6,8 @@ extracted for it.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import count, repeat
 from math import ceil
 from statistics import mean, median
 from typing import TYPE_CHECKING, NamedTuple
@@ -129,9 +130,9 @@ def seconds_a_step(timed: Timed, device: str, threads: int) -> float:
 
     torch.set_num_threads(threads)
     learner = Learner(_objective(timed), timed.recipe.training, torch.device(device))
-    step = _noise(timed, device)
-    learner.step(step).item()  # the first one allocates, and is not counted
-    return _seconds_of(lambda: learner.step(step).item())  # item() waits for the device
+    steps = _steps(timed, device)
+    learner.step(next(steps)).item()  # the first one allocates, and is not counted
+    return _seconds_of(lambda: learner.step(next(steps)).item())  # item() waits for the device
 
 
 def share_of_a_step(timed: Timed, resources: Resources) -> float:
@@ -146,7 +147,7 @@ def share_of_a_step(timed: Timed, resources: Resources) -> float:
     def pack(slots: int) -> Pack:
         return Pack(_objective(timed), timed.recipe.training, slots, place)
 
-    step = _noise(timed, resources.device)
+    step = _noise(timed, timed.rows, resources.device)
     slots = resources.at_once or fitting(pack, step, RUNS)
     several = pack(slots)
     several.step([step] * slots).sum().item()
@@ -160,13 +161,24 @@ def _objective(timed: Timed) -> "Objective":
     return initial_objective(recipe.model, recipe.training, recipe.corpus.classes, timed.sizes.shapes, seed=0)
 
 
-def _noise(timed: Timed, device: str) -> "Step":
-    """The step on noise."""
+def _steps(timed: Timed, device: str) -> "Iterator[Step]":
+    """Steps on noise, without end; of utterances each of another size, for which oneDNN makes itself ready anew."""
+    batches = timed.recipe.training.batches
+    if not isinstance(batches, ByUtterances):
+        yield from repeat(_noise(timed, timed.rows, device))
+        return
+    for apart in count(1):
+        for rows in (timed.rows - apart, timed.rows + apart):
+            yield _noise(timed, min(max(rows, 1), batches.most), device)
+
+
+def _noise(timed: Timed, rows: int, device: str) -> "Step":
+    """A step on so many rows of noise."""
     from glam.learning.batch import Step, noise, rows_like
 
     recipe, like = timed.recipe, rows_like(timed.sizes.shapes, timed.sizes.lengths)
     votes = recipe.training.labels == "votes"
-    return Step(noise(timed.rows, like, len(recipe.corpus.classes), recipe.training.alpha > 0, device, votes), 1e-4)
+    return Step(noise(rows, like, len(recipe.corpus.classes), recipe.training.alpha > 0, device, votes), 1e-4)
 
 
 def _seconds_of(step: Callable[[], object]) -> float:

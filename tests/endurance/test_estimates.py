@@ -17,7 +17,6 @@ from glam.running.experiment import Places, job, prepare
 from glam.running.job import Resources
 from glam.running.memory import spare_new_pages
 from glam.running.workers import run_alone
-from glam.splits.runs import RunKey
 
 ALONE = Resources("cpu", 1, 1, 600)
 
@@ -31,7 +30,9 @@ def emodb(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@pytest.mark.parametrize(("recipe", "epochs"), [("mhcnn-released", 3), ("glam-released", 1), ("aacnn-released", 1)])
+@pytest.mark.parametrize(
+    ("recipe", "epochs"), [("mhcnn-released", 3), ("glam-released", 1), ("aacnn-released", 1), ("glrf", 6)]
+)
 def test_an_estimate_is_within_a_quarter_of_the_truth(
     recipe: str, epochs: int, emodb: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -44,7 +45,8 @@ def test_an_estimate_is_within_a_quarter_of_the_truth(
     monkeypatch.setattr("glam.running.pace.time.perf_counter", time.process_time)
     estimated = pace.work(experiment) * pace.seconds_a_step(pace.timed_step(experiment), "cpu", 1)
     begun = time.process_time()
-    run_alone(work, RunKey(5), lambda _: None, lambda: False)
+    (run,) = experiment.runs([5])[:1]
+    run_alone(work, run, lambda _: None, lambda: False)
     took = time.process_time() - begun
     print(f"\n{recipe}: estimated {estimated:.1f} s, took {took:.1f} s: {estimated / took:.2f}")
     assert estimated == pytest.approx(took, rel=0.25)

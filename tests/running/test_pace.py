@@ -1,4 +1,5 @@
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,17 @@ from glam.results.experiment import store_experiment
 from glam.results.run import Predictions, write_failure, write_run
 from glam.running.experiment import Experiment, Places, Sizes, prepare, sizes_of
 from glam.running.job import Resources
-from glam.running.pace import Timed, _measure, recorded, run_seconds, seconds_a_step, share_of_a_step, timed_step, work
+from glam.running.pace import (
+    Timed,
+    _measure,
+    _steps,
+    recorded,
+    run_seconds,
+    seconds_a_step,
+    share_of_a_step,
+    timed_step,
+    work,
+)
 from glam.splits.runs import RunKey
 
 SHORT = [("cut", {"length": 0.5, "train_overlap": 0.25, "test_overlap": 0.25}), ("training.epochs", 3)]
@@ -123,6 +134,15 @@ def test_a_step_of_whole_utterances_is_measured(monkeypatch: pytest.MonkeyPatch)
     batches = [("training.batches", {"name": "utterances", "size": 2, "most": 24}), ("training.alpha", 0)]
     recipe = load_recipe("mhcnn-released", batches)
     assert 0 < seconds_a_step(Timed(recipe, sizes(recipe), 24), "cpu", 1) < 30
+
+
+def test_steps_of_utterances_differ_in_size() -> None:
+    recipe = load_recipe("mhcnn-released", [("training.batches", {"name": "utterances", "size": 2, "most": 8})])
+    steps = _steps(Timed(recipe, sizes(recipe), 6), "cpu")
+    assert [len(step.batch.target) for step in islice(steps, 6)] == [5, 7, 4, 8, 3, 8]
+    of_segments = load_recipe("mhcnn-released", [("training.batches.size", 4)])
+    steps = _steps(Timed(of_segments, sizes(of_segments), 4), "cpu")
+    assert [len(step.batch.target) for step in islice(steps, 2)] == [4, 4]
 
 
 def test_a_process_that_dies_is_one_message() -> None:
