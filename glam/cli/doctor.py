@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from glam.cli.flags import CORPUS, add_flags, corpus_fields
+from glam.cli.flags import CORPUS, add_flags, columns_of, corpus_fields
 from glam.cli.guard import guarded
 from glam.cli.machine import computed, corpus_folder, folders, resources, take_files
 from glam.errors import GlamError
@@ -80,31 +80,29 @@ def _findings(args: argparse.Namespace) -> "Iterator[Finding]":
 def _tables(args: argparse.Namespace, runs: "Path", data: "Path", machine: "Resources") -> "Iterator[Finding]":
     from glam.papers.outlook import outlook
     from glam.papers.paper import FIRST, read_paper, table
-    from glam.recipe import load_recipe, parse_override
+    from glam.recipe import corpus_settings, parse_override
     from glam.running.doctor import Finding
     from glam.running.experiment import Places
     from glam.words import counted
 
     tables = [table(name) for name in args.tables or read_paper(FIRST).tables]
-    fields: list[tuple[str, Any]] = corpus_fields(args)
-    settings = load_recipe("glam-released", fields).corpus
     take_files(args)
+    name = args.corpus or "iemocap"
+    asked = args.corpus or args.datadir or args.tables
     try:
+        settings = corpus_settings(name, args.label_set or "", columns_of(args.columns))
         root = corpus_folder(settings.name, args.datadir, data)
-    except GlamError as error:
-        asked = args.corpus or args.datadir or args.tables
-        advice = "tables are not timed without one; --corpus synthetic times them on what this project makes"
-        yield Finding("corpus", f"{settings.name}: {error}", "WRONG" if asked else "note", advice)
-        return
-    try:
+        asked = True  # it lies somewhere, and is to be right
         corpus = settings.load(root, data)
     except GlamError as error:
-        yield Finding("corpus", f"{settings.name}: {error}", "WRONG", "tables cannot be timed on it (--no-tables)")
+        advice = "without it, tables cannot be timed; --corpus synthetic times them on what this project makes"
+        yield Finding("corpus", f"{name}: {error}", "WRONG" if asked else "note", advice)
         return
     unusable = f"{len(corpus.problems)} more cannot be used: glam corpus {settings.name} says why"
     text = f"{settings.name} in {corpus.root}: {counted(len(corpus.utterances), 'utterance')}"
     yield Finding("corpus", text, *(("note", unusable) if corpus.problems else ()))
     yield Finding("tables", f"each trained by itself on {computed(machine, args.precision or 'fp32')}")
+    fields: list[tuple[str, Any]] = corpus_fields(args)
     fields += [("training.precision", args.precision)] if args.precision else []
     fields += [parse_override(text) for text in args.set]
     places = Places(root, data, runs)

@@ -130,6 +130,8 @@ def test_a_corpus_that_nobody_named_is_a_note(
     assert "this machine can train" in out
     assert examine("1") == 1, "a table is to be timed"
     assert examine("--corpus=emodb") == 1
+    assert examine("--corpus=emodbb") == 1
+    assert "WRONG: emodbb: " in capsys.readouterr().out
     monkeypatch.setenv("IEMOCAP", str(tmp_path / "nowhere"))
     assert examine() == 1
     assert "WRONG: iemocap:" in capsys.readouterr().out
