@@ -72,7 +72,7 @@ class Pack:
         decayed = torch.cat(
             [torch.full((size,), decays(name, settings)) for name, size in zip(self.shapes, sizes, strict=True)]
         )
-        self.optimiser = row_optimiser(self.matrix, settings, decayed.to(device))
+        self.optimiser = row_optimiser(self.matrix, settings, decayed)
         self._judged = _Logits(objective)
         self.compiled = compiled
         self._take: Callable[..., Tensor] = self._step

@@ -68,7 +68,7 @@ class Clipped:
 
 def row_optimiser(matrix: Tensor, settings: of.TrainingSettings, decayed: Tensor) -> Adam | Sgd | Clipped:
     """The optimiser of the settings. matrix: (rows, parameters). decayed: (parameters,) bool, which ones decay."""
-    decay = settings.weight_decay if bool(decayed.all()) else settings.weight_decay * decayed.to(matrix.dtype)
+    decay = settings.weight_decay if bool(decayed.all()) else settings.weight_decay * decayed.to(matrix)
     optimiser: Adam | Sgd
     if isinstance(settings.optimizer, of.Sgd):
         optimiser = Sgd(matrix, decay, settings.optimizer.momentum)

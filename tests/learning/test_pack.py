@@ -1,5 +1,6 @@
 """Every run of a pack against the same run by itself."""
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -217,6 +218,20 @@ def test_weights_of_another_model_are_refused() -> None:
     lane = Pack(objective_of("mhcnn", ADAM, 0), ADAM, 1, CPU).lanes()[0]
     with pytest.raises(RuntimeError, match="other weights"):
         lane.load(objective_of("glam", ADAM, 0).state_dict(), {})
+
+
+@pytest.mark.parametrize("settings", [ADAM, CLIPPED, SGD], ids=["adam", "clipped", "sgd"])
+@pytest.mark.parametrize("name", OF_MAPS)
+def test_a_step_asks_nothing_of_its_device(
+    name: str, settings: TrainingSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What asks for a value, or lies on the host, breaks a graph's capture; on a device without values it raises."""
+    monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())  # which does not know that device
+    meta = torch.device("meta")
+    pack = Pack(objective_of(name, settings, 0, torch.float32), settings, 2, meta)
+    batch = noise(4, rows_like({"audio": SHAPE}), 3, settings.alpha > 0, meta)
+    assert pack.step([Step(batch, 1e-4)] * 2).device == meta
+    assert pack.logits(0, [{"audio": torch.zeros(5, *SHAPE, device=meta)}], 1).device == meta
 
 
 @pytest.mark.parametrize("name", OF_MAPS)
