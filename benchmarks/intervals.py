@@ -23,13 +23,14 @@ import numpy as np
 from numpy.typing import NDArray
 from tabulate import tabulate
 
-from glam.cli.guard import guarded, say
+from glam.cli.guard import guarded
 from glam.errors import GlamError
 from glam.evaluation.intervals import group_means, mean_over_groups
 from glam.evaluation.spread import Interval, t_quantile
 from glam.evaluation.statistics import interval_of_mean
 from glam.evaluation.unknown import Unknown
 from glam.evaluation.utterances import per_utterance
+from glam.progress import say
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

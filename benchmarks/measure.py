@@ -19,9 +19,9 @@ from benchmarks.recordings import (
     whole_plain_run,
 )
 from benchmarks.results import ModelResult, Row, Spread, Whole
-from glam.cli.guard import say
 from glam.corpora.utterances import Corpus
 from glam.learning.settings import Precision
+from glam.progress import say
 from glam.recipe import Recipe
 from glam.running.job import Resources
 from glam.splits.protocols import Random

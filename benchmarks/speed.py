@@ -25,8 +25,9 @@ from benchmarks.problem import CORES, RECIPES, matrix_rates, released
 from benchmarks.recordings import read_corpus
 from benchmarks.report import STRAW_MAN, draw, model_text
 from benchmarks.results import ModelResult, Row
-from glam.cli.guard import guarded, say
+from glam.cli.guard import guarded
 from glam.errors import GlamError
+from glam.progress import say
 from glam.results.environment import environment
 
 MOST_RUNS = 256

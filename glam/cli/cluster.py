@@ -6,9 +6,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from glam.cli.guard import say
 from glam.cli.machine import computed, resources
 from glam.errors import GlamError
+from glam.progress import say
 
 if TYPE_CHECKING:
     from glam.running.experiment import Executor

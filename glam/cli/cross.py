@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from glam.cli.flags import add_flags, columns_of, folder_to_write, place
-from glam.cli.guard import guarded, say
+from glam.cli.guard import guarded
 from glam.cli.machine import corpus_folder, say_problems
 from glam.cli.stored import find
 from glam.errors import GlamError
+from glam.progress import say
 
 if TYPE_CHECKING:
     from glam.corpora.utterances import Corpus

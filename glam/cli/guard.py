@@ -19,7 +19,6 @@ from typing import Any
 from glam.cli.folding import folded
 from glam.errors import GlamError, in_the_way
 from glam.foreign import plain
-from glam.progress import say as say
 
 GOES_ON = "finished runs are kept, and the same command goes on where it stopped"
 

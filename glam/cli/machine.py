@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from glam.cli.guard import say
 from glam.errors import GlamError
 from glam.processor import cores
+from glam.progress import say
 
 if TYPE_CHECKING:
     from glam.corpora.utterances import Corpus

@@ -4,9 +4,10 @@ import argparse
 from collections.abc import Sequence
 
 from glam.cli.flags import add_flags
-from glam.cli.guard import guarded, say
+from glam.cli.guard import guarded
 from glam.cli.predict import opened
 from glam.errors import GlamError
+from glam.progress import say
 
 
 def page(argv: Sequence[str] | None = None) -> int:

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from glam.cli.flags import add_flags, file_to_write, folder_to_write, place
-from glam.cli.guard import guarded, say
+from glam.cli.guard import guarded
 from glam.cli.stored import find
 from glam.errors import GlamError
+from glam.progress import say
 
 if TYPE_CHECKING:
     from glam.prediction.model import Model, Prediction

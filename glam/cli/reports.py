@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from glam.cli.flags import add_flags, file_to_write, place, refuse_live_without_page
-from glam.cli.guard import guarded, say, show
+from glam.cli.guard import guarded, show
 from glam.cli.stored import find
 from glam.errors import GlamError
+from glam.progress import say
 
 if TYPE_CHECKING:
     from glam.corpora.utterances import Utterance

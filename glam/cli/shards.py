@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from glam.cli.guard import say
 from glam.errors import GlamError
+from glam.progress import say
 
 Item = TypeVar("Item")
 

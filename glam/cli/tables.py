@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from glam.cli.cluster import Executing, executing, settled
 from glam.cli.flags import CORPUS, MACHINE, MANY, USUALLY, add_flags, corpus_fields, place, refuse_live_without_page
-from glam.cli.guard import guarded, say, show
+from glam.cli.guard import guarded, show
 from glam.cli.machine import board, corpus_folder, folders, say_elsewhere, say_problems, take_files
 from glam.cli.shards import say_share, shard
 from glam.errors import GlamError
+from glam.progress import say
 
 if TYPE_CHECKING:
     from glam.corpora.utterances import Corpus

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from glam.cli.cluster import executing, settled
 from glam.cli.flags import CORPUS, MACHINE, MANY, add_flags, corpus_fields, place
-from glam.cli.guard import guarded, say, show
+from glam.cli.guard import guarded, show
 from glam.cli.machine import board, corpus_folder, folders, say_elsewhere, say_problems, take_files
 from glam.cli.release_flags import add_release_flags, notes, overrides, with_config
 from glam.cli.shards import Shard, say_share, shard
 from glam.errors import GlamError
+from glam.progress import say
 
 if TYPE_CHECKING:
     from glam.running.experiment import Experiment

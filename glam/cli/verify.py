@@ -8,10 +8,11 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from glam.cli.flags import add_flags, place
-from glam.cli.guard import guarded, say, show
+from glam.cli.guard import guarded, show
 from glam.cli.machine import corpus_folder, device, take_files
 from glam.cli.stored import find
 from glam.errors import GlamError
+from glam.progress import say
 
 if TYPE_CHECKING:
     from glam.results.experiment import StoredExperiment
