@@ -3,6 +3,7 @@ import os
 import sys
 import threading
 from pathlib import Path
+from queue import Queue
 
 import pytest
 
@@ -87,8 +88,10 @@ def test_a_link_is_followed_and_what_is_no_file_is_left_alone(tmp_path: Path) ->
     assert sorted(path.name for path in tmp_path.iterdir()) == ["link.csv", "pipe", "there"]
 
 
-def test_who_waits_gets_the_lock_in_the_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_who_waits_gets_the_lock_in_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     order = []
+    lines: Queue[str] = Queue()  # captured output may lose what another thread writes while it is read
+    monkeypatch.setattr("glam.files.say", lines.put)
 
     def wait() -> None:
         with only_one(tmp_path / "a.lock", "waiting for it") as mine:
@@ -97,8 +100,7 @@ def test_who_waits_gets_the_lock_in_the_end(tmp_path: Path, capsys: pytest.Captu
     with only_one(tmp_path / "a.lock"):
         thread = threading.Thread(target=wait)
         thread.start()
-        while "waiting for it" not in capsys.readouterr().err:
-            pass
+        assert lines.get(timeout=60) == "waiting for it"
         order.append(False)
     thread.join(10)
     assert order == [False, True]
