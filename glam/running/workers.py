@@ -215,7 +215,8 @@ def _fitting(job: Job, data: "Data", most: int) -> int:
     from glam.learning.side_by_side import fitting
 
     training, classes = job.recipe.training, len(job.recipe.corpus.classes)
-    inputs = {name: tensor[:0] for name, tensor in next(iter(data.train.batches([data.train_rows[:1]]))).items()}
+    row = data.train.rows(data.train_rows[:1])
+    inputs = {name: tensor[:0] for name, tensor in next(iter(data.train.batches([row]))).items()}
     votes = training.labels == "votes"
     batch = noise(training.batches.size, inputs, classes, training.alpha > 0, job.resources.device, votes)
     return fitting(lambda slots: _new_pack(job, data, slots), Step(batch, 1e-4), most)
