@@ -21,7 +21,7 @@ class Batch(NamedTuple):
     mix: with mixup, (rows,) int64 positions within the batch to mix with, and (2,) lambda and 1 - lambda; without, ().
     """
 
-    inputs: dict[str, Tensor]
+    inputs: Mapping[str, Tensor]
     target: Tensor
     group: Tensor
     mix: tuple[Tensor, ...] = ()
@@ -69,7 +69,7 @@ class Data:
             starts = np.repeat(np.cumsum([0, *sizes[:-1]]), sizes)
             partners = torch.from_numpy(draws.partner - starts).to(device).split(sizes)
             mixes = list(zip(partners, shares(draws.share, device), strict=True))
-        for step, inputs in enumerate(self.train.batches(rows[first:]), first):
+        for step, inputs in enumerate(self.train.picked(rows[first:]), first):
             yield Batch(inputs, targets[step], groups[step], mixes[step])
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from pathlib import Path
 from typing import Self
 
@@ -70,6 +71,39 @@ class Column:
         return parts[array, torch.arange(len(rows), device=rows.device)]
 
 
+class Picked(Mapping[str, Tensor]):
+    """The inputs of some rows, which are gathered when they are asked for: alone, or with those of other runs.
+
+    columns: resident. rows: (n,) int64, on their device.
+    """
+
+    def __init__(self, columns: "Columns", rows: Tensor) -> None:
+        self.columns, self.rows = columns, rows
+
+    @cached_property
+    def _taken(self) -> dict[str, Tensor]:
+        return self.columns.take(self.rows)
+
+    def __getitem__(self, name: str) -> Tensor:
+        return self._taken[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._taken)
+
+    def __len__(self) -> int:
+        return len(self._taken)
+
+
+def stacked(inputs: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """The inputs of batches of as many rows each, stacked; gathered at once where all are rows of the same columns."""
+    first = inputs[0]
+    if isinstance(first, Picked) and all(isinstance(part, Picked) and part.columns is first.columns for part in inputs):
+        rows = torch.stack([part.rows for part in inputs if isinstance(part, Picked)])
+        taken = first.columns.take(rows.flatten())
+        return {name: tensor.unflatten(0, rows.shape) for name, tensor in taken.items()}
+    return {name: torch.stack([part[name] for part in inputs]) for name in first}
+
+
 class Columns:
     """The inputs of a model by name, row by row."""
 
@@ -101,7 +135,7 @@ class Columns:
         """
         if self.resident:
             for batch in rows:
-                yield self._take(batch)
+                yield self.take(batch)
             return
         with ThreadPoolExecutor(1) as thread:
             ahead = None
@@ -113,7 +147,12 @@ class Columns:
             if ahead is not None:
                 yield self._sent(ahead.result())
 
-    def _take(self, rows: Tensor) -> dict[str, Tensor]:
+    def picked(self, rows: Sequence[Tensor]) -> Iterator[Mapping[str, Tensor]]:
+        """As `batches`, but nothing is gathered yet of columns that are resident."""
+        return iter([Picked(self, batch) for batch in rows]) if self.resident else self.batches(rows)
+
+    def take(self, rows: Tensor) -> dict[str, Tensor]:
+        """The inputs of rows (n,) of resident columns, on their device."""
         return {name + end: part for name, column in self.columns.items() for end, part in column.take(rows).items()}
 
     def _gather(self, rows: Tensor) -> dict[str, Tensor]:

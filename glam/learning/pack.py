@@ -16,11 +16,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.func import functional_call, grad_and_value, vmap
-from torch.utils import _pytree as pytree
 
+from glam.fused.fuse import can_fuse, fuse, unfuse
 from glam.learning.arithmetic import settle
 from glam.learning.batch import Batch, Step
-from glam.learning.column import Columns
+from glam.learning.column import Columns, stacked
 from glam.learning.graphs import Graphs
 from glam.learning.learner import decays, evaluation_batch, evaluation_batches
 from glam.learning.norms import in_float32
@@ -31,6 +31,8 @@ from glam.models.dropout import is_seed
 
 # Of a compiled step: maps with the channels last, as tensor cores want them, though convolutions are grouped.
 INDUCTOR: dict[str, Any] = {"force_layout_optimization": True}
+
+PARTS = 8  # of a batch of evaluation
 
 
 class Pack:
@@ -74,13 +76,10 @@ class Pack:
         )
         self.optimiser = row_optimiser(self.matrix, settings, decayed)
         self._judged = _Logits(objective)
-        self.compiled = compiled
-        self._take: Callable[..., Tensor] = self._step
-        self._judge: Callable[..., Tensor] = self._logits
-        if compiled:
-            torch.compiler.reset()  # what is left of packs before this one counts against a limit
-            self._take = torch.compile(self._step, dynamic=False, options=INDUCTOR)
-            self._judge = torch.compile(self._logits, dynamic=False, options=INDUCTOR)
+        self.fused = compiled and can_fuse(self.device)
+        if self.fused:
+            fuse(objective)
+        self._go(compiled)
         self.tell: Callable[[str], None] = lambda _: None  # what to know of how it goes
         self._graphs = Graphs() if self.device.type == "cuda" else None
         self._spare: Pack | None = None
@@ -107,9 +106,14 @@ class Pack:
                 raise
             # A machine without a C compiler, a model that the compiler cannot take: it goes on without.
             reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-            self.tell(f"the steps could not be compiled, and take about twice as long: {reason}")
-            self.compiled, self._take, self._judge = False, self._step, self._logits
-            return self._taken(inputs)
+            if self.fused:
+                self.tell(f"the layers could not be fused, and steps take longer: {reason}")
+                unfuse(self.objective)
+            else:
+                self.tell(f"the steps could not be compiled, and take two to three times as long: {reason}")
+            self.fused, compiled = False, self.fused
+            self._go(compiled)
+            return self.step(steps)
 
     def step_of(self, slot: int, step: Step) -> Tensor:
         """One step of a single slot, on a batch of another shape than the pack's steps; returns its loss."""
@@ -155,10 +159,22 @@ class Pack:
         """Everything that belongs to the slots, (slots, ...) each."""
         return [self.matrix, *self.buffers.values(), *self.optimiser.tensors.values(), self.optimiser.steps]
 
+    def _go(self, compiled: bool) -> None:
+        """Take steps and evaluate from now on as compiled, or as they are written."""
+        self.compiled = compiled
+        self._climb: Callable[..., tuple[Tensor, Tensor]] = self._gradient
+        self._descend: Callable[..., None] = self.optimiser.update
+        self._judge: Callable[..., Tensor] = self._logits
+        if compiled:
+            torch.compiler.reset()  # what is left of packs before this one counts against a limit
+            self._climb = torch.compile(self._gradient, dynamic=False, options=INDUCTOR)
+            self._descend = torch.compile(self.optimiser.update, dynamic=False)
+            self._judge = torch.compile(self._logits, dynamic=False, options=INDUCTOR)
+
     def _taken(self, inputs: tuple[Batch, Tensor, Tensor]) -> Tensor:
         if self._graphs is None:
-            return self._take(*inputs)
-        return self._graphs.call(self._take, inputs, self.state())
+            return self._step(*inputs)
+        return self._graphs.call(self._step, inputs, self.state())
 
     def _logits_of(self, inputs: dict[str, Tensor], seed: int) -> Tensor:
         seeds = self._sent([seed], torch.int64)
@@ -172,12 +188,24 @@ class Pack:
 
     def _logits(self, inputs: dict[str, Tensor], seed: Tensor) -> Tensor:
         weights = {name: seed[0] if is_seed(name) else tensor for name, tensor in self._alone.items()}
-        logits: Tensor = functional_call(self._judged, _within(weights), (inputs,))
-        return logits
+
+        def logits_of(inputs: dict[str, Tensor]) -> Tensor:
+            logits: Tensor = functional_call(self._judged, _within(weights), (inputs,))
+            return logits
+
+        rows = len(next(iter(inputs.values())))
+        if not self.fused or rows % PARTS or any(is_seed(name) for name in self._alone):
+            return logits_of(inputs)
+        # Parts of a batch as if they were runs: convolutions of few channels take half the time in groups.
+        parts = {name: x.unflatten(0, (PARTS, -1)) for name, x in inputs.items()}
+        logits: Tensor = vmap(logits_of)(parts)
+        return logits.flatten(0, 1)
 
     def _stacked(self, steps: Sequence[Step]) -> tuple[Batch, Tensor, Tensor]:
         """The batches of all slots, stacked; their rates (slots,) float64 and seeds (slots,) int64."""
-        batch: Batch = pytree.tree_map(lambda *parts: torch.stack(parts), *(step.batch for step in steps))
+        inputs, targets, groups, mixes = zip(*(step.batch for step in steps), strict=True)
+        mix = tuple(torch.stack(parts) for parts in zip(*mixes, strict=True))
+        batch = Batch(stacked(inputs), torch.stack(targets), torch.stack(groups), mix)
         rates = self._sent([step.rate for step in steps], torch.float64)
         return batch, rates, self._sent([step.seed for step in steps], torch.int64)
 
@@ -189,8 +217,8 @@ class Pack:
 
     def _step(self, batch: Batch, rate: Tensor, seed: Tensor) -> Tensor:
         """A step of all slots on these batches; returns their losses."""
-        gradient, losses = self._gradient(batch, seed)
-        self.optimiser.step(gradient, rate)
+        gradient, losses = self._climb(batch, seed)
+        self._descend(gradient, *self.optimiser.begin(rate))
         return losses
 
     def _gradient(self, batch: Batch, seed: Tensor) -> tuple[Tensor, Tensor]:

@@ -18,16 +18,19 @@ class Adam:
         self.steps = torch.zeros(len(matrix), dtype=torch.float64, device=matrix.device)
         self.tensors = {"exp_avg": torch.zeros_like(matrix), "exp_avg_sq": torch.zeros_like(matrix)}
 
-    def step(self, gradient: Tensor, rate: Tensor) -> None:
-        """One step of all rows; gradient (rows, parameters), rate (rows,) float64."""
-        weights, steps = self.matrix, self.steps
+    def begin(self, rate: Tensor) -> tuple[Tensor, ...]:
+        """Count a step of all rows at these rates (rows,) float64; returns what `update` takes besides the gradient."""
+        self.steps += 1
+        size = (rate / (1 - BETAS[0] ** self.steps)).to(self.matrix.dtype)
+        return size, (1 - BETAS[1] ** self.steps).sqrt().to(self.matrix.dtype)
+
+    def update(self, gradient: Tensor, size: Tensor, root: Tensor) -> None:
+        """Take the step. gradient: (rows, parameters)."""
+        weights = self.matrix
         first, second = self.tensors["exp_avg"], self.tensors["exp_avg_sq"]
-        steps += 1
         gradient = gradient + self.decay * weights
         first.lerp_(gradient, 1 - BETAS[0])
         second.mul_(BETAS[1]).addcmul_(gradient, gradient, value=1 - BETAS[1])
-        size = (rate / (1 - BETAS[0] ** steps)).to(weights.dtype)
-        root = (1 - BETAS[1] ** steps).sqrt().to(weights.dtype)
         weights.sub_(size[:, None] * first / (second.sqrt() / root[:, None] + self.eps))
 
 
@@ -41,16 +44,20 @@ class Sgd:
         self.steps = torch.zeros(len(matrix), dtype=torch.float64, device=matrix.device)
         self.tensors = {"momentum_buffer": torch.zeros_like(matrix)} if momentum else {}
 
-    def step(self, gradient: Tensor, rate: Tensor) -> None:
-        """One step of all rows; gradient (rows, parameters), rate (rows,) float64."""
-        weights = self.matrix
+    def begin(self, rate: Tensor) -> tuple[Tensor, ...]:
+        """Count a step of all rows at these rates (rows,) float64; returns what `update` takes besides the gradient."""
         self.steps += 1
+        return (rate.to(self.matrix.dtype),)
+
+    def update(self, gradient: Tensor, rate: Tensor) -> None:
+        """Take the step. gradient: (rows, parameters)."""
+        weights = self.matrix
         gradient = gradient + self.decay * weights
         if self.momentum:
             buffer = self.tensors["momentum_buffer"]
             buffer.mul_(self.momentum).add_(gradient)
             gradient = gradient.add(buffer, alpha=self.momentum)
-        weights.sub_(rate.to(weights.dtype)[:, None] * gradient)
+        weights.sub_(rate[:, None] * gradient)
 
 
 class Clipped:
@@ -60,10 +67,12 @@ class Clipped:
         self.of, self.most = of, most
         self.counts, self.steps, self.tensors = of.counts, of.steps, of.tensors
 
-    def step(self, gradient: Tensor, rate: Tensor) -> None:
-        """One step of all rows; gradient (rows, parameters), rate (rows,) float64."""
+        self.begin = of.begin
+
+    def update(self, gradient: Tensor, *begun: Tensor) -> None:
+        """Take the step. gradient: (rows, parameters)."""
         share = self.most / (gradient.norm(dim=1, keepdim=True) + 1e-6)  # as torch's clip_grad_norm_
-        self.of.step(gradient * share.clamp(max=1), rate)
+        self.of.update(gradient * share.clamp(max=1), *begun)
 
 
 def row_optimiser(matrix: Tensor, settings: of.TrainingSettings, decayed: Tensor) -> Adam | Sgd | Clipped:

@@ -1,0 +1,123 @@
+"""The layers of a model that a pack on a GPU computes in few kernels."""
+
+import importlib.util
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from glam.models.fusions import GlobalAware
+from glam.models.max_pool import MaxPool
+from glam.models.trunks import ConvNormReLU, MultiScaleBlock
+
+Forward = Callable[[Tensor], Tensor]
+
+FUSED = (ConvNormReLU, MultiScaleBlock, MaxPool, GlobalAware)
+
+
+def can_fuse(device: torch.device) -> bool:
+    """True on an NVIDIA GPU with Triton, and a torch that maps operations by rules of their own (2.5)."""
+    nvidia = device.type == "cuda" and torch.version.cuda is not None
+    return nvidia and hasattr(torch.library, "register_vmap") and importlib.util.find_spec("triton") is not None
+
+
+def fuse(model: nn.Module) -> None:
+    """Have the layers of trunks, with the max-pool behind them, and GLAM's gMLP computed in few kernels.
+
+    Each gives what it gave, but for rounding, in training and in evaluation.
+    """
+    pooled: set[nn.Module] = set()
+    for module in model.modules():
+        if isinstance(module, nn.Sequential):
+            for before, after in pairwise(module):
+                if isinstance(before, ConvNormReLU | MultiScaleBlock) and isinstance(after, MaxPool):
+                    pooled.add(before)
+                    vars(after)["forward"] = lambda x: x
+    for module in model.modules():
+        forward = _fused(module, module in pooled)
+        if forward is not None:
+            vars(module)["forward"] = forward
+
+
+def unfuse(model: nn.Module) -> None:
+    """Undo `fuse`."""
+    for module in model.modules():
+        if isinstance(module, FUSED):
+            vars(module).pop("forward", None)
+
+
+def _fused(module: nn.Module, pool: bool) -> Forward | None:
+    if isinstance(module, ConvNormReLU):
+        return _layer((cast(nn.Conv2d, module[0]),), cast(nn.BatchNorm2d, module[1]), pool)
+    if isinstance(module, MultiScaleBlock):
+        return _layer((module.near, module.far), module.norm, pool)
+    return _gating(module) if isinstance(module, GlobalAware) else None
+
+
+def _layer(convolutions: Sequence[nn.Conv2d], norm: nn.BatchNorm2d, pool: bool) -> Forward:
+    from glam.fused.layer import layer  # which wants Triton
+
+    moves: Any = norm  # its running statistics, which a norm need not have
+    padding = _padding(convolutions[0])
+
+    def forward(x: Tensor) -> Tensor:
+        kind = _kind(x)
+        weights = [convolution.weight.to(kind) for convolution in convolutions]
+        biases = torch.cat([cast(Tensor, convolution.bias) for convolution in convolutions])
+        given = x.to(kind), weights[0], weights[1] if len(weights) > 1 else None, norm.weight, norm.bias
+        if not norm.training:
+            return layer(*given, moves.running_mean - biases, moves.running_var, padding, norm.eps, pool)[0]
+        out, mean, variance = layer(*given, None, None, padding, norm.eps, pool)
+        f, t = (x.shape[2 + i] + 2 * padding[i] - weights[0].shape[2 + i] + 1 for i in range(2))
+        places = x.shape[0] * f * t
+        with torch.no_grad():
+            moves.running_mean.mul_(1 - moves.momentum).add_((mean + biases) * moves.momentum)
+            moves.running_var.mul_(1 - moves.momentum).add_(variance * (moves.momentum * places / (places - 1)))
+            moves.num_batches_tracked.add_(1)
+        return out
+
+    return forward
+
+
+def _padding(convolution: nn.Conv2d) -> list[int]:
+    if isinstance(convolution.padding, str):  # "same", the only one that the trunks have
+        return [(size - 1) // 2 for size in convolution.kernel_size]
+    return list(convolution.padding)
+
+
+def _gating(module: GlobalAware) -> Forward | None:
+    from glam.fused.gating import MOST_PLACES, gating
+
+    layer: Any = module.gmlp.layers[0].fn
+    block, unit = layer.fn.fn, layer.fn.fn.sgu
+    proj_in, proj_out = block.proj_in[0], block.proj_out
+    if proj_out.out_features >= MOST_PLACES:
+        return None
+
+    def forward(x: Tensor) -> Tensor:
+        x, kind = x.flatten(2), _kind(x)
+        added = gating(
+            x.to(kind),
+            layer.norm.weight,
+            layer.norm.bias,
+            proj_in.weight.to(kind),
+            proj_in.bias.to(kind),
+            unit.norm.weight,
+            unit.norm.bias,
+            unit.weight[0].to(kind),
+            unit.bias[0].to(kind),
+            proj_out.weight.to(kind),
+            layer.norm.eps,
+        )
+        y: Tensor = x + (added + proj_out.bias.to(kind))
+        return y
+
+    return forward
+
+
+def _kind(x: Tensor) -> torch.dtype:
+    """The type in which a layer computes x."""
+    device = x.device.type
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
