@@ -11,7 +11,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, TypeVar
 
@@ -100,10 +100,11 @@ def answers(function: Callable[..., Result], *arguments: object, processes: int 
             sender.close()  # so that the end of the process is the end of the pipe
         outcomes = [end.recv() for end in ends]
     finally:
-        for process in begun:
-            if process.pid is not None:
-                process.kill()  # it is deaf to anything milder
-                process.join()
+        with _put_off():  # a second Ctrl-C would leave some of them at work
+            for process in begun:
+                if process.pid is not None:
+                    process.kill()  # it is deaf to anything milder
+                    process.join()
     for _, error in outcomes:
         if error is not None:
             raise error
@@ -111,10 +112,13 @@ def answers(function: Callable[..., Result], *arguments: object, processes: int 
 
 
 def _answer(sender: Connection, function: Callable[..., object], arguments: tuple[object, ...]) -> None:
+    """Send what the function returns or raises, if whoever asked is still there."""
     try:
-        sender.send((function(*arguments), None))
+        outcome: tuple[object, GlamError | None] = (function(*arguments), None)
     except GlamError as error:
-        sender.send((None, error))
+        outcome = (None, error)
+    with suppress(BrokenPipeError):
+        sender.send(outcome)
 
 
 @contextmanager

@@ -4,12 +4,13 @@ import subprocess
 import sys
 import threading
 from importlib.util import find_spec
+from multiprocessing import Pipe
 from pathlib import Path
 
 import pytest
 
 from glam.errors import GlamError
-from glam.running.processes import TAKEN_ALONG, deaf_to_interrupts, with_torch
+from glam.running.processes import TAKEN_ALONG, _answer, answers, deaf_to_interrupts, with_torch
 
 ASK = "import signal; print({signal.SIGINT, signal.SIGTERM} <= signal.pthread_sigmask(signal.SIG_BLOCK, []))"
 
@@ -77,6 +78,51 @@ def test_an_interrupt_waits_until_processes_are_started(number: signal.Signals) 
 def test_what_processes_are_forked_off_imports_what_there_is(name: str) -> None:
     """Python passes over a module there that is not: every process would import its own, for seconds."""
     assert find_spec(name) is not None
+
+
+class AtWork:
+    """A process that is interrupted, and at whose end another Ctrl-C comes; it is its own context and pipe."""
+
+    pid = 1
+
+    def __init__(self) -> None:
+        self.ended: list[str] = []
+
+    def Pipe(self, duplex: bool) -> tuple["AtWork", "AtWork"]:
+        return self, self
+
+    def Process(self, **_: object) -> "AtWork":
+        return self
+
+    def start(self) -> None: ...
+
+    def close(self) -> None: ...
+
+    def recv(self) -> object:
+        raise KeyboardInterrupt
+
+    def kill(self) -> None:
+        self.ended.append("killed")
+        signal.raise_signal(signal.SIGINT)
+
+    def join(self) -> None:
+        self.ended.append("joined")
+
+
+def test_a_second_interrupt_leaves_no_process_at_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    process = AtWork()
+    monkeypatch.setattr("glam.running.processes.context", lambda: process)
+    with pytest.raises(KeyboardInterrupt):
+        answers(os.getpid, processes=2)
+    assert process.ended == ["killed", "joined"] * 2
+
+
+def test_an_answer_that_nobody_waits_for_is_dropped() -> None:
+    """The command was killed while its processes were at work: they end without a word."""
+    receiver, sender = Pipe(duplex=False)
+    receiver.close()
+    _answer(sender, os.getpid, ())
+    _answer(sender, refuse, ("why",))
 
 
 def refuse(text: str) -> None:
