@@ -271,6 +271,12 @@ def _remark(kept: Sequence[_Read], fields: Mapping[str, str], findings: _Finding
             findings.notes.append(
                 f"the label {label} has a single utterance (line {number}), which cannot be both trained on and tested"
             )
+    unknown = [row.number for row in kept if not row.utterance.speaker]
+    if 0 < len(unknown) < len(kept):
+        lines = "line " + ", ".join(map(str, unknown[:LISTED])) + ", ..." * (len(unknown) > LISTED)
+        findings.notes.append(
+            f"{counted(len(unknown), 'utterance')} of no speaker ({lines}); to split by speaker, all must have one"
+        )
     small: dict[str, list[str]] = {}
     for label in sorted(labels):
         small.setdefault(label.casefold(), []).append(label)

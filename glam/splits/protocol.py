@@ -88,7 +88,7 @@ def known(groups: Groups, attribute: str, protocol: str) -> Ints:
     if unknown := sum(int((grouping.codes == i).sum()) for i, name in enumerate(grouping.names) if not name):
         raise GlamError(
             f"split.name {protocol} needs the {attribute} of every utterance, and this corpus does not tell it of "
-            f"{unknown} of {len(grouping.codes)}. Use another protocol."
+            f"{unknown} of {len(grouping.codes)}. Fill it in where it is missing, or use another protocol."
         )
     if len(grouping.names) < 2:
         raise GlamError(

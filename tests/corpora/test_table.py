@@ -230,6 +230,14 @@ def test_capitals_that_make_two_labels_of_one_are_noted(root: Path) -> None:
     assert "labels that differ in capitals alone are different labels: Joy, joy" in corpus.notes
 
 
+def test_utterances_of_no_speaker_are_noted_where_others_have_one(root: Path) -> None:
+    table = "file,emotion,speaker\nwav/a.wav,joy,ana\nwav/b.wav,joy,\nwav/c.wav,anger,ben\n"
+    note = "1 utterance of no speaker (line 3); to split by speaker, all must have one"
+    assert note in load(root / "x.csv", table).notes
+    nobody = load(root / "y.csv", table.replace("ana", "").replace("ben", ""))
+    assert not any("no speaker" in note for note in nobody.notes)
+
+
 @pytest.mark.parametrize(
     ("text", "columns", "message"),
     [
