@@ -42,6 +42,9 @@ def against_first(rows: Mapping[str, tuple[StoredExperiment, Sequence[Result]]],
         pairs = [(outcome, by_set[key]) for outcome in outcomes if (key := _tested(other, outcome)) in by_set]
         if len(pairs) < 2:
             reason = f"{len(pairs)} of its runs tested what a run of {first} did, and two or more are needed"
+            if min(len(ours), len(outcomes)) > 1 and not set(experiment.ids).isdisjoint(other.ids):
+                both = f"{other.folder.name} {experiment.folder.name}"
+                reason += f"; on the utterances that both tested: glam compare {both} --common"
             tests.append(AgainstFirst(label, Unknown(reason), len(pairs)))
             continue
         step = float(np.median([steps_of(mine.confusion)[0] for mine, _ in pairs]))

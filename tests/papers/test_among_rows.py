@@ -1,5 +1,6 @@
 """The rows of a table beside each other: paired with the first, and the choice of the best."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -85,6 +86,25 @@ def test_what_choosing_a_row_adds_is_said_for_a_table_of_values(tmp_path: Path) 
     assert "the paper takes the best training.alpha of this table, chosen on the test set" in text
     assert f"here the choice is {label}: WA {of.shown:.2f}" in text
     assert "here the choice is" not in markdown(report_on(tmp_path, "2"))
+
+
+def test_what_compares_rows_on_the_utterances_that_both_tested_is_said(tmp_path: Path) -> None:
+    """As of models that take segments of different lengths: their sets differ in the short utterances."""
+    for label in ("GLAM", "MHCNN"):
+        store(tmp_path, recipe_of("2", label), [(60,), (62,)])
+    rows = with_runs(report_on(tmp_path))
+    (glam, ours), (other, theirs) = rows["GLAM"], rows["MHCNN"]
+    command = f"glam compare {other.folder.name} {glam.folder.name} --common"
+    moved = replace(other, ids=(*other.ids[1:], "Ses05M_impro08_M000"))
+    (row,) = against_first({"GLAM": (glam, ours), "MHCNN": (moved, theirs)}, "GLAM")
+    assert (row.pairs, reason(row.test)) == (
+        0,
+        "0 of its runs tested what a run of GLAM did, and two or more are needed; on the utterances that both tested: "
+        + command,
+    )
+    elsewhere = replace(other, ids=tuple(f"Ses05M_script_{i}" for i in range(len(other.ids))))
+    (row,) = against_first({"GLAM": (glam, ours), "MHCNN": (elsewhere, theirs)}, "GLAM")
+    assert reason(row.test).endswith("two or more are needed")
 
 
 def test_rows_without_common_test_sets_are_not_compared(tmp_path: Path) -> None:
