@@ -59,7 +59,11 @@ def head_lines(report: TableReport) -> list[str]:
         lines.append("CHANGED for all rows: " + ", ".join(f"{field}={value}" for field, value in report.overrides))
     lines.append(f"corpus: {corpus_line(report)}")
     if not report.is_stored:
-        return [*lines, "runs: none is stored yet of any row; the numbers shown are the printed ones"]
+        return [
+            *lines,
+            "runs: none is stored yet of any row with these settings (glam list shows those with others, too); the "
+            "numbers shown are the printed ones",
+        ]
     lines.append(f"epoch: {SELECTION[report.view]}")
     if report.view != report.table.printed.view:
         lines.append(f"the printed table is under another choice: {SELECTION[report.table.printed.view]}")

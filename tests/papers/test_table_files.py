@@ -40,7 +40,8 @@ def rows_called(label: str, text: str) -> list[list[str]]:
 def test_nothing_stored(tmp_path: Path) -> None:
     """What is printed, and a line that there is nothing else: no empty columns, and no rows of blanks."""
     text = markdown(report_on(tmp_path, "1"))
-    assert "- runs: none is stored yet of any row; the numbers shown are the printed ones" in text.splitlines()
+    none = "- runs: none is stored yet of any row with these settings (glam list shows those with others, too); the "
+    assert none + "numbers shown are the printed ones" in text.splitlines()
     assert "corpus: no runs and no index of the corpus yet" in text
     assert [len(rows) for rows in (rows_called("Improvisation GLAM", text), rows_called("Full GLAM", text))] == [2, 2]
     assert rows_called("Improvisation GLAM", text)[0][1:] == ["81.18±1.47", "79.25±1.88"]
