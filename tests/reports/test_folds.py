@@ -277,6 +277,7 @@ def test_figures_count_the_folds_of_a_seed_together(tmp_path: Path) -> None:
     cells = [text.get_text() for text in picture.figure.axes[0].texts]
     assert cells == ["0.0", "100.0", "0.0", "100.0"]
     assert "2 seeds with 6 folds in all, 36 test utterances each" in picture.caption
+    assert "mean over seeds of the matrices of all their folds together" in picture.caption
     assert "no true utterance" not in picture.caption
     whole = learning_curves([read_run(tmp_path / run.name) for run in runs_of([1, 2], 3)])
     assert whole["UA (%)"].mean.tolist() == [50.0, 50.0]

@@ -77,9 +77,11 @@ def confusion(experiments: Sequence[StoredExperiment], view: View, read: RunsOf 
         f"{_left_out(classes, [r.confusion for r in its_results])}"
         for title, its_runs, its_results in zip(titles, runs, results, strict=True)
     ]
+    folded = any(run.fold is not None for its_runs in runs for run in its_runs)
+    over = "seeds of the matrices of all their folds together" if folded else "runs of the matrices"
     text = (
-        "Confusion matrices: percent of each true class (rows) predicted as each class (columns), mean over runs of "
-        f"the matrices normalised by row. Epoch: {SELECTION[view]}. "
+        "Confusion matrices: percent of each true class (rows) predicted as each class (columns), mean over "
+        f"{over}, normalised by row. Epoch: {SELECTION[view]}. "
     )
     alt = "; ".join(f"{title}: {_in_words(classes, matrix)}" for title, matrix in zip(titles, matrices, strict=True))
     return Picture(
