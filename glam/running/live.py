@@ -135,6 +135,7 @@ class Live(Listener):
         super().__init__(runs, bar(total=0, desc="training", unit="step", smoothing=0.05))
         self.epochs, self.evaluation_share = epochs, evaluation_share
         self.steps = 0  # of a run: known as soon as one has started
+        self.before: list[int] = []  # steps that runs which began here had done already
         self.estimated = False
 
     def size(self, total: int = 0) -> float:
@@ -144,6 +145,7 @@ class Live(Listener):
     def started(self, event: Started) -> None:
         """The first run to start tells how many steps the others will take, about."""
         progress = event.progress
+        self.before.append(progress.steps)
         if not self.steps:
             self.steps = progress.total
             self.bar.total = self.steps * (self.runs - self.ended) - progress.steps
@@ -166,7 +168,11 @@ class Live(Listener):
         self.estimated = True
         at_once = min(progress.at_once, self.runs)  # as the worker has it: a pack takes what its device allows
         rounds = -(-self.runs // at_once)
-        seconds = progress.total * progress.seconds_per_step * (1 + self.evaluation_share) * rounds
+        spared = (
+            min(self.before) if len(self.before) >= at_once else 0
+        )  # the round ends with the run that has most left
+        steps = progress.total * rounds - spared
+        seconds = steps * progress.seconds_per_step * (1 + self.evaluation_share)
         self.say(
             f"estimate: about {duration(seconds)} for {counted(self.runs, 'run')}, {at_once} at once "
             f"({progress.total} steps a run, {progress.seconds_per_step * 1000:.0f} ms a step now)"

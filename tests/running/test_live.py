@@ -85,6 +85,22 @@ def test_the_estimate_is_said_once(
     assert capsys.readouterr().err == expected
 
 
+def test_the_estimate_leaves_out_what_resumed_runs_have_done(
+    live: Callable[[int], tuple[Live, list[float]]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    listener, _ = live(2)
+    with listener:
+        listener(Started(RunKey(1), Progress(4, 60, 100)))
+        listener(Started(RunKey(2), Progress(5, 80, 100)))
+        listener(Stepped(RunKey(1), Progress(4, 62, 100, seconds_per_step=1.0, at_once=2)))
+    assert "estimate: about 60 s for 2 runs, 2 at once" in capsys.readouterr().err, "40 steps, evaluation half as much"
+    listener, _ = live(2)
+    with listener:
+        listener(Started(RunKey(1), Progress(4, 60, 100)))
+        listener(Stepped(RunKey(1), Progress(4, 62, 100, seconds_per_step=1.0, at_once=2)))
+    assert "estimate: about 2 min for 2 runs, 2 at once" in capsys.readouterr().err, "the other may begin anew"
+
+
 def test_a_run_that_goes_on_in_another_pack_is_counted_once(
     live: Callable[[int], tuple[Live, list[float]]], capsys: pytest.CaptureFixture[str]
 ) -> None:
