@@ -123,7 +123,8 @@ def hardware(resources: Resources) -> Iterator[Finding]:
     if (free := _available()) is not None:
         processes = 1 if resources.packed else resources.at_once or 1
         few = free < processes * 2**30
-        advice = f"a run takes up to 1 GiB, and there would be {processes} at once: --runs-at-once" if few else ""
+        takes = "a run of GLAM takes about 1 GiB, of apcnn-released 8 (docs/results.md)"
+        advice = f"{takes}, and there would be {processes} at once: --runs-at-once" if few else ""
         yield Finding("memory", f"{in_bytes(free)} available", "note" if few else "ok", advice)
     if device.startswith("cuda"):
         free_there, total = torch.cuda.mem_get_info(torch.device(device))
