@@ -47,7 +47,7 @@ def cross(argv: Sequence[str] | None = None) -> int:
         "--output",
         type=folder_to_write,
         metavar="FOLDER",
-        help="write the scores, all answers and the matrix's picture there",
+        help="write the scores and all answers there, and the picture of a matrix of several",
     )
     add_flags(parser, "columns", "label-set", "runs-folder", "data-folder")
     return guarded(lambda: _test(parser.parse_args(argv)), "nothing is half-written")

@@ -256,7 +256,7 @@ def _run_all(
     todo = [(experiment, missing[label]) for label, experiment in experiments.items()]
     check_room(todo, args.worker_corpus is None, say)
     executed = settled(executed, todo)
-    say("           finding out how long a run takes")
+    say("           finding out how long a run takes: a few steps for each row, before any is trained")
     seconds = run_seconds(list(experiments.values()), executed.machine, *filter(None, [executed.measure]))
     pieces = ordered(pieces_of(list(experiments), missing, seconds), args.order, own)
     say(estimate(pieces, executed.slots, executed.machine.described()))
