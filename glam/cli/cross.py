@@ -55,7 +55,7 @@ def cross(argv: Sequence[str] | None = None) -> int:
 
 def _test(args: argparse.Namespace) -> None:
     from glam.places import data_folder, is_table
-    from glam.prediction.cross_corpus import cross_test, cross_text, matrix_text, models_of
+    from glam.prediction.cross_corpus import check_given, cross_test, cross_text, matrix_text, models_of
     from glam.results.experiment import read_experiment
 
     data = args.data_folder or data_folder()
@@ -66,6 +66,7 @@ def _test(args: argparse.Namespace) -> None:
     if args.columns and not any(is_table(text.partition("=")[0]) for text in args.on):
         raise GlamError("--columns: none of the corpora is a table, and no other has columns")
     corpora = [_corpus(text, args, data) for text in args.on]
+    check_given(given, experiments, corpora)
     tests = [[cross_test(experiment, corpus, given, data) for corpus in corpora] for experiment in experiments]
     print("\n\n".join(cross_text(result) for row in tests for result in row))
     several = len(experiments) > 1 or len(corpora) > 1

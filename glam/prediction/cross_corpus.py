@@ -96,14 +96,14 @@ def cross_test(
 ) -> CrossTest:
     """Ask every saved model of an experiment about a corpus.
 
-    given: label of the corpus -> class of the experiment ('' to leave the label out), where the names do not say it.
-    data: folder of indexes and inputs. What a model was trained on, told by the recording's hash, is left out.
-    Raises GlamError where no label is of any class, or a given label or class is not there.
+    given: label of the corpus -> class of the experiment ('' to leave the label out), where the names do not say it;
+    other classes are another experiment's, and passed over. data: folder of indexes and inputs. What a model was
+    trained on, told by the recording's hash, is left out. Raises GlamError where no label is of any class.
     """
     runs = models_of(experiment)
     labels = Counter(utterance.label for utterance in corpus.utterances)
-    _check_given(given, labels, experiment, corpus)
-    mapped = class_of_each(sorted(labels), experiment.recipe.corpus.labels, given)
+    here = {label: name for label, name in given.items() if name in ("", *experiment.classes)}
+    mapped = class_of_each(sorted(labels), experiment.recipe.corpus.labels, here)
     if not mapped:
         raise GlamError(
             f"{corpus.root}: no label there ({', '.join(sorted(labels))}) means a class of {experiment.folder.name} "
@@ -131,19 +131,17 @@ def cross_test(
     )
 
 
-def _check_given(
-    given: Mapping[str, str], labels: Mapping[str, int], experiment: StoredExperiment, corpus: Corpus
-) -> None:
+def check_given(given: Mapping[str, str], experiments: Sequence[StoredExperiment], corpora: Sequence[Corpus]) -> None:
+    """Raise GlamError where none of the corpora has a label that is given, or no experiment the class."""
+    labels = {utterance.label for corpus in corpora for utterance in corpus.utterances}
+    classes = dict.fromkeys(name for experiment in experiments for name in experiment.classes)
     for label, name in given.items():
         if label not in labels:
             raise GlamError(
-                f"--map {label}={name}: {corpus.root} has no such label; it has {', '.join(sorted(labels))}"
+                f"--map {label}={name}: no corpus of --on has such a label; there are {', '.join(sorted(labels))}"
             )
-        if name and name not in experiment.classes:
-            raise GlamError(
-                f"--map {label}={name}: {experiment.folder.name} has no such class; it has "
-                f"{', '.join(experiment.classes)}"
-            )
+        if name and name not in classes:
+            raise GlamError(f"--map {label}={name}: no experiment has such a class; there are {', '.join(classes)}")
 
 
 def _training_recordings(experiment: StoredExperiment, corpus: Corpus, data: Path) -> list[str] | None:

@@ -41,10 +41,14 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def trained(places: Path, training_here: None, capsys: pytest.CaptureFixture[str]) -> Path:
     """An experiment of two saved models on a table of angry, happy and bored."""
     table = corpus(places / "own", {"angry": 300, "happy": 900, "bored": 2500})
-    words = ["--corpus", str(table), "--protocol", "random-speakers", "--set", "split.train_share=0.6", "--runs=2"]
-    assert train([*QUICK, *words, "--set", "split.validation=false", "--save-model=best"]) == 0, capsys.readouterr().err
+    _train_on(table, "--runs=2")
     capsys.readouterr()
     return next((places / "runs").iterdir())
+
+
+def _train_on(table: Path, *more: str) -> None:
+    words = ["--corpus", str(table), "--protocol", "random-speakers", "--set", "split.train_share=0.6", *more]
+    assert train([*QUICK, *words, "--set", "split.validation=false", "--save-model=best"]) == 0
 
 
 def test_another_corpus(trained: Path, places: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -110,6 +114,25 @@ def test_the_matrix(trained: Path, places: Path, capsys: pytest.CaptureFixture[s
     }
 
 
+def test_a_map_is_of_the_experiments_and_corpora_that_it_names(
+    trained: Path, places: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = corpus(places / "other", {"calm": 320, "awe": 880}, "x")
+    _train_on(corpus(places / "german", {"wut": 300, "freude": 900}), "--runs=1")
+    (german,) = set((places / "runs").glob("mhcnn-*")) - {trained}
+    capsys.readouterr()
+    maps = [word for text in ("angry=wut", "awe=happy", "calm=freude") for word in ("--map", text)]
+    own = str(places / "own" / "table.csv")
+    assert cross([trained.name, german.name, "--on", own, "--on", str(other), *maps]) == 0
+    labels = [line for line in capsys.readouterr().out.splitlines() if line.startswith("tested:")]
+    assert [line.partition("labels: ")[2] for line in labels] == [
+        "angry, bored, happy",
+        "awe as happy",
+        "angry as wut",
+        "calm as freude",
+    ]
+
+
 def test_mistakes(trained: Path, places: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def said(*words: str) -> str:
         assert cross([trained.name, *words]) == 2
@@ -117,8 +140,8 @@ def test_mistakes(trained: Path, places: Path, capsys: pytest.CaptureFixture[str
 
     other = str(corpus(places / "other", {"calm": 320, "awe": 880}, "x"))
     assert "no label there (awe, calm) means a class" in said("--on", other)
-    assert "has no such class; it has angry, bored, happy" in said("--on", other, "--map", "awe=fear")
-    assert "has no such label; it has awe, calm" in said("--on", other, "--map", "joy=happy")
+    assert "no experiment has such a class; there are angry, bored, happy" in said("--on", other, "--map", "awe=fear")
+    assert "no corpus of --on has such a label; there are awe, calm" in said("--on", other, "--map", "joy=happy")
     assert "expected LABEL=CLASS" in said("--on", other, "--map", "joy")
     for model in trained.glob("*/model.safetensors"):
         model.unlink()
