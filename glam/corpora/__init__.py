@@ -26,7 +26,7 @@ from glam.corpora.table import read_table
 from glam.corpora.utterances import Corpus, Problem, Utterance, read_index, write_index
 from glam.errors import GlamError
 from glam.named import Source, in_file, source
-from glam.places import is_table, own_file
+from glam.places import TABLES, is_table, own_file
 from glam.progress import bar
 from glam.words import counted
 
@@ -96,6 +96,11 @@ def corpus_sha256(name: str) -> str | None:
     if own is not None:
         scheme_of(name)
         return Source(own, "").sha256
+    if name not in CORPORA and Path(name).suffix != ".py" and Path(name).exists():
+        raise GlamError(
+            f"{name} is neither a corpus's name nor a table ({', '.join(TABLES)}): save a spreadsheet as CSV; give a "
+            "folder with -d, beside the name of its corpus"
+        )
     where = source(name, CORPORA, "corpus")
     where.signature()
     return None if where.module else where.sha256

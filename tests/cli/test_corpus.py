@@ -73,3 +73,15 @@ def test_mistakes(words: list[str], message: str, capsys: pytest.CaptureFixture[
 def test_iemocap_is_looked_through_as_ever(tiny_release: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert corpus(["iemocap", "-d", str(tiny_release)]) == 0
     assert "WARNING: this is not the complete release" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["mine.xlsx", "recordings/"])
+def test_a_spreadsheet_and_a_folder_are_no_corpus(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "recordings").mkdir()
+    (tmp_path / "mine.xlsx").write_bytes(b"PK")
+    assert corpus([name]) == 2
+    text = " ".join(capsys.readouterr().err.split())
+    assert f"{name} is neither a corpus's name nor a table (.csv, .tsv, .jsonl, .ndjson): save a spreadsheet as" in text
