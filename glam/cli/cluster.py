@@ -60,9 +60,8 @@ def executing(args: argparse.Namespace, precision: str) -> Iterator[Executing]:
         machine = replace(here, device="cuda:0" if on_gpu else "cpu", at_once=at_once, packed=on_gpu)
         slots = cluster.slots(machine)
         threads = counted(machine.threads, "CPU thread")
-        where = (
-            f"Ray cluster, {'a GPU' if on_gpu else 'CPU'} a task, {precision}, {threads} a run, {slots} tasks at once"
-        )
+        device, tasks = "GPU" if on_gpu else "CPU", counted(slots, "task")
+        where = f"Ray cluster, a {device} a task, {precision}, {threads} a run, {tasks} at once"
         yield Executing(machine, precision, cluster, where, slots, cluster.measure)
 
 
