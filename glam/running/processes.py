@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
+from types import ModuleType
 from typing import TYPE_CHECKING, TypeVar
 
 from glam.errors import GlamError
@@ -56,12 +57,18 @@ def expect_torch() -> None:
 
 @contextmanager
 def not_from_here() -> Iterator[None]:
-    """Processes that are started within the block import nothing from the working folder (a random.py there, say)."""
-    before = os.environ.get(SAFE)
+    """Processes that are started within the block import nothing of the user's.
+
+    That is nothing from the working folder (a random.py there, say), nor the script that is run: they need nothing of
+    it, and run again, without `if __name__ == "__main__":`, it would start processes of its own.
+    """
+    before, script = os.environ.get(SAFE), sys.modules["__main__"]
     os.environ[SAFE] = "1"
+    sys.modules["__main__"] = ModuleType("__main__")  # of no file, as in a notebook
     try:
         yield
     finally:
+        sys.modules["__main__"] = script
         if before is None:
             del os.environ[SAFE]
         else:

@@ -11,16 +11,13 @@ from glam.running import memory
 # torch lets a tensor begin with a page only if it asks for large ones.
 IN_A_WORKER = """
 from glam.running.memory import spare_new_pages
-from glam.running.processes import answers
 
 def begins():
     spare_new_pages()
     import torch
     return [torch.zeros(2**19 + 1).data_ptr() % 4096 for _ in range(5)]
-
-if __name__ == "__main__":
-    print(answers(begins))
 """
+ASKED = "from glam.running.processes import answers; import worker; print(answers(worker.begins))"
 
 
 @pytest.fixture(autouse=True)
@@ -66,8 +63,9 @@ def test_this_library_takes_it() -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks Linux for large pages")
 def test_a_worker_takes_large_pages(tmp_path: Path) -> None:
+    (tmp_path / "worker.py").write_text(IN_A_WORKER, encoding="utf-8")
     script = tmp_path / "script.py"
-    script.write_text(IN_A_WORKER, encoding="utf-8")
+    script.write_text(ASKED, encoding="utf-8")
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=300)
     assert done.stdout == "[[0, 0, 0, 0, 0]]\n", done.stderr
 

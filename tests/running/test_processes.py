@@ -31,6 +31,15 @@ if __name__ == "__main__":
     print("torch" in sys.modules)
 """
 
+UNGUARDED = """
+import os, sys
+from glam.running.processes import answers
+
+print("script")
+assert answers(os.getpid) != [os.getpid()]
+print(sys.modules["__main__"].__file__ == __file__)
+"""
+
 
 def is_deaf() -> bool:
     return subprocess.run([sys.executable, "-c", ASK], capture_output=True, text=True, check=True).stdout == "True\n"
@@ -144,3 +153,10 @@ def test_elsewhere_where_it_is_not(tmp_path: Path) -> None:
     first, last = done.stdout.splitlines()
     assert first.startswith("the model apcnn cannot take rows of audio 2 x 3")
     assert last == "False"
+
+
+def test_a_script_is_not_run_again_by_the_processes_that_it_starts(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(UNGUARDED)
+    ended = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)
+    assert ended.stdout == "script\nTrue\n"
