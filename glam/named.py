@@ -77,7 +77,7 @@ class Source:
 
     def signature(self) -> Signature:
         """Its signature; GlamError where the file has no such function, or an option of a kind that cannot be set."""
-        return _signature(self.path, self.function)
+        return _signature(self.path, self.function, _read(self.path))
 
     def load(self) -> Any:
         """The function or class itself; the file is run. GlamError, with the line, for whatever goes wrong in it."""
@@ -208,9 +208,9 @@ def _read(path: Path) -> bytes:
 
 
 @cache
-def _signature(path: Path, function: str) -> Signature:
+def _signature(path: Path, function: str, content: bytes) -> Signature:
     try:
-        tree = ast.parse(_read(path), str(path))
+        tree = ast.parse(content, str(path))
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:  # the last two of what is nested too deeply
         raise GlamError(f"{path}: is not Python ({str(error) or 'nested too deeply'})") from None
     for node in tree.body:
@@ -259,20 +259,29 @@ def _kinds(annotation: ast.expr | None, default: Any) -> tuple[tuple[type, ...],
 
 
 def _run(path: Path) -> Any:
-    name = f"glam_own_{sha256(str(path.resolve()).encode()).hexdigest()[:12]}"
+    content = _read(path)  # a notebook may edit the file and go on: what was run before is then another module
+    name = f"glam_own_{sha256(bytes(path.resolve()) + content).hexdigest()[:12]}"
     if name in sys.modules:
         return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
+    if spec is None:
         raise GlamError(f"{path}: is no Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # where pickling and dataclasses look for it
     try:
-        spec.loader.exec_module(module)
+        exec(compile(content, path, "exec", dont_inherit=True), vars(module))
     except (Exception, SystemExit) as error:
         del sys.modules[name]
-        raise GlamError(f"{path}: cannot be imported: {in_file(error, path)}") from None
+        raise GlamError(f"{path}: cannot be imported: {in_file(error, path)}{_lies_beside(error, path)}") from None
     return module
+
+
+def _lies_beside(error: BaseException, path: Path) -> str:
+    """What to do where a file of the user's imports another one beside it: only its own hash would be recorded."""
+    if not isinstance(error, ModuleNotFoundError) or not error.name:
+        return ""
+    beside = [name for name in (f"{error.name}.py", error.name) if path.with_name(name).exists()]
+    return f". {beside[0]} lies beside it, but what is recorded is one file: put all into {path.name}" if beside else ""
 
 
 def in_file(error: BaseException, path: Path | None) -> str:
