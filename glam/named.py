@@ -79,6 +79,13 @@ class Source:
         """Its signature; GlamError where the file has no such function, or an option of a kind that cannot be set."""
         return _signature(self.path, self.function, _read(self.path))
 
+    def purpose(self) -> str:
+        """The first line of its docstring, without the full stop; "" where it has none."""
+        for node in ast.parse(_read(self.path), str(self.path)).body:
+            if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == self.function:
+                return (ast.get_docstring(node) or "").partition("\n")[0].rstrip(".")
+        return ""
+
     def load(self) -> Any:
         """The function or class itself; the file is run. GlamError, with the line, for whatever goes wrong in it."""
         if self.module is not None:

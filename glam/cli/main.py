@@ -32,7 +32,7 @@ VERBS = {
     "page": ("glam.cli.page:page", "show a page on which a trained model is asked"),
     "merge": ("glam.cli.merge:merge", "bring runs that were trained in several places into one folder"),
     "doctor": ("glam.cli.doctor:doctor", "say whether this machine can train, and how long tables would take"),
-    "list": ("glam.cli.tables:list_all", "show models, recipes, corpora, tables and their runs"),
+    "list": ("glam.cli.tables:list_all", "show models, inputs, losses, recipes, corpora, tables and their runs"),
     "export": ("glam.cli.reports:export", "write the predictions of a run as CSV, or a model as a folder"),
 }
 

@@ -69,7 +69,8 @@ def table(argv: Sequence[str] | None = None) -> int:
 def list_all(argv: Sequence[str] | None = None) -> int:
     """List models, recipes, corpora, tables and how many of their runs exist."""
     parser = argparse.ArgumentParser(
-        prog="glam list", description="Show models, recipes, corpora, tables and how many of their runs exist."
+        prog="glam list",
+        description="Show models, inputs, losses, recipes, corpora, tables and how many of their runs exist.",
     )
     add_flags(parser, "runs-folder", "data-folder")
 

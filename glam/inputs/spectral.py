@@ -197,7 +197,10 @@ class Mfcc(Spectral):
 
 
 class MelSpectrogram(Spectral):
-    """The log10 mel power of AACNN's own implementation. pad_mode, vtlp_copies: as of Mfcc."""
+    """The log10 mel power of AACNN's own implementation.
+
+    pad_mode, vtlp_copies: as of Mfcc.
+    """
 
     centred = WIDE_FFT
 

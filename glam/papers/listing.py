@@ -1,7 +1,7 @@
-"""A list of all there is: models, recipes, corpora, tables and how many of their runs exist."""
+"""A list of all there is: models, inputs, losses, recipes, corpora, tables and how many of their runs exist."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from glam.corpora import CORPORA
@@ -9,6 +9,8 @@ from glam.corpora.audio import RATE
 from glam.corpora.made import MADE
 from glam.corpora.utterances import Corpus, read_index
 from glam.inputs.cut import Segments
+from glam.inputs.inputs import INPUTS
+from glam.learning.settings import LOSSES
 from glam.models import MODELS
 from glam.named import source
 from glam.papers.paper import Table, paper_names, read_paper
@@ -28,7 +30,16 @@ def listing(runs: Path, data: Path) -> str:
     corpora = {name: read_index(index_folder(data, name)) for name in CORPORA}
     known = [load_recipe(name) for name in recipe_names()]
     stored = Stored(runs, corpora["iemocap"])
-    return "\n\n".join([_models(known), _recipes(known), _corpora(corpora), _tables(stored), _experiments(stored)])
+    sections = [
+        _named("Models", MODELS, known),
+        _named("Inputs", INPUTS),
+        _named("Losses", LOSSES),
+        _recipes(known),
+        _corpora(corpora),
+        _tables(stored),
+        _experiments(stored),
+    ]
+    return "\n\n".join(sections)
 
 
 def _section(title: str, entries: Sequence[tuple[str, Sequence[str]]]) -> str:
@@ -36,14 +47,16 @@ def _section(title: str, entries: Sequence[tuple[str, Sequence[str]]]) -> str:
     return "\n".join([f"## {title}", "", *(f"- {name}: {'; '.join(filter(None, parts))}" for name, parts in entries)])
 
 
-def _models(known: list[Recipe]) -> str:
+def _named(title: str, ours: Mapping[str, str], known: Sequence[Recipe] = ()) -> str:
+    """What recipes name: what each is, its options with their defaults and, of models, the recipes that have it."""
     entries = []
-    for name in MODELS:
-        options = source(name, MODELS, "model").signature().options
-        shown = ", ".join(f"{option}={of.default}" for option, of in options.items())
-        recipes = [recipe.name for recipe in known if recipe.model.name == name]
-        entries.append((name, [shown or "no options", "in " + ", ".join(recipes) if recipes else "in no recipe"]))
-    return _section("Models", entries)
+    for name in ours:
+        where = source(name, ours, title)
+        options = ", ".join(f"{option}={of.default}" for option, of in where.signature().options.items())
+        recipes = ", ".join(recipe.name for recipe in known if recipe.model.name == name)
+        told = f"in {recipes or 'no recipe'}" if known else ""
+        entries.append((name, [where.purpose(), options or "no options", told]))
+    return _section(title, entries)
 
 
 def _recipes(known: list[Recipe]) -> str:

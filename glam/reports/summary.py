@@ -38,6 +38,7 @@ PURE = (
     "pure accuracy: an utterance counts where at least one of its segments is given the right class, and every other "
     "one that class or neutral; {cut}"
 )
+HASH = 8  # digits of a file's hash that are shown
 SYNTHETIC = "SYNTHETIC CORPUS: made by this project. These figures say that the code works, nothing about speech."
 
 
@@ -123,10 +124,15 @@ def changed_settings(experiment: StoredExperiment) -> list[str]:
         if stored.get(field) == named.get(field) or (field == "corpus.labels" and not named.get(field)):
             continue  # a recipe without labels has those of its corpus
         if choice == field or stored.get(choice) == named.get(choice) or (field in stored and field in named):
-            lines.append(f"{field} {stored.get(field)} ({named.get(field)})")
+            lines.append(f"{field} {_shown(field, stored.get(field))} ({_shown(field, named.get(field))})")
         elif field in given:
-            lines.append(f"{field} {stored[field]}")
+            lines.append(f"{field} {_shown(field, stored[field])}")
     return lines
+
+
+def _shown(field: str, value: object) -> object:
+    """A setting as a person reads it: of the hash of a file as many digits as tell two files apart."""
+    return str(value)[:HASH] if field.endswith("sha256") and value is not None else value
 
 
 def own_settings(experiment: StoredExperiment) -> list[str]:
@@ -139,7 +145,7 @@ def own_settings(experiment: StoredExperiment) -> list[str]:
         return []
     default = Recipe().fields()
     return [
-        f"{field} {given}"
+        f"{field} {_shown(field, given)}"
         for field, given in experiment.own_recipe.fields(defaults=False).items()
         if given != default.get(field) and field != "corpus.labels"
     ]

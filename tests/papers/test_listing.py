@@ -8,6 +8,8 @@ from papers.runs import recipe_of, store
 
 from glam.corpora import CORPORA, load_corpus
 from glam.errors import GlamError
+from glam.inputs.inputs import INPUTS
+from glam.learning.settings import LOSSES
 from glam.models import MODELS
 from glam.papers.listing import listing
 from glam.papers.paper import paper_names, read_paper
@@ -35,6 +37,8 @@ def test_everything_that_can_be_named_is_there(runs: Path, tmp_path: Path, monke
     monkeypatch.delenv("IEMOCAP", raising=False)
     text = listing(runs, tmp_path / "data")
     assert list(section(text, "Models")) == list(MODELS)
+    assert list(section(text, "Inputs")) == list(INPUTS)
+    assert list(section(text, "Losses")) == list(LOSSES)
     assert list(section(text, "Recipes")) == list(recipe_names())
     assert list(section(text, "Corpora")) == list(CORPORA)
     assert section(text, f"Experiments in {runs}") == {"none": ["train one: glam train"]}
@@ -63,10 +67,15 @@ def test_what_a_recipe_and_a_model_are(runs: Path, tmp_path: Path) -> None:
     assert recipes["apcnn-released"][:2] == ["apcnn of spectrogram", "segments of 2 s, 1.00 s apart"]
     assert recipes["apcnn-released"][3:] == ["128 segments a batch", "sgd 0.05"]
     models = section(text, "Models")
-    assert models["glam"][0] == "no options"
-    assert models["mhcnn"] == ["heads=4, hidden=64", "in mhcnn-paper, mhcnn-released"]
-    assert models["aacnn"] == ["dropout=0.5", "in no recipe"]
-    assert models["aacnn-original"][0] == "dropout=0.5, dropout_at_test=False"
+    assert models["glam"][:2] == [
+        "GLAM (section 3, Figure 1): multi-scale trunk + global-aware fusion",
+        "no options",
+    ]
+    assert models["mhcnn"][-2:] == ["heads=4, hidden=64", "in mhcnn-paper, mhcnn-released"]
+    assert models["aacnn"][-2:] == ["dropout=0.5", "in no recipe"]
+    assert models["aacnn-original"][-2] == "dropout=0.5, dropout_at_test=False"
+    assert section(text, "Inputs")["logfbank"] == ["Log filterbank energies to 4 kHz", "no options"]
+    assert section(text, "Losses")["focal"][-1] == "gamma=2.0"
 
 
 def test_runs_are_counted_under_every_table_that_they_are_of(runs: Path, tmp_path: Path) -> None:
