@@ -57,7 +57,9 @@ def table(argv: Sequence[str] | None = None) -> int:
         default="own",
         help="rows are trained as printed, the cheapest first, or the paper's own model first (own)",
     )
-    add_flags(parser, "html", "live", *CORPUS, "set", "precision", "metric", "file", "datadir", *MACHINE, *MANY)
+    add_flags(
+        parser, "html", "live", *CORPUS, "set", "protocol", "precision", "metric", "file", "datadir", *MACHINE, *MANY
+    )
     usually = f"that of the printed table: of GLAM's Table 4 validation, of the others {USUALLY}"
     add_flags(
         parser, "select", help=f"epoch that counts: test, halves, validation or last, as in glam report ({usually})"
@@ -103,6 +105,8 @@ def _table(args: argparse.Namespace, command: str) -> None:
     fields += corpus_fields(args)
     if args.precision is not None:
         fields.append(("training.precision", args.precision))
+    if args.protocol is not None:
+        fields.append(("split.name", args.protocol))
     fields += [parse_override(text) for text in args.set]
     take_files(args)
     known = list(seeds())

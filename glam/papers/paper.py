@@ -223,6 +223,9 @@ def table(name: str, variant: str | None = None) -> Table:
 
     variant: of its settings; the first where it is None. Raises GlamError, with what there is, for any other.
     """
+    if name.endswith((".yaml", ".yml")):
+        numbers = ", ".join(f"{name}/{number}" for number in read_paper(name).tables)
+        raise GlamError(f"{name} is a paper: name one of its tables, {numbers}")
     place, _, number = name.rpartition("/")
     paper = read_paper(place or FIRST)
     if number not in paper.tables:

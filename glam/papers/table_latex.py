@@ -64,7 +64,7 @@ def _caption(report: TableReport, part: Part) -> str:
         sentences += [f"Percent, mean ± standard deviation over {over}; epoch: {SELECTION[report.view]}"]
     if part.name == "elsewhere":
         return sentences[0]
-    if not report.whole:
+    if report.is_printed and not report.whole:
         corpora = {row.stored.composition.corpus for row in report.rows if row.stored.composition}
         whole = "the whole of " if report.table.paper.printed_on in corpora else ""
         sentences.append(f"NOT on {whole}{printed_on(report)}, which the printed numbers are of")

@@ -39,7 +39,9 @@ def note_lines(report: TableReport) -> list[str]:
     if report.is_stored and any(metric.name == "pure_accuracy" for metric in report.metrics):
         cuts = {cut_line(row.row.recipe) for row in report.rows if row.row.recipe is not None}
         lines.append(PURE.format(cut=" or ".join(sorted(cuts))))
-    if not report.whole:
+    if not report.is_printed:
+        pass  # nothing that the runs could be held against
+    elif not report.whole:
         name = printed_on(report)
         lines.append(
             f'"{name} print" is what the paper prints for {name}'

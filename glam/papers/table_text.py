@@ -65,7 +65,7 @@ def head_lines(report: TableReport) -> list[str]:
             "numbers shown are the printed ones",
         ]
     lines.append(f"epoch: {SELECTION[report.view]}")
-    if report.view != report.table.printed.view:
+    if report.view != report.table.printed.view and report.is_printed:
         lines.append(f"the printed table is under another choice: {SELECTION[report.table.printed.view]}")
     done, of_each = sum(len(row.scored) for row in report.rows), "seed" if has_folds(report) else "run"
     failed = sum(len(row.failed) for row in report.rows)
@@ -92,6 +92,8 @@ def corpus_line(report: TableReport) -> str:
     if not known:
         return "no runs and no index of the corpus yet"
     name = known[0].corpus
+    if not report.is_printed:
+        return name
     if report.whole and report.table.paper.printed_on == "iemocap":
         return f"{name}, as many utterances of each label as the complete release has"
     if report.whole:

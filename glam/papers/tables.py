@@ -200,6 +200,11 @@ class TableReport:
         """Whether any row has runs; else, only the printed numbers are there to be shown."""
         return any(row.is_stored for row in self.rows)
 
+    @property
+    def is_printed(self) -> bool:
+        """Whether anything is printed of any row, which a paper that is being written does not have yet."""
+        return any(row.row.printed.printed for row in self.rows)
+
 
 def with_runs(report: TableReport) -> dict[str, tuple[StoredExperiment, tuple[Result, ...]]]:
     """The rows of a table that have runs, by label: the experiment, and its results; none of protocols with folds."""

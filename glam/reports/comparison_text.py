@@ -14,7 +14,7 @@ from glam.evaluation.unknown import Unknown
 from glam.reports.compare import METRICS, TO_SHOW, Contest, Side, bring_together, sides_of
 from glam.reports.grid import grid, mean_std, p_value, signed, signed_interval
 from glam.reports.spread import speakers_of
-from glam.reports.summary import heading
+from glam.reports.summary import heading, shown
 from glam.reports.views import View, selection
 from glam.splits.population import composition_line
 from glam.words import counted
@@ -101,7 +101,7 @@ def _unlike(a: Side, b: Side) -> list[str]:
     settings = first.recipe.fields(), second.recipe.fields()
     set_there = first.recipe.fields(defaults=False) | second.recipe.fields(defaults=False)
     differ = [
-        f"{field} {_setting(settings[0].get(field))} and {_setting(settings[1].get(field))}"
+        f"{field} {shown(field, settings[0].get(field))} and {shown(field, settings[1].get(field))}"
         for field in dict.fromkeys((*settings[0], *settings[1]))
         if settings[0].get(field) != settings[1].get(field)
         and (field in set_there or (field in settings[0] and field in settings[1]))
@@ -195,10 +195,6 @@ def _counts(by_utterance: Pairing | Unknown) -> list[str]:
         f"right in {by_utterance.only_first:.1f}, B alone in {by_utterance.only_second:.1f}, both in "
         f"{by_utterance.both:.1f}, neither in {by_utterance.neither:.1f}"
     ]
-
-
-def _setting(value: object) -> str:
-    return "none" if value is None else str(value)
 
 
 def _two_epochs(sides: tuple[Side, Side]) -> list[str]:

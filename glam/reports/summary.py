@@ -124,15 +124,15 @@ def changed_settings(experiment: StoredExperiment) -> list[str]:
         if stored.get(field) == named.get(field) or (field == "corpus.labels" and not named.get(field)):
             continue  # a recipe without labels has those of its corpus
         if choice == field or stored.get(choice) == named.get(choice) or (field in stored and field in named):
-            lines.append(f"{field} {_shown(field, stored.get(field))} ({_shown(field, named.get(field))})")
+            lines.append(f"{field} {shown(field, stored.get(field))} ({shown(field, named.get(field))})")
         elif field in given:
-            lines.append(f"{field} {_shown(field, stored[field])}")
+            lines.append(f"{field} {shown(field, stored[field])}")
     return lines
 
 
-def _shown(field: str, value: object) -> object:
-    """A setting as a person reads it: of the hash of a file as many digits as tell two files apart."""
-    return str(value)[:HASH] if field.endswith("sha256") and value is not None else value
+def shown(field: str, value: object) -> str:
+    """A setting as a person reads it: of the hash of a file, as many digits as tell two files apart."""
+    return "none" if value is None else str(value)[: HASH if field.endswith("sha256") else None]
 
 
 def own_settings(experiment: StoredExperiment) -> list[str]:
@@ -145,7 +145,7 @@ def own_settings(experiment: StoredExperiment) -> list[str]:
         return []
     default = Recipe().fields()
     return [
-        f"{field} {_shown(field, given)}"
+        f"{field} {shown(field, given)}"
         for field, given in experiment.own_recipe.fields(defaults=False).items()
         if given != default.get(field) and field != "corpus.labels"
     ]

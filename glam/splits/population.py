@@ -366,5 +366,9 @@ def _check_part(corpus: Corpus, settings: CorpusSettings) -> None:
             shown = ", ".join(sorted(known)[:8]) + (f" and {len(known) - 8} more" if len(known) > 8 else "")
             raise GlamError(
                 f"corpus.where: {corpus.root} has no utterance whose {kind} is {', '.join(absent)}; "
-                + (f"there are {shown}" if known else f"it knows of {', '.join(kinds)}")
+                + (
+                    f"there are {shown}"
+                    if known
+                    else f"it knows of {', '.join(kinds)} (--set corpus.where={{}}: all of it)"
+                )
             )

@@ -206,6 +206,11 @@ def test_a_report_trains_nothing_and_needs_no_corpus(
         assert name in listed
 
 
+def test_a_protocol_is_that_of_all_rows(command: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
+    assert command(FakeTraining(), "2", "--report", "--protocol", "leave-session-out") == 0
+    assert "CHANGED for all rows: split.name=leave-session-out" in capsys.readouterr().out
+
+
 def test_a_report_refuses_the_index_of_another_corpus(
     command: Callable[..., int], capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

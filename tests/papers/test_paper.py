@@ -211,6 +211,9 @@ def test_what_there_is_not_is_answered_with_what_there_is(tmp_path: Path) -> Non
         GlamError, match=r"there is no table '5'; the tables of glam are glam/1, glam/2, glam/3, glam/4"
     ):
         table("5")
+    (tmp_path / "ours.yaml").write_text("{paper: A, title: B, metrics: [wa], tables: {1: {caption: C, rows: {D: {}}}}}")
+    with pytest.raises(GlamError, match=r"ours\.yaml is a paper: name one of its tables, .*/ours\.yaml/1$"):
+        table(str(tmp_path / "ours.yaml"))
     with pytest.raises(GlamError, match=r"--setting best: no setting of the tables of glam; there are released, paper"):
         table("2", "best")
     path = write(tmp_path / "mine.yaml", OWN)

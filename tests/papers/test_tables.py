@@ -280,6 +280,23 @@ def test_numbers_printed_of_another_corpus_are_not_compared_with(tmp_path: Path)
     assert (comparison.difference, comparison.p, comparison.holds) == (None, None, None)
 
 
+def test_of_a_paper_that_prints_nothing_nothing_is_said_about_the_print(tmp_path: Path) -> None:
+    path = tmp_path / "ours.yaml"
+    path.write_text(
+        "{paper: Ours, title: Ours, metrics: [wa], tables: {1: {caption: All, rows: {GLAM: {recipe: glam-paper}}}}}"
+    )
+    asked = table(f"{path}/1")
+    rows = rows_of(asked, [("training.epochs", 1)])
+    assert rows[0].recipe is not None
+    store(tmp_path / "runs", rows[0].recipe, [(60,), (61,)])
+    stored = Stored(tmp_path / "runs", None)
+    for view in ("test", "last"):
+        report = table_report(asked, rows, [("training.epochs", 1)], stored, seeds(), view)
+        assert not report.is_printed
+        assert "print" not in markdown(report).replace(str(tmp_path), "")
+    assert report_on_own(tmp_path).is_printed
+
+
 def test_metrics_beside_the_table_s_are_not_compared_and_stand_once(tmp_path: Path) -> None:
     store(tmp_path, recipe_of("2", "GLAM"), [(64,), (60,)])
     asked = table("2", "released")
