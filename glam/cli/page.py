@@ -16,7 +16,7 @@ def page(argv: Sequence[str] | None = None) -> int:
         prog="glam page",
         description="Show a page in the browser: record or drop a file, and see the emotion over time, the probability "
         "of each class, and what the model was trained on. Only this machine can see it, and nothing is sent "
-        "anywhere. Needs Gradio: pip install 'glam-ser[page]'.",
+        "anywhere. Needs Gradio: pip install '.[page]' in a clone.",
     )
     add = parser.add_argument
     add_flags(parser, "model")

@@ -1,9 +1,12 @@
 """The verb `glam predict`: a trained model asked about recordings."""
 
 import argparse
+import shutil
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -16,6 +19,7 @@ from glam.progress import say
 if TYPE_CHECKING:
     from glam.prediction.model import Model, Prediction
 
+STANDARD_INPUT = Path("-")
 SHOWN = 5  # unknown words that a message names
 
 
@@ -32,7 +36,12 @@ def predict(argv: Sequence[str] | None = None) -> int:
     )
     add = parser.add_argument
     add_flags(parser, "model")
-    add("recordings", type=place, nargs="*", help="audio files, folders of them, or lists (.txt: a path a line)")
+    add(
+        "recordings",
+        type=place,
+        nargs="*",
+        help="audio files, folders of them, or lists (.txt: a path a line); - is a file on standard input",
+    )
     add("--words", metavar="TEXT", help="what is said in the recording, for models that take words")
     add("--words-file", type=place, metavar="FILE", help="what is said in each: a CSV file with the columns file,text")
     add(
@@ -47,6 +56,9 @@ def predict(argv: Sequence[str] | None = None) -> int:
     add("--json", action="store_true", help="JSON lines: an object for each recording, refused ones included")
     add("--labels", metavar="A,B", help="the classes that are possible; they share the probability of the others (all)")
     add("--hop", type=float, metavar="S", help="seconds from a segment's start to the next one's (the model's own)")
+    add(
+        "--channel", type=int, metavar="N", help="hear this channel alone, from 1: of a call, one speaker (mean of all)"
+    )
     add("--repeat-short", action="store_true", help="repeat recordings shorter than a segment until they fill one")
     add(
         "--figures",
@@ -56,10 +68,29 @@ def predict(argv: Sequence[str] | None = None) -> int:
     )
     add_flags(parser, "code", "threads", "runs-folder")
     add_flags(parser, "gpu", default=-1, help="number of the GPU, -1 = CPU, whose digits are training's (-1)")
-    return guarded(lambda: _predict(parser.parse_args(argv)), "what was finished by then is kept")
+    return guarded(lambda: _predict(parser.parse_intermixed_args(argv)), "what was finished by then is kept")
 
 
 def _predict(args: argparse.Namespace) -> int:
+    with _standard_input(args.recordings) as file:
+        return _asked(args, file)
+
+
+@contextmanager
+def _standard_input(recordings: Sequence[Path]) -> Iterator[Path | None]:
+    """A file with what comes on standard input, where that is asked about: audio is not read from front to back."""
+    if STANDARD_INPUT not in recordings:
+        yield None
+        return
+    if sys.stdin.isatty():
+        raise GlamError("-: a terminal is no recording; for standard input: glam predict MODEL - < call.wav")
+    with tempfile.NamedTemporaryFile(prefix="glam-") as file:
+        shutil.copyfileobj(sys.stdin.buffer, file)
+        file.flush()
+        yield Path(file.name)
+
+
+def _asked(args: argparse.Namespace, standard_input: Path | None) -> int:
     from glam.prediction.beside import given_with, vector_files
     from glam.prediction.given import unusable
     from glam.prediction.recordings import SOUND, Recordings, recordings
@@ -74,6 +105,7 @@ def _predict(args: argparse.Namespace) -> int:
     vectors = vector_files(args.vector)
     model = opened(args)
     given, unasked = given_with(asked.paths, args.words, args.words_file, vectors, model.hears)
+    given = [replace(item, recording=standard_input) if item.recording == STANDARD_INPUT else item for item in given]
     reasons = [unusable(model.saved, utterance) for utterance in given]
     if all(reasons):
         raise GlamError(f"{reasons[0]}: --words TEXT, --words-file FILE and --vector INPUT=FILE give what is no sound")
@@ -85,7 +117,7 @@ def _predict(args: argparse.Namespace) -> int:
     from glam.words import counted
 
     labels = tuple(label.strip() for label in args.labels.split(",")) if args.labels is not None else ()
-    answers = model.ask(given, Question(args.hop, labels, args.repeat_short))
+    answers = model.ask(given, Question(args.hop, labels, args.repeat_short, args.channel))
     _warn(model, args.hop, labels)
     if args.words is not None and "words" not in model.saved.needs.values():
         say(f"--words: the model {model.recipe.model.title} takes no words, so they are not used")

@@ -193,7 +193,7 @@ def export(argv: Sequence[str] | None = None) -> int:
         from glam.reports.export import export_all
         from glam.results.experiment import EXPERIMENT
 
-        args = parser.parse_args(argv)
+        args = parser.parse_intermixed_args(argv)
         if args.folder is not None:
             _export_model(args)
             return

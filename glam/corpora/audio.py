@@ -13,6 +13,7 @@ import soxr
 from numpy.typing import NDArray
 
 from glam.errors import GlamError
+from glam.words import counted
 
 RATE = 16_000
 """Samples per second of everything behind this module; IEMOCAP's own rate."""
@@ -75,15 +76,15 @@ def read_bytes(path: Path) -> bytes:
     return content
 
 
-def decode(content: bytes, path: Path, start: float = 0.0, end: float = 0.0) -> Recording:
+def decode(content: bytes, path: Path, start: float = 0.0, end: float = 0.0, channel: int | None = None) -> Recording:
     """Decode the content of an audio file, or a piece of it; `path` is for the messages only.
 
-    start, end: of the piece, in seconds; an end of 0 is the file's. Raises as `read_audio` does, also for a piece that
-    is not within the file.
+    start, end: of the piece, in seconds; an end of 0 is the file's. channel: the only one to be heard, from 1. Raises
+    as `read_audio` does, also for a piece that is not within the file.
     """
     check_wav(content, path)
     with opened(_Content(content), path) as file:
-        return _recording(file, path, start, end)
+        return _recording(file, path, start, end, channel)
 
 
 @contextmanager
@@ -100,7 +101,9 @@ def opened(file: "Path | _Content", path: Path) -> Iterator[soundfile.SoundFile]
         raise AudioError(path, "is not readable as audio: its header promises more than memory holds") from None
 
 
-def _recording(file: soundfile.SoundFile, path: Path, start: float, end: float) -> Recording:
+def _recording(
+    file: soundfile.SoundFile, path: Path, start: float, end: float, channel: int | None = None
+) -> Recording:
     rate, channels, promised = file.samplerate, file.channels, file.frames
     if start or end:
         promised = _seek(file, path, start, end)
@@ -111,12 +114,21 @@ def _recording(file: soundfile.SoundFile, path: Path, start: float, end: float) 
         raise AudioError(path, "has no samples")
     check_rate(rate, path)
     loudest = loudest_of(frames, path)
-    samples = frames[:, 0] if channels == 1 else frames.mean(axis=1, dtype=np.float32)
+    samples = mono_of(frames, path, channel)
     if rate != RATE:
         samples = soxr.resample(samples, rate, RATE, quality="HQ")
         if not len(samples):
             raise AudioError(path, f"has no samples at {RATE} Hz ({len(frames)} at {rate} Hz)")
     return Recording(np.ascontiguousarray(samples), rate, channels, loudest)
+
+
+def mono_of(frames: NDArray[np.float32], path: Path, channel: int | None = None) -> NDArray[np.float32]:
+    """One channel of frames (n, channels), counted from 1, or the mean of all: (n,); AudioError where there is none."""
+    if channel is not None:
+        if channel > frames.shape[1]:
+            raise AudioError(path, f"has {counted(frames.shape[1], 'channel')}, and no channel {channel}")
+        return np.ascontiguousarray(frames[:, channel - 1])
+    return frames[:, 0] if frames.shape[1] == 1 else frames.mean(axis=1, dtype=np.float32)
 
 
 def check_rate(rate: int, path: Path) -> None:

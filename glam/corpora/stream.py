@@ -25,6 +25,7 @@ from glam.corpora.audio import (
     check_wav,
     decode,
     loudest_of,
+    mono_of,
     opened,
     read_bytes,
 )
@@ -36,8 +37,10 @@ PIECE = 2**20  # values that are decoded at a time otherwise
 UNKNOWN = "Format not recognised"
 
 
-def stream(path: Path) -> Iterator[Samples]:
+def stream(path: Path, channel: int | None = None) -> Iterator[Samples]:
     """The samples of an audio file in pieces: float32, mono, 16 kHz; to the bit those of `read_audio` together.
+
+    channel: the only one to be heard, from 1; None for the mean of all.
 
     (Of an MP3 file of more than one piece, to the last digit: its decoder rounds otherwise where reading stops.)
 
@@ -53,7 +56,7 @@ def stream(path: Path) -> Iterator[Samples]:
         if UNKNOWN not in error.error_string or not path.stat().st_size:
             promised = 0
         elif shutil.which("ffmpeg"):
-            yield from _through_ffmpeg(path)
+            yield from _through_ffmpeg(path, channel)
             return
         else:
             raise AudioError(
@@ -62,9 +65,9 @@ def stream(path: Path) -> Iterator[Samples]:
     except (ValueError, TypeError, RuntimeError, OverflowError):  # of headerless formats
         promised = 0  # so that decoding names the reason
     if promised <= WHOLE:
-        yield decode(read_bytes(path), path).samples
+        yield decode(read_bytes(path), path, channel=channel).samples
     else:
-        yield from _long(path)
+        yield from _long(path, channel)
 
 
 def _values(path: Path) -> int:
@@ -72,7 +75,7 @@ def _values(path: Path) -> int:
         return int(file.frames) * int(file.channels)
 
 
-def _long(path: Path) -> Iterator[Samples]:
+def _long(path: Path, channel: int | None) -> Iterator[Samples]:
     with path.open("rb") as content, mmap.mmap(content.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
         check_wav(mapped, path)
     with opened(path, path) as file:
@@ -83,7 +86,7 @@ def _long(path: Path) -> Iterator[Samples]:
             piece = file.read(max(1, PIECE // file.channels), dtype="float32", always_2d=True)
             frames += len(piece)
             loudest_of(piece, path)
-            mono = piece[:, 0] if piece.shape[1] == 1 else piece.mean(axis=1, dtype=np.float32)
+            mono = mono_of(piece, path, channel)
             last = not len(piece)
             if resampler is not None:
                 mono = resampler.resample_chunk(mono, last=last)
@@ -95,15 +98,16 @@ def _long(path: Path) -> Iterator[Samples]:
         raise AudioError(path, f"is truncated: {promised} frames promised, {frames} there")
 
 
-def _through_ffmpeg(path: Path) -> Iterator[Samples]:
+def _through_ffmpeg(path: Path, channel: int | None) -> Iterator[Samples]:
     """What ffmpeg decodes, mixes to mono and resamples; it opens that file and no other, nor any address."""
     command = ["ffmpeg", "-nostdin", "-v", "error", "-protocol_whitelist", "file", "-i", f"file:{path}"]
-    command += ["-map", "0:a:0", "-f", "f32le", "-ac", "1", "-ar", str(RATE), "-"]
+    command += ["-map", "0:a:0", *(["-af", f"pan=mono|c0=c{channel - 1}"] if channel is not None else [])]
+    command += ["-f", "f32le", "-ac", "1", "-ar", str(RATE), "-"]
     count = 0
     with tempfile.TemporaryFile() as told, _running(command, told) as process:
         assert process.stdout is not None
         while content := process.stdout.read(4 * PIECE):
-            samples = np.frombuffer(content[: len(content) // 4 * 4], "<f4")
+            samples = np.frombuffer(bytearray(content[: len(content) // 4 * 4]), "<f4")  # writable, for torch
             count += len(samples)
             loudest_of(samples, path)
             yield samples
@@ -111,7 +115,8 @@ def _through_ffmpeg(path: Path) -> Iterator[Samples]:
         told.seek(0)
         reasons = told.read().decode(errors="replace").strip().splitlines()
     if status:
-        raise AudioError(path, f"is not readable as audio: ffmpeg: {reasons[-1] if reasons else f'status {status}'}")
+        reason = reasons[-1].removeprefix(f"file:{path}: ") if reasons else f"status {status}"
+        raise AudioError(path, f"is not readable as audio: ffmpeg: {reason}")
     if not count:
         raise AudioError(path, "has no samples")
 

@@ -50,15 +50,20 @@ class Lines:
 
     def add(self, answer: Prediction | Refused) -> None:
         """See Answers."""
-        content: dict[str, Any] = {"file": answer.file}
-        if isinstance(answer, Refused):
-            content["refused"] = answer.reason
-        else:
-            content |= _object(answer, *_of_whole(answer))
-            content |= {"unknown words": answer.unknown} if answer.unknown else {}
-            if self.segments:
-                content["segments"] = [_object(answer, *row) for row in _of_segments(answer)]
+        content = as_object(answer, self.segments)
         self.output.write(json.dumps(content, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def as_object(answer: Prediction | Refused, segments: bool = False) -> dict[str, Any]:
+    """What JSON has of an answer: a recording, with its segments if these are asked for; or why there is none."""
+    content: dict[str, Any] = {"file": answer.file}
+    if isinstance(answer, Refused):
+        return content | {"refused": answer.reason}
+    content |= _object(answer, *_of_whole(answer))
+    content |= {"unknown words": answer.unknown} if answer.unknown else {}
+    if segments:
+        content["segments"] = [_object(answer, *row) for row in _of_segments(answer)]
+    return content
 
 
 Row = tuple[float, float, str, list[float]]  # start, end, predicted, probabilities

@@ -85,7 +85,8 @@ for path in sys.argv[1:]:
         print(f"{path}: " * (len(sys.argv) > 2) + str(heard(path)))
     except (OSError, EOFError, ValueError, wave.Error) as error:
         print(f"{path}: {str(error) or 'is no WAV file'}", file=sys.stderr)
-        bad = "WAV files of 16 kHz, mono, 16 bits are needed; glam predict takes any recording"
+        bad = "WAV files of 16 kHz, mono, 16 bits are needed; glam predict takes any recording, and one is made by "
+        bad += "ffmpeg -i call.mp3 -ac 1 -ar 16000 -c:a pcm_s16le call.wav"
 sys.exit(bad)
 '''
 # How probabilities of a recording come of the logits of its segments, as glam/evaluation/metrics.py has it.

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from glam.corpora.audio import RATE
+from glam.corpora.audio import RATE, AudioError
 from glam.corpora.stream import stream
 from glam.corpora.utterances import Utterance
 from glam.errors import GlamError
@@ -46,11 +46,11 @@ class Prediction:
     file: str
     end: float
     classes: tuple[str, ...]
-    logits: NDArray[np.float32]
+    logits: NDArray[np.float32] = field(repr=False)
     probabilities: NDArray[np.float64]
-    starts: NDArray[np.float64]
+    starts: NDArray[np.float64] = field(repr=False)  # hours long, as the segments are
     length: float
-    segments: NDArray[np.float64]
+    segments: NDArray[np.float64] = field(repr=False)
     unknown: tuple[str, ...] = ()
 
     @property
@@ -78,12 +78,14 @@ class Question:
 
     hop: seconds from the start of one segment to the next; None for the model's own in evaluation. labels: the classes
     that are possible, () for all: the probabilities of others are shared out among these. repeat_short: a recording
-    shorter than a segment is repeated until it fills one, also where the model was not trained so.
+    shorter than a segment is repeated until it fills one, also where the model was not trained so. channel: the only
+    one of a file that is heard, from 1; None for the mean of all.
     """
 
     hop: float | None = None
     labels: tuple[str, ...] = ()
     repeat_short: bool = False
+    channel: int | None = None
 
 
 @dataclass(eq=False)
@@ -133,7 +135,9 @@ class _Answers:
 
         from glam.learning.learner import evaluation_batch
 
-        self.model = model
+        if question.channel is not None and question.channel < 1:
+            raise GlamError(f"--channel {question.channel}: channels are counted from 1")
+        self.model, self.channel = model, question.channel
         self.cut = _cut(model, question)
         self.chosen = _chosen(model.classes, question.labels)
         self.device = torch.device(model.device)
@@ -152,7 +156,9 @@ class _Answers:
                     for block in self._blocks(asked[-1]):
                         self._add(asked[-1], block)
             except GlamError as error:
-                asked[-1].reason = str(error).removeprefix(f"{given.file}: ")
+                asked[-1].reason = (
+                    error.reason if isinstance(error, AudioError) else str(error).removeprefix(f"{given.file}: ")
+                )
             asked[-1].whole = True
             while asked and asked[0].done:
                 yield self._answer(asked.popleft())
@@ -162,7 +168,10 @@ class _Answers:
     def _blocks(self, asked: _Asked) -> Iterator[dict[str, NDArray[Any]]]:
         """The inputs of the segments of a recording, up to GROUP segments at a time."""
         recording = asked.given.recording
-        pieces = stream(recording) if isinstance(recording, Path) else iter([] if recording is None else [recording])
+        if isinstance(recording, Path):
+            pieces = stream(recording, self.channel)
+        else:
+            pieces = iter([] if recording is None else [recording])
         if isinstance(self.cut, Segments):
             yield from self._segments(asked, pieces, self.cut)
             return

@@ -7,8 +7,9 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from glam.corpora.audio import RATE
+from glam.corpora.audio import RATE, mono_of
 from glam.errors import GlamError
+from glam.places import runs_folder
 from glam.prediction.given import Given
 from glam.prediction.hashes import check_folder
 from glam.prediction.model import Model, Prediction, Question, Refused, Samples
@@ -22,7 +23,7 @@ def load(path: str | Path, *, code: Sequence[str | Path] = (), device: str = "cp
 
     Args:
         path: model.safetensors, or the folder of a run or of an exported model, which has one; or that of an
-            experiment, for the first of its runs that has one.
+            experiment, for the first of its runs that has one. Runs and experiments also by name (`glam list`).
         code: files of one's own that the model was made with (`mine.py`). They are run, so only those given here are,
             and only where each is the very file that was recorded.
         device: `cpu`, `cuda:0`, ... threads: of the CPU; the last digits depend on their number, and a run has 1.
@@ -30,6 +31,8 @@ def load(path: str | Path, *, code: Sequence[str | Path] = (), device: str = "cp
     Raises GlamError where there is no such model, it is damaged, or takes a file that is not given.
     """
     place = Path(path).expanduser()
+    if not place.exists() and (runs_folder() / place).exists():
+        place = runs_folder() / place
     if (place / EXPERIMENT).is_file():
         place = next((place / run for run in read_experiment(place).with_model()), place)
     place = place / MODEL if place.is_dir() else place
@@ -47,10 +50,11 @@ def predict(  # type: ignore[overload-overlap]  # a str is a Sequence[str], too
     model: Model | str | Path,
     recordings: str | Path | NDArray[Any] | Given | None = None,
     *,
-    rate: int = RATE,
+    rate: int | None = None,
     hop: float | None = None,
     labels: Sequence[str] = (),
     repeat_short: bool = False,
+    channel: int | None = None,
     words: str | None = None,
     vectors: Mapping[str, NDArray[Any]] | None = None,
 ) -> Prediction: ...
@@ -61,10 +65,11 @@ def predict(
     model: Model | str | Path,
     recordings: Sequence[str | Path | Given],
     *,
-    rate: int = RATE,
+    rate: int | None = None,
     hop: float | None = None,
     labels: Sequence[str] = (),
     repeat_short: bool = False,
+    channel: int | None = None,
 ) -> list[Prediction | Refused]: ...
 
 
@@ -72,10 +77,11 @@ def predict(
     model: Model | str | Path,
     recordings: str | Path | NDArray[Any] | Given | Sequence[str | Path | Given] | None = None,
     *,
-    rate: int = RATE,
+    rate: int | None = None,
     hop: float | None = None,
     labels: Sequence[str] = (),
     repeat_short: bool = False,
+    channel: int | None = None,
     words: str | None = None,
     vectors: Mapping[str, NDArray[Any]] | None = None,
 ) -> Prediction | list[Prediction | Refused]:
@@ -85,14 +91,14 @@ def predict(
         model: what `glam.load` gave, or the path of it.
         recordings: a file, several files, or samples (n,) or (n, channels) at `rate` Hz, full scale 1; None for a model
             of words alone. Several that have words or vectors, too, are each a `glam.prediction.given.Given`.
-        hop, labels, repeat_short: see Question.
+        hop, labels, repeat_short, channel: see Question.
         words, vectors: of a single recording, for models with such inputs: what is said in it; by the name of the
             input, (d,) or frames (T, d).
 
     Raises GlamError where a single recording cannot be used.
     """
     asked = model if isinstance(model, Model) else load(model)
-    question = Question(hop, tuple(labels), repeat_short)
+    question = Question(hop, tuple(labels), repeat_short, channel)
     if isinstance(recordings, Sequence) and not isinstance(recordings, str):
         if words is not None or vectors:
             raise GlamError("words and vectors are of one recording: give several as glam.prediction.given.Given")
@@ -100,7 +106,7 @@ def predict(
     if isinstance(recordings, Given):
         given = recordings
     elif isinstance(recordings, np.ndarray):
-        given = Given("samples", _mono(recordings, rate), words, vectors or {})
+        given = Given("samples", _mono(recordings, rate, channel), words, vectors or {})
     elif recordings is None:
         given = Given("-", None, words, vectors or {})
     else:
@@ -111,14 +117,16 @@ def predict(
     return answer
 
 
-def _mono(samples: NDArray[Any], rate: int) -> Samples:
+def _mono(samples: NDArray[Any], rate: int | None, channel: int | None) -> Samples:
     import soxr
 
+    if rate is None:
+        raise GlamError(f"samples are given without their rate: rate={RATE} if they are of {RATE} Hz")
     if samples.dtype.kind != "f" or samples.ndim not in (1, 2) or not np.isfinite(samples).all():
         raise GlamError(
             f"samples are given as {samples.dtype} {samples.shape}; expected finite floats (n,) or (n, channels), full "
             "scale 1"
         )
-    mono = samples.astype(np.float32)
-    mono = mono.mean(axis=1, dtype=np.float32) if mono.ndim == 2 else mono
+    frames = samples.astype(np.float32)
+    mono = mono_of(frames if frames.ndim == 2 else frames[:, None], Path("samples"), channel)
     return mono if rate == RATE else np.asarray(soxr.resample(mono, rate, RATE, quality="HQ"), dtype=np.float32)

@@ -24,7 +24,9 @@ Shown = tuple[dict[str, float] | None, NDArray[np.uint8] | None, str]
 def needs() -> None:
     """Raise GlamError where Gradio is not installed."""
     if find_spec("gradio") is None:
-        raise GlamError("the page needs gradio, which is not installed: pip install 'glam-ser[page]'")
+        raise GlamError(
+            "the page needs gradio, which is not installed: pip install 'glam-ser[page]', or '.[page]' in a clone"
+        )
 
 
 def answered(model: Model, path: str | None) -> Shown:

@@ -29,7 +29,7 @@ def connected(address: str | None) -> Iterator[None]:
     try:
         import ray
     except ModuleNotFoundError:
-        raise GlamError("--cluster ray: the package ray is not installed; pip install 'glam-ser[ray]'") from None
+        raise GlamError("--cluster ray: the package ray is not installed; pip install '.[ray]' in a clone") from None
     handler = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(address=address or "auto", log_to_driver=False, logging_level=logging.CRITICAL)

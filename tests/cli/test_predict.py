@@ -85,6 +85,28 @@ def test_json_lines(trained: Trained, mixed: Path, capsys: pytest.CaptureFixture
     assert "cannot be read: No such file" in absent["refused"]
 
 
+def test_flags_may_stand_between_model_and_recordings(
+    trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = str(trained.run.folder)
+    assert main(["predict", run, "--json", str(trained.held_out[0])]) == 0
+    assert json.loads(capsys.readouterr().out)["file"] == str(trained.held_out[0])
+    assert main(["export", "--runs-folder", str(tmp_path), run, "--epoch", "1", str(tmp_path / "model")]) == 2
+    assert "unrecognized" not in capsys.readouterr().err
+
+
+def test_standard_input(trained: Trained, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ["predict", str(trained.run.folder), "--json", "-"]
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(trained.held_out[0].read_bytes())))
+    assert main(asked) == 0
+    piped = json.loads(capsys.readouterr().out)
+    assert main(["predict", str(trained.run.folder), "--json", str(trained.held_out[0])]) == 0
+    assert piped == json.loads(capsys.readouterr().out) | {"file": "-"}
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO()))
+    assert main(asked) == 1
+    assert "refused: -: is empty (0 bytes)" in capsys.readouterr().err
+
+
 def test_pictures(trained: Trained, mixed: Path) -> None:
     (mixed / "inner" / "a.wav").write_bytes((mixed / "a.wav").read_bytes())
     figures = mixed.parent / "figures"

@@ -26,6 +26,8 @@ def test_in_pieces_as_in_one(
     path = write(tmp_path / name, rate=rate, channels=channels)
     (whole,) = stream(path)
     np.testing.assert_array_equal(whole, read_audio(path))
+    (last,) = stream(path, channels)
+    assert np.array_equal(last, whole) == (channels == 1)
     monkeypatch.setattr(module, "WHOLE", 0)
     monkeypatch.setattr(module, "PIECE", 7001)
     pieces = list(stream(path))
@@ -33,6 +35,7 @@ def test_in_pieces_as_in_one(
     assert all(piece.dtype == np.float32 for piece in pieces)
     exact = 1e-6 if path.suffix == ".mp3" else 0  # whose decoder rounds otherwise where reading stops within a frame
     np.testing.assert_allclose(np.concatenate(pieces), whole, rtol=0, atol=exact)
+    np.testing.assert_allclose(np.concatenate(list(stream(path, channels))), last, rtol=0, atol=exact)
 
 
 @pytest.mark.parametrize("long", [False, True])
@@ -92,7 +95,7 @@ given = sys.argv[sys.argv.index("-i") + 1].removeprefix("file:")
 assert sys.argv[sys.argv.index("-protocol_whitelist") + 1] == "file"
 content = Path(given).read_bytes()
 if content == b"bad":
-    sys.exit("cannot decode it")
+    sys.exit("file:" + given + ": cannot decode it")
 sys.stdout.buffer.write(content[4:])
 """
 
@@ -112,7 +115,9 @@ def ffmpeg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_ffmpeg_is_asked_where_libsndfile_knows_nothing(tmp_path: Path, ffmpeg: None) -> None:
     samples = np.linspace(-1, 1, 40000, dtype=np.float32)
     (tmp_path / "a.m4a").write_bytes(b"\x00\x01\x02\x03" + samples.tobytes())
-    np.testing.assert_array_equal(np.concatenate(list(stream(tmp_path / "a.m4a"))), samples)
+    (piece,) = stream(tmp_path / "a.m4a")
+    np.testing.assert_array_equal(piece, samples)
+    assert piece.flags.writeable, "torch warns otherwise"
     (tmp_path / "b.m4a").write_bytes(b"bad")
     with pytest.raises(AudioError, match=r"b\.m4a: is not readable as audio: ffmpeg: cannot decode it"):
         list(stream(tmp_path / "b.m4a"))

@@ -46,6 +46,7 @@ def wrong(
         raise Understood
 
     monkeypatch.setattr(argparse.ArgumentParser, "parse_args", parse_only)
+    monkeypatch.setattr(argparse.ArgumentParser, "parse_intermixed_args", parse_only)
     for verb in ("train", "tables"):
         monkeypatch.setattr(f"glam.cli.{verb}.executing", stop)
         monkeypatch.setattr(f"glam.cli.{verb}.corpus_folder", lambda *_: tmp_path)

@@ -4,7 +4,9 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 from docs.pages import COMMANDS, Command
 from prediction.conftest import Trained, train, trained
 
@@ -20,6 +22,7 @@ NOT_HERE = {
     "/data/": "a corpus that is not here",
     "--words": "asks a model of words: tests/prediction/test_given.py",
     "glam export MODEL": "needs onnxruntime: tests/prediction/test_exported.py",
+    "MODEL - ": "asks standard input: tests/cli/test_predict.py",
     "my-model": "needs onnxruntime: tests/prediction/test_exported.py",
     "-iemocap-": "runs of that name: tests/docs/test_reading_a_report.py",
     "--seeds-and-splits": "of experiments that differ in split.seed: tests/reports/test_analyses.py",
@@ -51,7 +54,8 @@ def folder(
     (tmp_path / "calls").mkdir()
     for recording in trained.held_out[:3]:
         shutil.copy(recording, tmp_path / "calls")
-    shutil.copy(trained.held_out[0], tmp_path / "call.wav")
+    samples, rate = soundfile.read(trained.held_out[0])
+    soundfile.write(tmp_path / "call.wav", np.stack([samples, samples], axis=1), rate)
     return tmp_path, trained.run.folder
 
 

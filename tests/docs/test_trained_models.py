@@ -1,7 +1,9 @@
 """docs/trained-models.md: its Python runs, and its verbs and files are there."""
 
+import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prediction.conftest import Trained, train, trained
@@ -19,8 +21,13 @@ def test_its_python_runs(
     (tmp_path / "model.safetensors").write_bytes((trained.run.folder / "model.safetensors").read_bytes())
     (tmp_path / "call.wav").write_bytes(trained.held_out[0].read_bytes())
     monkeypatch.chdir(tmp_path)
-    (code,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-    exec(code, {})
+    code, service = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(code, names)
+    exec(service, names)
+    answer = json.loads(names["answered"](Path("call.wav").read_bytes()))
+    assert answer["predicted"] in trained.model.classes
+    assert answer["segments"]
     first, *segments = capsys.readouterr().out.splitlines()
     assert first.split()[0] in trained.model.classes
     assert segments[1].startswith("  0.5 s")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from prediction.conftest import OWN, Train, Trained
 
 from glam.corpora import stream
-from glam.corpora.audio import read_audio
+from glam.corpora.audio import RATE, read_audio
 from glam.errors import GlamError
 from glam.evaluation.metrics import softmax
 from glam.prediction import model as module
@@ -174,18 +174,42 @@ def test_in_a_notebook(trained: Trained, tmp_path: Path) -> None:
     answer = glam.predict(model, path)
     np.testing.assert_array_equal(answer.logits, trained.run.predictions().logits[-1, 0])
     assert glam.predict(trained.run.folder / "model.safetensors", str(path)).predicted == answer.predicted
-    np.testing.assert_array_equal(predict(model, read_audio(path)).logits, answer.logits)
+    np.testing.assert_array_equal(predict(model, read_audio(path), rate=RATE).logits, answer.logits)
     stereo = np.repeat(read_audio(path)[:, None], 2, axis=1)
-    np.testing.assert_array_equal(predict(model, stereo).logits, answer.logits)
+    np.testing.assert_array_equal(predict(model, stereo, rate=RATE).logits, answer.logits)
     assert predict(model, np.zeros(8000), rate=8000).end == 1
     several = glam.predict(model, [path, tmp_path / "absent.wav"])
     assert [type(said) for said in several] == [Prediction, Refused]
     with pytest.raises(GlamError, match=r"absent\.wav: cannot be read"):
         glam.predict(model, tmp_path / "absent.wav")
     with pytest.raises(GlamError, match="expected finite floats"):
-        predict(model, np.zeros(8000, np.int16))
+        predict(model, np.zeros(8000, np.int16), rate=RATE)
+    with pytest.raises(GlamError, match="without their rate: rate=16000 if"):
+        predict(model, stereo)
+    assert len(repr(answer)) < 500, "no array of a value a segment"
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
         _ = glam.nothing  # type: ignore[attr-defined]
+
+
+def test_one_speaker_of_a_call(trained: Trained, tmp_path: Path) -> None:
+    one, other = (read_audio(path)[:16000] for path in trained.held_out[:2])
+    call = np.stack([one, other], axis=1)
+    soundfile.write(tmp_path / "call.wav", call, RATE, subtype="FLOAT")
+    model = load(trained.run.folder)
+    for number, alone in ((1, one), (2, other)):
+        expected = predict(model, alone, rate=RATE).logits
+        np.testing.assert_array_equal(predict(model, tmp_path / "call.wav", channel=number).logits, expected)
+        np.testing.assert_array_equal(predict(model, call, rate=RATE, channel=number).logits, expected)
+    with pytest.raises(GlamError, match=r"call\.wav: has 2 channels, and no channel 3"):
+        predict(model, tmp_path / "call.wav", channel=3)
+    with pytest.raises(GlamError, match="--channel 0: channels are counted from 1"):
+        predict(model, tmp_path / "call.wav", channel=0)
+
+
+def test_a_model_by_the_name_of_its_run(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = trained.run.folder
+    monkeypatch.setenv("GLAM_RUNS", str(folder.parent.parent))
+    assert load(f"{folder.parent.name}/{folder.name}").path == folder / "model.safetensors"
 
 
 def test_where_no_model_lies(tmp_path: Path) -> None:
