@@ -105,7 +105,10 @@ def _asked(args: argparse.Namespace, standard_input: Path | None) -> int:
     vectors = vector_files(args.vector)
     model = opened(args)
     given, unasked = given_with(asked.paths, args.words, args.words_file, vectors, model.hears)
-    given = [replace(item, recording=standard_input) if item.recording == STANDARD_INPUT else item for item in given]
+    given = [
+        replace(item, file="stdin", recording=standard_input) if item.recording == STANDARD_INPUT else item
+        for item in given
+    ]
     reasons = [unusable(model.saved, utterance) for utterance in given]
     if all(reasons):
         raise GlamError(f"{reasons[0]}: --words TEXT, --words-file FILE and --vector INPUT=FILE give what is no sound")

@@ -101,10 +101,10 @@ def test_standard_input(trained: Trained, monkeypatch: pytest.MonkeyPatch, capsy
     assert main(asked) == 0
     piped = json.loads(capsys.readouterr().out)
     assert main(["predict", str(trained.run.folder), "--json", str(trained.held_out[0])]) == 0
-    assert piped == json.loads(capsys.readouterr().out) | {"file": "-"}
+    assert piped == json.loads(capsys.readouterr().out) | {"file": "stdin"}
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO()))
     assert main(asked) == 1
-    assert "refused: -: is empty (0 bytes)" in capsys.readouterr().err
+    assert "refused: stdin: is empty (0 bytes)" in capsys.readouterr().err
 
 
 def test_pictures(trained: Trained, mixed: Path) -> None:
