@@ -389,20 +389,6 @@ def test_what_goes_wrong_in_a_file_is_named_with_its_line(write: Write, content:
         assert not {name for name in set(sys.modules) - before if name.startswith("glam_own_")}
 
 
-def test_a_file_that_was_edited_since_is_another(write: Write) -> None:
-    first = source(f"{write('def mine(*, width: int = 1): return width')}:mine", {}, "thing")
-    assert (first.load()(), first.signature().options["width"].default) == (1, 1)
-    second = source(f"{write('def mine(*, width: int = 2): return width')}:mine", {}, "thing")
-    assert (second.load()(), second.signature().options["width"].default) == (2, 2)
-
-
-def test_a_file_beside_it_is_not_imported_and_the_error_says_so(write: Write) -> None:
-    write("def head(): ...\n", "parts_of_mine.py")
-    path = write("from parts_of_mine import head\ndef mine(): ...\n")
-    with pytest.raises(GlamError, match=r"parts_of_mine\.py lies beside it.*: put all into mine\.py$"):
-        source(f"{path}:mine", {}, "thing").load()
-
-
 def test_an_error_within_a_function_is_where_the_file_was_last(write: Write) -> None:
     path = write("def deeper(x):\n    return [1][x]\n\n\ndef mine(x):\n    return deeper(x)\n")
     with pytest.raises(IndexError) as error:

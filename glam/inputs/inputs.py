@@ -5,6 +5,7 @@ An input is a class, by name below or of a file of the user's own. Its keyword-o
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from inspect import getfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from glam.corpora.utterances import Utterance
 from glam.errors import GlamError
 from glam.inputs.cut import AnyCut, Part, Segments
-from glam.named import Chosen
+from glam.named import Chosen, in_file
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -173,16 +174,26 @@ class Extractor:
         """
         if isinstance(self.cut, Segments):
             for start in self.cut.starts(len(samples), part):
-                yield self._checked(self.of.row(samples[start : start + self.cut.samples]))[None], None
+                yield self._row(utterance, samples[start : start + self.cut.samples])[None], None
         else:
             row = np.zeros(self.cut.samples, dtype=np.float32)
             row[: len(samples)] = samples[: len(row)]
-            yield self._checked(self.of.row(row))[None], None
+            yield self._row(utterance, row)[None], None
 
-    def _checked(self, row: NDArray[Any]) -> NDArray[Any]:
-        if np.shape(row) != self.shape:
-            raise GlamError(f"an input gives rows of different shapes: {np.shape(row)}, and {self.shape} before")
-        return np.asarray(row, dtype=self.of.dtype)
+    def _row(self, utterance: Utterance, samples: NDArray[np.float32]) -> NDArray[Any]:
+        """The row of these samples; GlamError, with the line, where the code of a user's own goes wrong in it."""
+        what = f"the input {type(self.of).__name__} of {utterance.id}"
+        try:
+            row = np.asarray(self.of.row(samples), dtype=self.of.dtype)
+        except (GlamError, MemoryError):
+            raise
+        except Exception as error:
+            raise GlamError(f"{what}: {in_file(error, Path(getfile(type(self.of))))}") from None
+        if row.shape != self.shape:
+            raise GlamError(f"{what} gives rows of different shapes: {row.shape}, and {self.shape} before")
+        if row.dtype.kind == "f" and not np.isfinite(row).all():
+            raise GlamError(f"{what} is not finite (NaN or infinity)")
+        return row
 
 
 class InputSettings(Chosen):
@@ -198,12 +209,14 @@ class InputSettings(Chosen):
     normalisation: Normalisation = "none"
 
     def make(self) -> Input:
-        """The input itself. Raises GlamError where an option has a value that it does not take."""
+        """The input itself. Raises GlamError where an option has a value that it does not take, or it is none."""
         make = self.source().load()
         try:
-            made: Input = make(**self.options())
+            made = make(**self.options())
         except ValueError as error:
             raise GlamError(f"{self.title}: {error}") from None
+        if not isinstance(made, Input):
+            raise GlamError(f"{self.title} makes {type(made).__name__}; expected a class with the base Input")
         if self.normalisation != "none" and not made.normalises:
             raise GlamError(f"{self.title}: normalisation is {self.normalisation}, but its rows are no measurements")
         return made

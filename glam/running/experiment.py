@@ -18,6 +18,7 @@ from glam.files import only_one, set_aside
 from glam.inputs.cut import Part
 from glam.inputs.inputs import Input, Shape
 from glam.inputs.store import Store, open_store
+from glam.named import in_file
 from glam.places import file_at
 from glam.recipe import Recipe
 from glam.results.experiment import StoredExperiment, experiment_folder, run_of, store_experiment
@@ -185,6 +186,10 @@ def sizes_of(recipe: Recipe, inputs: Mapping[str, Input]) -> Sizes:
             shapes[name] = made.entered(made.shape(recipe.cut))
         except ValueError as error:
             raise GlamError(f"inputs.{name} and cut disagree: {recipe.inputs[name].title}: {error}") from None
+        except Exception as error:
+            if (own := recipe.inputs[name].own_file) is None or isinstance(error, GlamError | MemoryError):
+                raise
+            raise GlamError(f"the input {recipe.inputs[name].title}, of zeros: {in_file(error, own)}") from None
     return Sizes(shapes, frozenset(name for name, made in inputs.items() if made.padded(recipe.cut)))
 
 

@@ -278,3 +278,26 @@ def test_what_goes_wrong_with_one_of_the_user_s_own(mine: Path) -> None:
     extractor.of = settings(f"{mine}:Sounding").make()
     with pytest.raises(GlamError, match=r"rows of different shapes: \(28800,\), and \(3,\) before"):
         list(extractor(SPOKEN, np.ones(28_800, dtype=np.float32), "train"))
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("np.zeros(3) / (samples[0] == 0)", "the input mine of .* is not finite"),
+        ("[1, 2, 3][int(3 * samples[0]) :]", r"the input mine of .* gives rows of different shapes: \(0,\), and"),
+        ("np.zeros(3)[3 * int(samples[0])]", r"the input mine of .*: line 5: IndexError: index 3 is out of bounds"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:.*in divide:RuntimeWarning")
+def test_what_goes_wrong_in_a_row_is_named_with_its_utterance(tmp_path: Path, row: str, message: str) -> None:
+    own = "import numpy as np\nfrom glam.inputs.inputs import Input\nclass mine(Input):\n    def row(self, samples):\n"
+    (tmp_path / "mine.py").write_text(f"{own}        return {row}\n    def shape(self, cut): return (3,)\n")
+    extractor = Extractor(settings(f"{tmp_path / 'mine.py'}:mine").make(), Segments(name="segments"))
+    with pytest.raises(GlamError, match=message):
+        list(extractor(SPOKEN, np.ones(28_800, dtype=np.float32), "train"))
+
+
+def test_a_class_that_is_no_input_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("class mine:\n    def row(self, samples): ...\n")
+    with pytest.raises(GlamError, match=r"mine\.py:mine makes mine; expected a class with the base Input"):
+        settings(f"{tmp_path / 'mine.py'}:mine").make()
