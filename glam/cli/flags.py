@@ -172,7 +172,7 @@ FLAGS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
             "action": "append",
             "default": [],
             "metavar": "FILE",
-            "help": "a file of code that the model was made with (mine.py), which is to be run; repeatable",
+            "help": "a file of code that the model was made with (mine.py), or a folder of such, to be run; repeatable",
         },
     ),
     "cluster": (

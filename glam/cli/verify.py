@@ -15,6 +15,7 @@ from glam.errors import GlamError
 from glam.progress import say
 
 if TYPE_CHECKING:
+    from glam.recipe import Recipe
     from glam.results.experiment import StoredExperiment
     from glam.results.run import StoredRun
     from glam.running.experiment import Experiment, Places
@@ -31,7 +32,7 @@ def verify(argv: Sequence[str] | None = None) -> int:
     add = parser.add_argument
     add("run", type=place, help="<experiment>/<seed>: its folder, or that in the runs folder")
     add("--epochs", type=int, metavar="N", help="only the first N, which do not depend on how many follow (all)")
-    add_flags(parser, "file", "datadir", "data-folder", "runs-folder")
+    add_flags(parser, "code", "file", "datadir", "data-folder", "runs-folder")
     add_flags(parser, "gpu", help="number of the GPU, -1 = CPU (the kind of device that it was trained on)")
     return guarded(lambda: _verify(parser.parse_args(argv)), "the stored run is as it was")
 
@@ -57,7 +58,7 @@ def _verify(args: argparse.Namespace) -> int:
     corpus = corpus_folder(original.recipe.corpus.name, args.datadir, data)
     expect_torch()
     with TemporaryDirectory(prefix="glam-verify-") as temporary:
-        experiment = _experiment(original, Places(corpus, data, Path(temporary)), args.epochs)
+        experiment = _experiment(original, Places(corpus, data, Path(temporary)), args.epochs, args.code)
         again = _train(experiment, stored, args.gpu)
         outcome = compare_runs(stored, again)
         show("\n".join(outcome.lines))
@@ -66,17 +67,22 @@ def _verify(args: argparse.Namespace) -> int:
     return 0 if outcome.same else 1
 
 
-def _experiment(original: "StoredExperiment", places: "Places", epochs: int | None) -> "Experiment":
-    """The experiment as it was recorded, to be trained at `places`; GlamError where the corpus is another."""
+def _experiment(
+    original: "StoredExperiment", places: "Places", epochs: int | None, code: Sequence[Path]
+) -> "Experiment":
+    """The experiment as it was recorded, to be trained at `places`; GlamError where corpus or code is another."""
     from glam.recipe import checked
     from glam.results.identity import FORMAT
     from glam.running.experiment import experiment_on, prepare
+    from glam.running.own_code import where_given
 
     if original.format != FORMAT:
         raise GlamError(
             f"{original.folder}: is of format {original.format}, which this version reads, but does not train on"
         )
-    recipe = checked(original.recipe.model_dump(mode="json"), f"{original.folder}: the recorded recipe")
+    recorded_recipe = where_given(original.recipe, code)
+    _check_code(original, recorded_recipe)
+    recipe = checked(recorded_recipe.model_dump(mode="json"), f"{original.folder}: the recorded recipe")
     experiment = prepare(recipe, places)
     current, recorded = dict(experiment.stored.identity), dict(original.identity)
     corpora = current.pop("corpus_digest"), recorded.pop("corpus_digest", None)
@@ -101,6 +107,21 @@ def _experiment(original: "StoredExperiment", places: "Places", epochs: int | No
     # Nothing in an epoch depends on how many follow: neither its draws nor its learning rate.
     shorter = recipe.replaced(training=recipe.training.model_copy(update={"epochs": epochs}))
     return experiment_on(experiment.corpus, shorter, places)
+
+
+def _check_code(original: "StoredExperiment", recipe: "Recipe") -> None:
+    """GlamError where a file of the user's own is not there as it was recorded: which file to give."""
+    from glam.running.own_code import CODE, kept_code, own_files
+
+    for before, now in zip(own_files(original.recipe), own_files(recipe), strict=True):
+        kept = original.folder / CODE if kept_code(before, original.folder).is_file() else before.source().path.name
+        hint = f"Give the file that it was: --code {kept}"
+        try:
+            now.check_file()
+        except GlamError as error:
+            raise GlamError(f"{error}. {hint}") from None
+        if now.title != before.title:  # it is part of the identity
+            raise GlamError(f"--code {now.source().path}: was called {before.source().path.name}. {hint}")
 
 
 def _train(experiment: "Experiment", stored: "StoredRun", gpu: int | None) -> "StoredRun":

@@ -13,6 +13,7 @@ from glam.results.run import read_run
 from glam.results.transfer import files_of, receive
 from glam.running.events import Elsewhere
 from glam.running.one_run import claimed
+from glam.running.own_code import take_code
 from glam.words import counted
 
 
@@ -51,6 +52,7 @@ def merge(sources: Sequence[Path], runs: Path) -> Merged:
                 raise GlamError(f"{target}: is another experiment than {experiment.folder}, of the same name")
             if not (target / EXPERIMENT).is_file():
                 store_experiment(replace(experiment, folder=target))
+                take_code(experiment.recipe, experiment.folder, target)
             merged.into.setdefault(target, 0)
             for name in experiment.seeds():
                 _merge_run(experiment, name, target, merged)

@@ -26,6 +26,7 @@ from glam.results.identity import identity
 from glam.results.run import RUN
 from glam.running.events import Event, Listen, Note
 from glam.running.job import Job, Kept, Resources, SaveModel
+from glam.running.own_code import keep_code
 from glam.running.processes import with_torch
 from glam.running.workers import run_jobs
 from glam.splits.population import Population, population
@@ -287,6 +288,7 @@ def run(
     An exception of `listen` (Ctrl-C included) stops the workers at their next step, checkpointed.
     """
     store_experiment(experiment.stored)
+    keep_code(experiment.recipe, experiment.folder)
     missing = [run for run in runs if not experiment.finished(run)]
     if not missing:
         return

@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import TypeVar
 
 from glam.errors import GlamError
+from glam.files import write_bytes
+from glam.foreign import file_name
 from glam.named import Chosen
 from glam.recipe import Recipe
 
+CODE = "code"  # the folder of an experiment that keeps them
 Named = TypeVar("Named", bound=Chosen)
 
 
@@ -23,32 +26,93 @@ def own_code(recipe: Recipe) -> list[Chosen]:
     return [chosen for chosen in asked if chosen.name not in chosen.ours]
 
 
+def own_files(recipe: Recipe) -> list[Chosen]:
+    """What of a recipe is of files of the user's own, run or not to ask its model."""
+    chosen: list[Chosen] = [recipe.model, *recipe.inputs.values(), recipe.training.loss]
+    return [of for of in chosen if of.sha256 is not None]
+
+
+def keep_code(recipe: Recipe, experiment: Path) -> None:
+    """Keep the files of the user's own in the experiment's folder, as they are: edited, its runs could not be repeated.
+
+    Raises GlamError where one has been changed since the recipe was read, or the folder cannot be written.
+    """
+    for chosen in own_files(recipe):
+        kept = kept_code(chosen, experiment)
+        if kept.is_file():
+            continue
+        chosen.check_file()
+        _write(kept, chosen.source().path.read_bytes())
+
+
+def take_code(recipe: Recipe, source: Path, target: Path) -> None:
+    """Keep in `target` what the same experiment in `source` keeps; GlamError where that cannot be written."""
+    for chosen in own_files(recipe):
+        kept, copy = kept_code(chosen, source), kept_code(chosen, target)
+        if kept.is_file():
+            _write(copy, kept.read_bytes())
+
+
+def kept_code(chosen: Chosen, experiment: Path) -> Path:
+    """The file in an experiment's folder that keeps one of the user's own; its name is part of the identity."""
+    return experiment / CODE / file_name(str(chosen.sha256)[:8]) / file_name(chosen.source().path.name)
+
+
+def where_given(recipe: Recipe, given: Sequence[Path]) -> Recipe:
+    """The recipe with each file of the user's own where it is given, told by its hash; others stay where they were."""
+    files = _by_hash(given)
+
+    def located(chosen: Named) -> Named:
+        if chosen.sha256 not in files:
+            return chosen
+        where, same = chosen.source(), files[chosen.sha256]
+        file = next((file for file in same if file.name == where.path.name), same[0])
+        return chosen.model_copy(update={"name": f"{file.absolute()}:{where.function}"})
+
+    training = recipe.training.model_copy(update={"loss": located(recipe.training.loss)})
+    inputs = {name: located(settings) for name, settings in recipe.inputs.items()}
+    return recipe.model_copy(update={"model": located(recipe.model), "inputs": inputs, "training": training})
+
+
 def only_given(recipe: Recipe, given: Sequence[Path], model: Path) -> Recipe:
     """The recipe of the saved model `model`, with each file of code where the user has it.
 
     Raises GlamError where it names a file that is not given, one without a hash, or no file at all.
     """
-    files = {sha256(_content(path)).hexdigest(): path for path in given}
-
-    def located(chosen: Named) -> Named:
-        if chosen not in named:
-            return chosen
-        path, function = chosen.source().path, chosen.source().function
+    files = _by_hash(given)
+    for chosen in own_code(recipe):
+        path = chosen.source().path
         if chosen.sha256 in files:
-            return chosen.model_copy(update={"name": f"{files[chosen.sha256].absolute()}:{function}"})
+            continue
         if same_name := [file for file in given if file.name == path.name]:
             raise GlamError(f"{same_name[0]} is not the file that {model} was made with: it has been changed since")
-        beside = model.parent / path.name  # as in a folder that `glam export` wrote
-        path = beside if beside.is_file() else path
+        # As in a folder that `glam export` wrote, or in that of an experiment.
+        beside = [
+            place for place in (model.parent / path.name, kept_code(chosen, model.parent.parent)) if place.is_file()
+        ]
+        path = next(iter(beside), path)
         raise GlamError(
             f"{model}: the {chosen.kind} {chosen.title} is code of a file of its own ({path}), which would be run. If "
             f"you trust it, say so by giving the file: --code {path}"
         )
+    return where_given(recipe, given)
 
-    named = own_code(recipe)
-    training = recipe.training.model_copy(update={"loss": located(recipe.training.loss)})
-    inputs = {name: located(settings) for name, settings in recipe.inputs.items()}
-    return recipe.model_copy(update={"model": located(recipe.model), "inputs": inputs, "training": training})
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_bytes(path, content)
+    except OSError as error:
+        raise GlamError(f"{path}: cannot be written ({error.strerror})") from None
+
+
+def _by_hash(given: Sequence[Path]) -> dict[str | None, list[Path]]:
+    """The files that are given, and those of Python in folders that are given, by their hash."""
+    files: dict[str | None, list[Path]] = {}
+    for path in given:
+        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
+            files.setdefault(sha256(_content(file)).hexdigest(), []).append(file)
+    return files
 
 
 def _content(path: Path) -> bytes:

@@ -15,11 +15,19 @@ from glam.results.run import Predictions, write_failure, write_run
 from glam.running.events import Finished, Listen, Progress, Started
 from glam.running.experiment import Experiment, Places, prepare
 from glam.running.job import Resources
+from glam.running.own_code import keep_code
 from glam.splits.runs import RunKey
 from glam.splits.splits import random_split
 
 SHORT = [("cut.length", 0.5), ("cut.train_overlap", 0.25), ("training.epochs", 3)]
 SEED = 5
+OWN = """
+from torch import nn
+
+
+def tiny(classes, audio):
+    return nn.Sequential(nn.Flatten(), nn.Linear(audio[0] * audio[1], classes))
+"""
 
 
 def fake(loss: float = 1.0) -> Callable[..., None]:
@@ -152,3 +160,26 @@ def test_what_cannot_be_found_out_is_status_2(
     out, err = capsys.readouterr()
     assert out == ""
     assert message in err
+
+
+def test_a_run_of_a_file_of_the_user_s_that_was_edited_since(
+    command: Callable[..., int], tiny_release: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mine.py").write_text(OWN)
+    recipe = load_recipe("glam-released", [*SHORT, ("model", f"{tmp_path / 'mine.py'}:tiny")])
+    experiment = prepare(recipe, Places(tiny_release, tmp_path / "data", tmp_path / "runs"))
+    fake()(experiment, [RunKey(SEED)], Resources("cpu", 3, 1, 60), "none", lambda _: None)
+    run = experiment.folder / str(SEED)
+    (tmp_path / "mine.py").write_text(f"# edited\n{OWN}")
+    assert command(run) == 2
+    assert "changed since. Give the file that it was: --code mine.py" in capsys.readouterr().err
+    (tmp_path / "mine.py").write_text(OWN)
+    keep_code(recipe, experiment.folder)
+    (tmp_path / "mine.py").unlink()
+    assert command(run) == 2
+    assert f"Give the file that it was: --code {experiment.folder / 'code'}" in capsys.readouterr().err
+    assert command(run, "--code", experiment.folder / "code") == 0
+    assert "SAME, bit for bit" in capsys.readouterr().out
+    (tmp_path / "ours.py").write_text(OWN)
+    assert command(run, "--code", tmp_path / "ours.py") == 2
+    assert "ours.py: was called mine.py" in capsys.readouterr().err

@@ -1,0 +1,39 @@
+"""Files of the user's own that stay with the runs that they made."""
+
+from pathlib import Path
+
+import pytest
+
+from glam.errors import GlamError
+from glam.recipe import Recipe, load_recipe
+from glam.running.own_code import keep_code, kept_code, take_code, where_given
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Recipe:
+    for name in ("mine.py", "ours.py"):  # the same content
+        (tmp_path / name).write_text("def model(classes, audio): ...\ndef loss(logits, target, group): ...\n")
+    settings = [("model", f"{tmp_path / 'mine.py'}:model"), ("training.loss", f"{tmp_path / 'ours.py'}:loss")]
+    return load_recipe("glam-released", settings)
+
+
+def test_files_are_kept_as_they_were_and_go_where_the_runs_go(tmp_path: Path, recipe: Recipe) -> None:
+    before = (tmp_path / "mine.py").read_bytes()
+    keep_code(recipe, tmp_path / "a")
+    (tmp_path / "mine.py").write_text("edited")
+    keep_code(recipe, tmp_path / "a")  # there already
+    take_code(recipe, tmp_path / "a", tmp_path / "b")
+    take_code(recipe, tmp_path / "nothing is kept here", tmp_path / "b")
+    kept = sorted(path for path in (tmp_path / "b").rglob("*") if path.is_file())
+    assert [path.name for path in kept] == ["mine.py", "ours.py"]
+    assert {path.read_bytes() for path in kept} == {before}
+    found = where_given(recipe, [tmp_path / "b"])
+    assert (found.model.source().path, found.training.loss.source().path) == tuple(kept)
+    assert found.scientific() == recipe.scientific()
+    with pytest.raises(GlamError, match=r"mine\.py is not the file that was recorded"):
+        keep_code(recipe, tmp_path / "c")
+
+
+def test_no_hash_of_a_foreign_experiment_leads_out_of_the_folder(tmp_path: Path, recipe: Recipe) -> None:
+    foreign = recipe.model.model_copy(update={"sha256": "../../../x"})
+    assert kept_code(foreign, tmp_path).parent.parent == tmp_path / "code"
