@@ -133,11 +133,12 @@ class Chosen(Settings):
             return self
         try:
             where = self.source()
-            options = where.signature().options
+            signature = where.signature()
+            options = signature.options
             kept = self.__pydantic_extra__ or {}
             for name, value in list(kept.items()):
                 if name not in options:
-                    raise GlamError(f"the {self.kind} {self.title} has no option {name!r}.{_allowed(name, options)}")
+                    raise GlamError(f"the {self.kind} {self.title} has no option {name!r}.{_allowed(name, signature)}")
                 try:
                     kept[name] = options[name].checked(value)
                 except ValueError as error:
@@ -199,8 +200,11 @@ def check_recorded(where: Source, sha256: str | None) -> None:
         raise GlamError(f"{where.path} is not the file that was recorded: it has been changed since")
 
 
-def _allowed(name: str, options: Mapping[str, Option]) -> str:
-    return f"{did_you_mean(name, options)} Its options are {', '.join(options)}" if options else " It has none"
+def _allowed(name: str, signature: Signature) -> str:
+    options = signature.options
+    known = f"{did_you_mean(name, options)} Its options are {', '.join(options)}" if options else " It has none"
+    given = f"; {name} is given by whoever calls it: options stand behind a * in its parameters"
+    return known + (given if name in signature.positional else "")
 
 
 def _file_of(module: str) -> Path:

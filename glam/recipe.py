@@ -62,6 +62,7 @@ class Recipe(Settings):
             raise ValueError(
                 f"inputs and model disagree: the model {self.model.title} takes {', '.join(taken)}, and no "
                 f"{', '.join(unexpected)}"
+                + ("; parameters are called as inputs are, options stand behind a *" if self.model.own_file else "")
             )
         if missing := [name for name in taken if name not in {*self.inputs, *self.model.optional_inputs()}]:
             raise ValueError(

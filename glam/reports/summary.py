@@ -118,11 +118,12 @@ def changed_settings(experiment: StoredExperiment) -> list[str]:
         return []
     stored, named = experiment.recipe.fields(), unchanged.fields()
     given = experiment.recipe.fields(defaults=False)
+    other = stored["corpus.name"] != named["corpus.name"]
     lines = []
     for field in {**stored, **named}:
         choice = f"{field.rpartition('.')[0]}.name"
-        if stored.get(field) == named.get(field) or (field == "corpus.labels" and not named.get(field)):
-            continue  # a recipe without labels has those of its corpus
+        if stored.get(field) == named.get(field) or (field == "corpus.labels" and (other or not named.get(field))):
+            continue  # a recipe without labels has those of its corpus; those of another are in its composition
         if choice == field or stored.get(choice) == named.get(choice) or (field in stored and field in named):
             lines.append(f"{field} {shown(field, stored.get(field))} ({shown(field, named.get(field))})")
         elif field in given:
