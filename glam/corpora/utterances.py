@@ -9,6 +9,7 @@ from pathlib import Path
 
 from glam.errors import GlamError, in_the_way
 from glam.files import hashed_json, read_hashed, write_bytes, write_text
+from glam.words import counted
 
 FORMAT = 3  # of the index; another number on disk means: read the corpus again
 VOTES = " | "  # between the rater votes of an utterance in the index
@@ -91,6 +92,11 @@ class Corpus:
     renamed: bool = False
     notes: tuple[str, ...] = ()
     release: str = ""
+
+    def __repr__(self) -> str:
+        """What a cell of a notebook ends with: no utterance by itself."""
+        counts = f"{counted(len(self.utterances), 'utterance')}, {counted(len(self.problems), 'problem')}"
+        return f"{type(self).__name__}({self.name} in {self.root}: {counts})"
 
 
 def corpus_digest(utterances: Sequence[Utterance]) -> str:

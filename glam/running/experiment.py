@@ -69,6 +69,10 @@ class Experiment:
     weights: int
     votes: Votes | None = None  # where they are trained on
 
+    def __repr__(self) -> str:
+        """What a cell of a notebook ends with: no utterance, no settings."""
+        return f"Experiment({self.recipe.model.title} on {self.population.composition()}; {self.folder})"
+
     @property
     def copies(self) -> int:
         """Augmented copies of the training utterances, beside the recordings."""

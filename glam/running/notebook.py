@@ -28,6 +28,8 @@ class CorpusRead(Corpus):
 
     settings: CorpusSettings = field(default_factory=CorpusSettings)
 
+    __repr__ = Corpus.__repr__
+
 
 def load_corpus(
     corpus: str | Path,

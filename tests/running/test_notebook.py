@@ -28,6 +28,9 @@ def test_from_a_corpus_to_a_prediction(
     assert (len(corpus.utterances), corpus.problems) == (40, ())
     experiment = glam.train("mhcnn-released", corpus, SMALL, seeds=2)
     assert "run 2 of 2" in capsys.readouterr().err
+    assert repr(corpus) == f"CorpusRead(iemocap in {tiny_release}: 40 utterances, 0 problems)"
+    assert repr(experiment).startswith("Experiment(mhcnn on iemocap, improvised: 40 utterances: ")
+    assert repr(experiment).endswith(f"; {experiment.folder})")
     text = glam.report(experiment)
     assert "runs: 2" in text
     assert text == glam.report(str(experiment.folder))

@@ -19,7 +19,7 @@ from glam.reports.grid import Table, score_cells
 from glam.reports.page.document import Commands, Figures, Page, Section
 from glam.reports.runs import Read
 from glam.reports.sharing import overlap_table, reference_table
-from glam.reports.summary import COLUMNS, as_it_is, blocks, changed_settings
+from glam.reports.summary import COLUMNS, as_it_is, blocks, changed_settings, shown
 from glam.reports.views import value
 from glam.results.experiment import StoredExperiment
 
@@ -95,10 +95,10 @@ def settings(recipes: Mapping[str, Recipe]) -> Table | str:
     """The settings in which these recipes differ, a recipe a column; a line where there are none."""
     flat = {title: recipe.fields() for title, recipe in recipes.items()}
     fields = sorted({field for of_recipe in flat.values() for field in of_recipe if field != "name"})
-    differ = [field for field in fields if len({_shown(of_recipe.get(field)) for of_recipe in flat.values()}) > 1]
+    differ = [field for field in fields if len({_cell(field, of_recipe.get(field)) for of_recipe in flat.values()}) > 1]
     if not differ:
         return "none"
-    rows = [[field, *(_shown(of_recipe.get(field)) for of_recipe in flat.values())] for field in differ]
+    rows = [[field, *(_cell(field, of_recipe.get(field)) for of_recipe in flat.values())] for field in differ]
     return Table(["setting", *flat], rows)
 
 
@@ -110,12 +110,12 @@ def _settings(experiment: StoredExperiment) -> list[Table | str]:
     given = experiment.recipe.fields(defaults=False)
     return [
         f"{experiment.name}: a recipe of the user's own; below, what is not at its default",
-        Table(["setting", "value"], [[field, _shown(setting)] for field, setting in given.items()]),
+        Table(["setting", "value"], [[field, _cell(field, setting)] for field, setting in given.items()]),
     ]
 
 
-def _shown(setting: Any) -> str:
-    return "-" if setting is None else str(setting)
+def _cell(field: str, setting: Any) -> str:
+    return "-" if setting is None else shown(field, setting)
 
 
 def _figures(read: Read) -> list[Figures | str]:
