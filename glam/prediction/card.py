@@ -71,7 +71,10 @@ def _header() -> str:
 
 
 def _use(why: str) -> str:
-    alone = ["pip install numpy onnxruntime", "python use.py call.wav more.wav       # 16 kHz, mono, 16 bits"]
+    alone = [
+        "pip install numpy onnxruntime",
+        "python use.py call.wav more.wav       # 16 kHz, mono, 16 bits; --segments",
+    ]
     asked = "glam predict . call.wav                # with glam-ser: any rate, kind and length"
     return "\n".join(["```bash", *([] if why else alone), asked, "```"])
 

@@ -46,9 +46,11 @@ folder = pathlib.Path(__file__).parent
 USE = '''"""What the model hears: python use.py call.wav [more.wav ...]. Needs numpy and onnxruntime.
 
 Recordings are WAV: 16 kHz, mono, 16 bits. `glam predict FOLDER call.mp3`, of the package glam-ser, takes any other.
+With --segments there is a line for each segment, too: the emotion over time.
 """
 import hashlib, json, pathlib, sys, wave
-IMPORTSif not sys.argv[1:]:
+IMPORTSfiles = [word for word in sys.argv[1:] if word != "--segments"]
+if not files:
     sys.exit(__doc__)
 try:
     config, graph = json.loads((folder / "config.json").read_bytes()), (folder / "waveform.onnx").read_bytes()
@@ -74,15 +76,21 @@ def heard(path):
         raise ValueError(f"is {frames / 16000:.2f} s long, shorter than a segment of {length / 16000:g} s")
     segments = np.lib.stride_tricks.sliding_window_view(samples, length)[:: config["hop_samples"]]
     parts = [segments[i : i + 256] for i in range(0, len(segments), 256)]
-    logits = np.concatenate([session.run(None, {"samples": part})[0] for part in parts]).astype("f8")
+    return np.concatenate([session.run(None, {"samples": part})[0] for part in parts]).astype("f8")
+
+
+def chances(logits):
     probabilities = PROBABILITIES
     return {name: round(float(probabilities[int(i)]), 4) for i, name in config["id2label"].items()}
 
 
 bad = 0
-for path in sys.argv[1:]:
+for path in files:
     try:
-        print(f"{path}: " * (len(sys.argv) > 2) + str(heard(path)))
+        logits = heard(path)
+        print(f"{path}: " * (len(files) > 1) + str(chances(logits)))
+        for i in range(len(logits) if "--segments" in sys.argv else 0):
+            print(f"{i * config['hop_samples'] / 16000:.2f} s: {chances(logits[i : i + 1])}")
     except (OSError, EOFError, ValueError, wave.Error) as error:
         print(f"{path}: {str(error) or 'is no WAV file'}", file=sys.stderr)
         bad = "WAV files of 16 kHz, mono, 16 bits are needed; glam predict takes any recording, and one is made by "

@@ -91,6 +91,13 @@ def test_the_lines_of_numpy_say_the_same(trained: Trained, exported: Path) -> No
     answer = predict(trained.model, trained.held_out[0])
     expected = dict(zip(answer.classes, answer.probabilities.tolist(), strict=True))
     assert ast.literal_eval(done.stdout) == pytest.approx(expected, abs=2e-4)
+    segments = [*command, "--segments", str(trained.held_out[0])]
+    whole, *lines = subprocess.run(segments, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert f"{whole}\n" == done.stdout
+    for start, of_segment, line in zip(answer.starts, answer.segments, lines, strict=True):
+        place, _, chances = line.partition(" s: ")
+        assert float(place) == pytest.approx(start, abs=0.01)
+        assert list(ast.literal_eval(chances).values()) == pytest.approx(of_segment.tolist(), abs=2e-4)
 
 
 @pytest.mark.parametrize(("average", "activation"), module.PROBABILITIES)
