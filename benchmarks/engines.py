@@ -62,8 +62,10 @@ def fastest_batch(problem: Problem, precision: Precision, batches: tuple[int, ..
     return rates
 
 
-def packed_steps(problem: Problem, precision: Precision, runs: int) -> Iterator[Seconds] | None:
-    """`runs` runs side by side on the problem's device, as the packed engine computes them: captured, not compiled.
+def packed_steps(problem: Problem, precision: Precision, runs: int, compiled: bool) -> Iterator[Seconds] | None:
+    """`runs` runs side by side on the problem's device, as the packed engine computes them: captured.
+
+    compiled: whether they are compiled and fused, too, as long experiments are, which takes a minute more.
 
     Every `next` takes each of the runs through problem.steps steps of its own on problem.batch segments each, then
     through an evaluation of problem.held_out, and gives the seconds of all of them together. Ends all it started when
@@ -71,13 +73,15 @@ def packed_steps(problem: Problem, precision: Precision, runs: int) -> Iterator[
     packed: on a CPU, where they are processes (`Workers`).
     """
     device = torch.device(problem.device)
-    return _packed_epochs(problem, precision, runs, device) if device.type == "cuda" else None
+    return _packed_epochs(problem, precision, runs, device, compiled) if device.type == "cuda" else None
 
 
-def _packed_epochs(problem: Problem, precision: Precision, runs: int, device: torch.device) -> Iterator[Seconds]:
+def _packed_epochs(
+    problem: Problem, precision: Precision, runs: int, device: torch.device, compiled: bool = False
+) -> Iterator[Seconds]:
     settings = problem.recipe.training.model_copy(update={"precision": precision})
     data = _data(problem, device)
-    pack = Pack(_objective(problem, settings, data, SEED), settings, runs, device)
+    pack = Pack(_objective(problem, settings, data, SEED), settings, runs, device, compiled)
     states = [RunState() for _ in range(runs)]
     for lane in pack.lanes():
         lane.start(_objective(problem, settings, data, SEED + lane.slot))

@@ -40,7 +40,8 @@ class Options:
     """The choice of what is measured, and how long.
 
     rounds: that count. seconds: of the plain loop's training, and of its evaluation, in a round. runs: at once.
-    batch_sizes: of one run, to find its fastest. whole: epochs of whole runs that are really run; 0 for none.
+    batch_sizes: of one run, to find its fastest. whole: epochs of whole runs that are really run; 0 for none. compiled:
+    whether packs are, as those of long experiments.
     """
 
     device: str
@@ -49,6 +50,7 @@ class Options:
     runs: tuple[int, ...]
     batch_sizes: tuple[int, ...]
     whole: int
+    compiled: bool = False
 
     @property
     def cpu(self) -> bool:
@@ -179,7 +181,11 @@ def _side_by_side(
     engines: dict[Contender, Iterator[Seconds]] = {}
     for precision in PRECISIONS:
         engine = Contender("side by side", precision, runs, 1 if options.cpu else 0)
-        epochs = workers.epochs(problem, precision, runs, 1) if options.cpu else packed_steps(problem, precision, runs)
+        epochs = (
+            workers.epochs(problem, precision, runs, 1)
+            if options.cpu
+            else packed_steps(problem, precision, runs, options.compiled)
+        )
         if epochs is not None:
             engines[engine] = epochs
     if not engines:

@@ -111,6 +111,7 @@ def _arguments() -> argparse.Namespace:
     add("--runs", metavar="1,2,..", help="runs at once (1, 2, 4, ... to the cores and one more; on a GPU to 256)")
     add("--batch-sizes", metavar="32,..", help="of one run, to find its fastest (none; on a GPU 32 to 4096)")
     add("-d", "--datadir", type=Path, help="corpus laid out as IEMOCAP, to extract features of (the synthetic one)")
+    add("--compiled", action="store_true", help="on a GPU: packs compiled, as of long experiments (a minute more each)")
     add("--whole", type=int, default=0, metavar="EPOCHS", help="really run whole runs of so many epochs on it, too")
     add("-o", "--output", type=Path, default=Path("reports"), help="folder of speed-<device>.json and .png (reports)")
     add("--quick", action="store_true", help="only see whether it works: one model, one short round")
@@ -132,6 +133,8 @@ def _options(args: argparse.Namespace) -> Options:
     except (RuntimeError, AssertionError) as error:
         raise GlamError(f"--device {args.device}: {str(error).splitlines()[0]}") from None
     cpu = device.type == "cpu"
+    if cpu and args.compiled:
+        raise GlamError("--compiled is of packs, which a CPU has none of: runs are processes there")
     powers = [2**n for n in range(MOST_RUNS.bit_length())]
     at_once = {*(n for n in powers if n <= CORES), CORES, CORES + 1} if cpu else powers  # one more shows saturation
     return Options(
@@ -141,6 +144,7 @@ def _options(args: argparse.Namespace) -> Options:
         runs=_numbers("--runs", args.runs) or tuple(sorted(at_once)),
         batch_sizes=_numbers("--batch-sizes", args.batch_sizes) or (() if cpu else GPU_BATCHES),
         whole=args.whole,
+        compiled=args.compiled,
     )
 
 

@@ -40,8 +40,9 @@ class Resources:
     packed: bool = False
 
     def described(self) -> str:
-        """The number of runs at once, in words."""
-        return f"{self.at_once} at once" if self.at_once else "as many at once as fit"
+        """How many runs go on at once, in words, where times are given that were found out beforehand."""
+        many = f"{self.at_once} at once" if self.at_once else "as many at once as fit"
+        return f"{many}, timed without compiling: long experiments take less" if self.packed else many
 
 
 @dataclass(frozen=True, eq=False)

@@ -70,7 +70,7 @@ def test_a_quick_run_writes_ratios_of_every_part_and_a_figure(long_release: Path
     assert (tmp_path / "speed-cpu.png").read_bytes().startswith(b"\x89PNG")
 
 
-@pytest.mark.parametrize("flags", [["--models", "gpt"], ["--device", "nonsense"], ["--runs", "1,x"]])
+@pytest.mark.parametrize("flags", [["--models", "gpt"], ["--device", "nonsense"], ["--runs", "1,x"], ["--compiled"]])
 def test_a_mistake_is_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], flags: list[str]
 ) -> None:
@@ -160,7 +160,7 @@ def test_contenders_take_turns_after_a_round_that_does_not_count() -> None:
 
 
 def test_runs_are_not_packed_on_a_cpu(tmp_path: Path) -> None:
-    assert packed_steps(make_problem("mhcnn", "cpu", tmp_path), "fp32", 4) is None
+    assert packed_steps(make_problem("mhcnn", "cpu", tmp_path), "fp32", 4, True) is None
 
 
 def test_a_pack_of_runs_is_timed_epoch_by_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -269,3 +269,9 @@ def test_class_weights_are_of_the_segments_to_train_on(tiny_release: Path, tmp_p
     share = np.bincount(data.train_targets) / len(data.train_targets)
     assert isinstance(weight, torch.Tensor)
     np.testing.assert_allclose(weight, 1 - share, rtol=1e-6)
+
+
+def test_times_of_packs_are_said_to_be_of_steps_that_are_not_compiled() -> None:
+    assert Resources("cpu", 1, 2, 60.0).described() == "2 at once"
+    packed = Resources("cuda:0", 1, 0, 60.0, packed=True).described()
+    assert packed == "as many at once as fit, timed without compiling: long experiments take less"
