@@ -149,8 +149,9 @@ def only_one(path: Path, waiting: str | None = None) -> Iterator[bool]:
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            mine = waiting is not None
-            if waiting is not None:
+            if waiting is None:
+                mine = False
+            else:
                 say(waiting)
                 lock.acquire()
     except (NotImplementedError, OSError) as error:

@@ -104,7 +104,9 @@ def _counted(table: Table, stored: Stored) -> str:
     for recipe in asked:
         experiment = stored.find(recipe).experiment
         runs += sum(name.partition("-")[0] in names for name in experiment.seeds()) if experiment is not None else 0
-    return f"{runs} of {len(asked)} x {len(names)} runs" + (f", and {changed} with --set" if changed else "")
+    return f"{counted(runs, 'run')} of {counted(len(asked), 'row')} x {len(names)} seeds" + (
+        f", and {changed} with --set" if changed else ""
+    )
 
 
 def _with_other_settings(asked: Sequence[Recipe], stored: Stored) -> int:

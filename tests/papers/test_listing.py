@@ -50,7 +50,7 @@ def test_everything_that_can_be_named_is_there(runs: Path, tmp_path: Path, monke
             assert caption == printed.caption
             for variant, count in zip(paper.variants or ("",), counts, strict=True):
                 before = f"{variant}: 0" if variant else "0"
-                assert re.fullmatch(rf"{before} of \d+ x {paper.seeds} runs", count)
+                assert re.fullmatch(rf"{before} runs? of \d+ rows? x {paper.seeds} seeds", count)
 
 
 def test_what_a_recipe_and_a_model_are(runs: Path, tmp_path: Path) -> None:
@@ -84,10 +84,10 @@ def test_runs_are_counted_under_every_table_that_they_are_of(runs: Path, tmp_pat
     text = listing(runs, tmp_path / "data")
     tables = section(text, "Tables")
     assert {name: counts for name, (_, *counts) in tables.items() if name.startswith("glam/")} == {
-        "glam/1": ["released: 2 of 12 x 100 runs", "paper: 0 of 12 x 100 runs"],
-        "glam/2": ["released: 2 of 6 x 100 runs", "paper: 0 of 6 x 100 runs"],
-        "glam/3": ["released: 2 of 7 x 100 runs", "paper: 0 of 7 x 100 runs"],
-        "glam/4": ["released: 2 of 12 x 100 runs", "paper: 0 of 12 x 100 runs"],
+        "glam/1": ["released: 2 runs of 12 rows x 100 seeds", "paper: 0 runs of 12 rows x 100 seeds"],
+        "glam/2": ["released: 2 runs of 6 rows x 100 seeds", "paper: 0 runs of 6 rows x 100 seeds"],
+        "glam/3": ["released: 2 runs of 7 rows x 100 seeds", "paper: 0 runs of 7 rows x 100 seeds"],
+        "glam/4": ["released: 2 runs of 12 rows x 100 seeds", "paper: 0 runs of 12 rows x 100 seeds"],
     }
     assert section(text, f"Experiments in {runs}") == {folder.name: ["glam-released", "3 runs"]}
 
@@ -98,8 +98,8 @@ def test_runs_with_other_settings_are_counted_apart_and_say_what_differs(runs: P
     folder = store(runs, changed, [(64,), (60,)])
     text = listing(runs, tmp_path / "data")
     assert section(text, "Tables")["glam/2"][1:] == [
-        "released: 1 of 6 x 100 runs, and 2 with --set",
-        "paper: 0 of 6 x 100 runs",
+        "released: 1 run of 6 rows x 100 seeds, and 2 with --set",
+        "paper: 0 runs of 6 rows x 100 seeds",
     ]
     experiments = section(text, f"Experiments in {runs}")
     assert experiments[folder.name] == ["glam-released", "2 runs", "changed: training.lr 0.0001 (0.001)"]
@@ -111,7 +111,7 @@ def test_with_an_index_only_runs_on_this_corpus_count(runs: Path, tmp_path: Path
     store(runs, recipe_of("2", "GLAM"), [(64,)])  # on another one
     text = listing(runs, data)
     assert section(text, "Corpora")["iemocap"] == ["40 utterances", str(corpus.root)]
-    assert section(text, "Tables")["glam/2"][1] == "released: 0 of 6 x 100 runs"
+    assert section(text, "Tables")["glam/2"][1] == "released: 0 runs of 6 rows x 100 seeds"
     recipe = load_recipe("glam-released")
     with pytest.raises(GlamError, match="too short"):  # its utterances are of about a second
         population(corpus, recipe.corpus, recipe.cut)

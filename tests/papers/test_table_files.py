@@ -184,7 +184,7 @@ def test_a_report_starts_without_torch(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "77.50±3.54" in done.stdout
     (first,) = (line for line in done.stdout.splitlines() if line.startswith("- glam/1:"))
-    assert "released: 2 of 12 x 100 runs" in first, "GLAM's improvised row is Table 1's, too"
+    assert "released: 2 runs of 12 rows x 100 seeds" in first, "GLAM's improvised row is Table 1's, too"
 
 
 @pytest.mark.parametrize("render", [markdown, latex, as_csv, as_json])
