@@ -35,6 +35,7 @@ Samples = NDArray[np.float32]
 WHOLE = 32 * 2**20  # values (frames x channels) up to which a file is decoded in one piece, as corpora are
 PIECE = 2**20  # values that are decoded at a time otherwise
 UNKNOWN = "Format not recognised"
+NO_CHANNEL = "not available from input layout"  # ffmpeg, of a channel
 
 
 def stream(path: Path, channel: int | None = None) -> Iterator[Samples]:
@@ -71,14 +72,14 @@ def stream(path: Path, channel: int | None = None) -> Iterator[Samples]:
 
 
 def _values(path: Path) -> int:
-    with soundfile.SoundFile(path) as file:
+    with soundfile.SoundFile(path.absolute()) as file:  # "-" alone is standard input to libsndfile
         return int(file.frames) * int(file.channels)
 
 
 def _long(path: Path, channel: int | None) -> Iterator[Samples]:
     with path.open("rb") as content, mmap.mmap(content.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
         check_wav(mapped, path)
-    with opened(path, path) as file:
+    with opened(path.absolute(), path) as file:
         rate, promised, frames = file.samplerate, file.frames, 0
         check_rate(rate, path)
         resampler = soxr.ResampleStream(rate, RATE, 1, dtype="float32", quality="HQ") if rate != RATE else None
@@ -99,9 +100,12 @@ def _long(path: Path, channel: int | None) -> Iterator[Samples]:
 
 
 def _through_ffmpeg(path: Path, channel: int | None) -> Iterator[Samples]:
-    """What ffmpeg decodes, mixes to mono and resamples; it opens that file and no other, nor any address."""
+    """What ffmpeg decodes, mixes to mono and resamples; it opens that file and no other, nor any address.
+
+    A channel that the file lacks is an error of `channelmap`; `pan` would make it silence.
+    """
     command = ["ffmpeg", "-nostdin", "-v", "error", "-protocol_whitelist", "file", "-i", f"file:{path}"]
-    command += ["-map", "0:a:0", *(["-af", f"pan=mono|c0=c{channel - 1}"] if channel is not None else [])]
+    command += ["-map", "0:a:0", *(["-af", f"channelmap={channel - 1}:mono"] if channel is not None else [])]
     command += ["-f", "f32le", "-ac", "1", "-ar", str(RATE), "-"]
     count = 0
     with tempfile.TemporaryFile() as told, _running(command, told) as process:
@@ -115,6 +119,8 @@ def _through_ffmpeg(path: Path, channel: int | None) -> Iterator[Samples]:
         told.seek(0)
         reasons = told.read().decode(errors="replace").strip().splitlines()
     if status:
+        if any(NO_CHANNEL in reason for reason in reasons):
+            raise AudioError(path, f"has no channel {channel}")
         reason = reasons[-1].removeprefix(f"file:{path}: ") if reasons else f"status {status}"
         raise AudioError(path, f"is not readable as audio: ffmpeg: {reason}")
     if not count:

@@ -90,19 +90,27 @@ def test_what_is_no_file(tmp_path: Path) -> None:
 
 FFMPEG = """#!{python}
 import sys
+from array import array
 from pathlib import Path
 given = sys.argv[sys.argv.index("-i") + 1].removeprefix("file:")
 assert sys.argv[sys.argv.index("-protocol_whitelist") + 1] == "file"
 content = Path(given).read_bytes()
 if content == b"bad":
     sys.exit("file:" + given + ": cannot decode it")
-sys.stdout.buffer.write(content[4:])
+samples = content[4:]
+if "-af" in sys.argv:
+    name, channel, layout = sys.argv[sys.argv.index("-af") + 1].replace("=", ":").split(":")
+    assert (name, layout) == ("channelmap", "mono")
+    if int(channel) >= content[0]:
+        sys.exit("[channelmap] input channel #9 not available from input layout 'stereo'\\nNothing was written")
+    samples = array("f", samples)[int(channel) :: content[0]].tobytes()
+sys.stdout.buffer.write(samples)
 """
 
 
 @pytest.fixture
 def ffmpeg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A program called ffmpeg that gives what stands behind the first four bytes of a file."""
+    """A program called ffmpeg that gives what stands behind the first four bytes of a file, the first its channels."""
     import sys
 
     program = tmp_path / "bin" / "ffmpeg"
@@ -124,6 +132,16 @@ def test_ffmpeg_is_asked_where_libsndfile_knows_nothing(tmp_path: Path, ffmpeg: 
     (tmp_path / "c.m4a").write_bytes(b"\x00\x01\x02\x03")
     with pytest.raises(AudioError, match="has no samples"):
         list(stream(tmp_path / "c.m4a"))
+
+
+def test_of_what_ffmpeg_decodes_one_channel_is_heard_and_none_that_is_not_there(tmp_path: Path, ffmpeg: None) -> None:
+    call = np.linspace(-1, 1, 4000, dtype=np.float32).reshape(-1, 2)
+    (tmp_path / "a.m4a").write_bytes(b"\x02\x00\x00\x00" + call.tobytes())
+    for channel in (1, 2):
+        (piece,) = stream(tmp_path / "a.m4a", channel)
+        np.testing.assert_array_equal(piece, call[:, channel - 1])
+    with pytest.raises(AudioError, match=r"a\.m4a: has no channel 3$"):
+        list(stream(tmp_path / "a.m4a", 3))
 
 
 def test_whoever_stops_early_leaves_no_process(tmp_path: Path, ffmpeg: None) -> None:
