@@ -79,13 +79,17 @@ class Question:
     hop: seconds from the start of one segment to the next; None for the model's own in evaluation. labels: the classes
     that are possible, () for all: the probabilities of others are shared out among these. repeat_short: a recording
     shorter than a segment is repeated until it fills one, also where the model was not trained so. channel: the only
-    one of a file that is heard, from 1; None for the mean of all.
+    one of a file that is heard, from 1; None for the mean of all. Raises GlamError for another channel.
     """
 
     hop: float | None = None
     labels: tuple[str, ...] = ()
     repeat_short: bool = False
     channel: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.channel is not None and (type(self.channel) is not int or self.channel < 1):
+            raise GlamError(f"channel: given {self.channel!r}, expected a whole number from 1")
 
 
 @dataclass(eq=False)
@@ -135,8 +139,6 @@ class _Answers:
 
         from glam.learning.learner import evaluation_batch
 
-        if question.channel is not None and question.channel < 1:
-            raise GlamError(f"--channel {question.channel}: channels are counted from 1")
         self.model, self.channel = model, question.channel
         self.cut = _cut(model, question)
         self.chosen = _chosen(model.classes, question.labels)
@@ -170,6 +172,10 @@ class _Answers:
         recording = asked.given.recording
         if isinstance(recording, Path):
             pieces = stream(recording, self.channel)
+        elif recording is not None and self.channel is not None:
+            raise GlamError(
+                f"channel: given {self.channel}, but samples of a Given are of one channel; choose it there"
+            )
         else:
             pieces = iter([] if recording is None else [recording])
         if isinstance(self.cut, Segments):

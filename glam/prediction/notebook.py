@@ -1,6 +1,7 @@
 """A saved model in a notebook: `glam.load` and `glam.predict`."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, overload
 
@@ -107,6 +108,7 @@ def predict(
         given = recordings
     elif isinstance(recordings, np.ndarray):
         given = Given("samples", _mono(recordings, rate, channel), words, vectors or {})
+        question = replace(question, channel=None)  # it is chosen already
     elif recordings is None:
         given = Given("-", None, words, vectors or {})
     else:

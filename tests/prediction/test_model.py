@@ -202,8 +202,13 @@ def test_one_speaker_of_a_call(trained: Trained, tmp_path: Path) -> None:
         np.testing.assert_array_equal(predict(model, call, rate=RATE, channel=number).logits, expected)
     with pytest.raises(GlamError, match=r"call\.wav: has 2 channels, and no channel 3"):
         predict(model, tmp_path / "call.wav", channel=3)
-    with pytest.raises(GlamError, match="--channel 0: channels are counted from 1"):
-        predict(model, tmp_path / "call.wav", channel=0)
+    for recording in (tmp_path / "call.wav", call):
+        for wrong in (0, -5, 1.0, True):
+            with pytest.raises(GlamError, match=f"channel: given {wrong}, expected a whole number from 1"):
+                predict(model, recording, rate=RATE, channel=wrong)  # type: ignore[arg-type]
+    (refused,) = predict(model, [Given("one", one)], channel=2)
+    assert isinstance(refused, Refused)
+    assert refused.reason.startswith("channel: given 2, but")
 
 
 def test_a_model_by_the_name_of_its_run(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
