@@ -19,7 +19,7 @@ from glam.progress import say
 if TYPE_CHECKING:
     from glam.prediction.model import Model, Prediction
 
-STANDARD_INPUT = Path("-")
+STANDARD_INPUT = Path("/dev/stdin")  # what - stands for; Path("-") would be the file ./-, too
 SHOWN = 5  # unknown words that a message names
 
 
@@ -38,9 +38,10 @@ def predict(argv: Sequence[str] | None = None) -> int:
     add_flags(parser, "model")
     add(
         "recordings",
-        type=place,
+        type=_recording,
         nargs="*",
-        help="audio files, folders of them, or lists (.txt: a path a line); - is a file on standard input",
+        help="audio files, folders of them, or lists (.txt: a path a line); - is a recording on standard input, which "
+        "answers call stdin",
     )
     add("--words", metavar="TEXT", help="what is said in the recording, for models that take words")
     add("--words-file", type=place, metavar="FILE", help="what is said in each: a CSV file with the columns file,text")
@@ -69,6 +70,10 @@ def predict(argv: Sequence[str] | None = None) -> int:
     add_flags(parser, "code", "threads", "runs-folder")
     add_flags(parser, "gpu", default=-1, help="number of the GPU, -1 = CPU, whose digits are training's (-1)")
     return guarded(lambda: _predict(parser.parse_intermixed_args(argv)), "what was finished by then is kept")
+
+
+def _recording(text: str) -> Path:
+    return STANDARD_INPUT if text == "-" else place(text)
 
 
 def _predict(args: argparse.Namespace) -> int:
@@ -105,10 +110,11 @@ def _asked(args: argparse.Namespace, standard_input: Path | None) -> int:
     vectors = vector_files(args.vector)
     model = opened(args)
     given, unasked = given_with(asked.paths, args.words, args.words_file, vectors, model.hears)
-    given = [
-        replace(item, file="stdin", recording=standard_input) if item.recording == STANDARD_INPUT else item
-        for item in given
-    ]
+    if standard_input is not None:
+        given = [
+            replace(item, file="stdin", recording=standard_input) if item.recording == STANDARD_INPUT else item
+            for item in given
+        ]
     reasons = [unusable(model.saved, utterance) for utterance in given]
     if all(reasons):
         raise GlamError(f"{reasons[0]}: --words TEXT, --words-file FILE and --vector INPUT=FILE give what is no sound")

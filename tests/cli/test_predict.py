@@ -107,6 +107,21 @@ def test_standard_input(trained: Trained, monkeypatch: pytest.MonkeyPatch, capsy
     assert "refused: stdin: is empty (0 bytes)" in capsys.readouterr().err
 
 
+def test_a_file_called_minus_is_no_standard_input(
+    trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO()))
+    Path("list.txt").write_text("-\n")
+    model = str(trained.run.folder)
+    assert main(["predict", model, "list.txt"]) == 1
+    assert "refused: -: cannot be read: No such file" in capsys.readouterr().err
+    Path("-").write_bytes(trained.held_out[0].read_bytes())
+    for asked in ("./-", "list.txt"):
+        assert main(["predict", model, "--json", asked]) == 0
+        assert json.loads(capsys.readouterr().out)["file"] == "-"
+
+
 def test_pictures(trained: Trained, mixed: Path) -> None:
     (mixed / "inner" / "a.wav").write_bytes((mixed / "a.wav").read_bytes())
     figures = mixed.parent / "figures"
