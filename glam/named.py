@@ -146,7 +146,7 @@ class Chosen(Settings):
                 if kept[name] == options[name].default:
                     del kept[name]
             digest = None if where.module else where.sha256
-            check_recorded(where, self.sha256)
+            as_recorded(where, self.sha256)
         except GlamError as error:
             raise ValueError(str(error)) from None
         object.__setattr__(self, "sha256", digest)
@@ -159,7 +159,11 @@ class Chosen(Settings):
     def check_file(self) -> None:
         """Raise GlamError where it is of a file of the user's that is not the one that was recorded, or is gone."""
         if self.sha256 is not None:
-            check_recorded(self.source(), self.sha256)
+            self.content()
+
+    def content(self) -> bytes:
+        """The content of the user's file that it is of; GlamError where that is not as recorded, or is gone."""
+        return as_recorded(self.source(), self.sha256)
 
     def options(self) -> dict[str, Any]:
         """The options that are not at their default."""
@@ -194,10 +198,12 @@ def title_of(name: str) -> str:
     return f"{Path(path).name}:{function}" if colon else Path(name).name
 
 
-def check_recorded(where: Source, sha256: str | None) -> None:
-    """Raise GlamError where a file of the user's is not the one with the recorded hash (None: none was recorded)."""
-    if sha256 not in (None, where.sha256):
+def as_recorded(where: Source, digest: str | None) -> bytes:
+    """The content of a file; GlamError where it is not the one with the recorded hash (None: none was recorded)."""
+    content = _read(where.path)
+    if digest not in (None, sha256(content).hexdigest()):
         raise GlamError(f"{where.path} is not the file that was recorded: it has been changed since")
+    return content
 
 
 def _allowed(name: str, signature: Signature) -> str:
@@ -280,19 +286,37 @@ def _run(path: Path) -> Any:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # where pickling and dataclasses look for it
     try:
-        exec(compile(content, path, "exec", dont_inherit=True), vars(module))
+        tree = ast.parse(content, path)
+        _check_alone(tree, path)
+        exec(compile(tree, path, "exec", dont_inherit=True), vars(module))
     except (Exception, SystemExit) as error:
         del sys.modules[name]
-        raise GlamError(f"{path}: cannot be imported: {in_file(error, path)}{_lies_beside(error, path)}") from None
+        raise GlamError(f"{path}: cannot be imported: {in_file(error, path)}") from None
     return module
 
 
-def _lies_beside(error: BaseException, path: Path) -> str:
-    """What to do where a file of the user's imports another one beside it: only its own hash would be recorded."""
-    if not isinstance(error, ModuleNotFoundError) or not error.name:
-        return ""
-    beside = [name for name in (f"{error.name}.py", error.name) if path.with_name(name).exists()]
-    return f". {beside[0]} lies beside it, but what is recorded is one file: put all into {path.name}" if beside else ""
+def _check_alone(tree: ast.Module, path: Path) -> None:
+    """ImportError where a file of the user's imports another one beside it: only its own hash would be recorded."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Import | ast.ImportFrom):
+            continue
+        module, relative = getattr(node, "module", None), getattr(node, "level", 0) > 0
+        names = [module] if module else [alias.name for alias in node.names]
+        for first in (name.partition(".")[0] for name in names):
+            beside = [file for file in (f"{first}.py", first) if path.with_name(file).exists()]
+            if beside and (relative or not _lies_elsewhere(first, path)):
+                raise ImportError(
+                    f"{beside[0]} lies beside it, but what is recorded is one file: put all into {path.name}"
+                )
+
+
+def _lies_elsewhere(name: str, path: Path) -> bool:
+    """True where a module is found, and not beside the file; of this package wherever it lies."""
+    spec = importlib.util.find_spec(name)
+    if spec is None or name == "glam":
+        return spec is not None
+    places = spec.submodule_search_locations or ([spec.origin] if spec.has_location and spec.origin else [])
+    return path.resolve().parent not in {Path(place).resolve().parent for place in places}
 
 
 def in_file(error: BaseException, path: Path | None) -> str:

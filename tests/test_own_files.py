@@ -31,6 +31,33 @@ def test_a_parameter_that_is_no_option_is_told_from_one(tmp_path: Path) -> None:
 def test_a_file_beside_it_is_not_imported_and_the_error_says_so(tmp_path: Path) -> None:
     (tmp_path / "parts_of_mine.py").write_text("def head(): ...\n")
     path = tmp_path / "mine.py"
-    path.write_text("from parts_of_mine import head\ndef mine(): ...\n")
-    with pytest.raises(GlamError, match=r"parts_of_mine\.py lies beside it.*: put all into mine\.py$"):
-        source(f"{path}:mine", {}, "thing").load()
+    for line in (
+        "from parts_of_mine import head",
+        "import json, parts_of_mine.inner",
+        "from .parts_of_mine import head",
+    ):
+        path.write_text(f"{line}\ndef mine(): ...\n")
+        with pytest.raises(GlamError, match=r"parts_of_mine\.py lies beside it.*: put all into mine\.py$"):
+            source(f"{path}:mine", {}, "thing").load()
+
+
+@pytest.mark.parametrize(
+    "line", ["import parts_of_mine", "from . import parts_of_mine", "def f(): import parts_of_mine"]
+)
+@pytest.mark.parametrize("file", ["parts_of_mine.py", "parts_of_mine/__init__.py", "parts_of_mine/inner.py"])
+def test_a_file_beside_it_is_refused_where_it_could_be_imported_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, file: str
+) -> None:
+    (tmp_path / file).parent.mkdir(exist_ok=True)
+    (tmp_path / file).write_text("")
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "mine.py").write_text(f"{line}\ndef mine(): ...\n")
+    with pytest.raises(GlamError, match=r"parts_of_mine(\.py)? lies beside it.*: put all into mine\.py$"):
+        source(f"{tmp_path / 'mine.py'}:mine", {}, "thing").load()
+
+
+def test_a_folder_beside_it_of_the_name_of_what_is_installed_is_none_of_it(tmp_path: Path) -> None:
+    for name in ("glam", "numpy", "json"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "mine.py").write_text("import json, sys, numpy, glam.words\ndef mine(): ...\n")
+    source(f"{tmp_path / 'mine.py'}:mine", {}, "thing").load()
