@@ -74,12 +74,14 @@ def _experiment(
     from glam.recipe import checked
     from glam.results.identity import FORMAT
     from glam.running.experiment import experiment_on, prepare
-    from glam.running.own_code import where_given
+    from glam.running.own_code import not_used, where_given
 
     if original.format != FORMAT:
         raise GlamError(
             f"{original.folder}: is of format {original.format}, which this version reads, but does not train on"
         )
+    for path in not_used(original.recipe, code):
+        say(f"--code {path}: not used: none of the files of one's own that were recorded is there")
     recorded_recipe = where_given(original.recipe, code)
     _check_code(original, recorded_recipe)
     recipe = checked(recorded_recipe.model_dump(mode="json"), f"{original.folder}: the recorded recipe")
@@ -111,10 +113,12 @@ def _experiment(
 
 def _check_code(original: "StoredExperiment", recipe: "Recipe") -> None:
     """GlamError where a file of the user's own is not there as it was recorded: which file to give."""
-    from glam.running.own_code import CODE, kept_code, own_files
+    from glam.running.own_code import CODE, content_kept, own_files
 
     for before, now in zip(own_files(original.recipe), own_files(recipe), strict=True):
-        kept = original.folder / CODE if kept_code(before, original.folder).is_file() else before.source().path.name
+        kept = (
+            original.folder / CODE if content_kept(before, original.folder) is not None else before.source().path.name
+        )
         hint = f"Give the file that it was: --code {kept}"
         try:
             now.check_file()

@@ -22,7 +22,8 @@ class Merged:
     """What became of the runs of the merged folders.
 
     into: experiment -> how many runs came to it. same: doubles that are equal bit for bit. troubles: a line for each
-    run that is not merged: a double that differs, a damaged one, one that a process is training.
+    run that is not merged (a double that differs, a damaged one, one that a process is training) and for each file of
+    code that was changed.
     """
 
     into: dict[Path, int] = field(default_factory=dict)
@@ -52,7 +53,7 @@ def merge(sources: Sequence[Path], runs: Path) -> Merged:
                 raise GlamError(f"{target}: is another experiment than {experiment.folder}, of the same name")
             if not (target / EXPERIMENT).is_file():
                 store_experiment(replace(experiment, folder=target))
-                take_code(experiment.recipe, experiment.folder, target)
+            merged.troubles += take_code(experiment.recipe, experiment.folder, target)
             merged.into.setdefault(target, 0)
             for name in experiment.seeds():
                 _merge_run(experiment, name, target, merged)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from glam.errors import GlamError
-from glam.files import write_bytes
+from glam.files import set_aside, write_bytes
 from glam.foreign import file_name
 from glam.named import Chosen
 from glam.recipe import Recipe
@@ -27,7 +27,7 @@ def own_code(recipe: Recipe) -> list[Chosen]:
 
 
 def own_files(recipe: Recipe) -> list[Chosen]:
-    """What of a recipe is of files of the user's own, run or not to ask its model."""
+    """Model, inputs and loss of a recipe, as far as they are of files of the user's own."""
     chosen: list[Chosen] = [recipe.model, *recipe.inputs.values(), recipe.training.loss]
     return [of for of in chosen if of.sha256 is not None]
 
@@ -38,24 +38,35 @@ def keep_code(recipe: Recipe, experiment: Path) -> None:
     Raises GlamError where one has been changed since the recipe was read, or the folder cannot be written.
     """
     for chosen in own_files(recipe):
-        kept = kept_code(chosen, experiment)
-        if kept.is_file():
-            continue
-        chosen.check_file()
-        _write(kept, chosen.source().path.read_bytes())
+        if content_kept(chosen, experiment) is None:
+            _keep(chosen.content(), kept_code(chosen, experiment))
 
 
-def take_code(recipe: Recipe, source: Path, target: Path) -> None:
-    """Keep in `target` what the same experiment in `source` keeps; GlamError where that cannot be written."""
+def take_code(recipe: Recipe, source: Path, target: Path) -> list[str]:
+    """Keep in `target` what the same experiment in `source` keeps; a line for each file that was changed there since.
+
+    Raises GlamError where a file cannot be written.
+    """
+    changed = []
     for chosen in own_files(recipe):
-        kept, copy = kept_code(chosen, source), kept_code(chosen, target)
-        if kept.is_file():
-            _write(copy, kept.read_bytes())
+        kept, content = kept_code(chosen, source), content_kept(chosen, source)
+        if content is None and kept.is_file():
+            changed.append(f"{kept} is not the file that was recorded: it has been changed since")
+        elif content is not None and content_kept(chosen, target) is None:
+            _keep(content, kept_code(chosen, target))
+    return changed
 
 
 def kept_code(chosen: Chosen, experiment: Path) -> Path:
     """The file in an experiment's folder that keeps one of the user's own; its name is part of the identity."""
-    return experiment / CODE / file_name(str(chosen.sha256)[:8]) / file_name(chosen.source().path.name)
+    return experiment / CODE / file_name(str(chosen.sha256)[:8]) / chosen.source().path.name
+
+
+def content_kept(chosen: Chosen, experiment: Path) -> bytes | None:
+    """What an experiment's folder keeps of a file of the user's own; None where it has none, or one changed since."""
+    kept = kept_code(chosen, experiment)
+    content = kept.read_bytes() if kept.is_file() else b""
+    return content if sha256(content).hexdigest() == chosen.sha256 else None
 
 
 def where_given(recipe: Recipe, given: Sequence[Path]) -> Recipe:
@@ -98,8 +109,17 @@ def only_given(recipe: Recipe, given: Sequence[Path], model: Path) -> Recipe:
     return where_given(recipe, given)
 
 
-def _write(path: Path, content: bytes) -> None:
+def not_used(recipe: Recipe, given: Sequence[Path]) -> list[Path]:
+    """Those of the files and folders given that have none of the recipe's files of the user's own."""
+    recorded = {chosen.sha256 for chosen in own_files(recipe)}
+    return [path for path in given if recorded.isdisjoint(_by_hash([path]))]
+
+
+def _keep(content: bytes, path: Path) -> None:
+    """Write a file; what lies there is another, and set aside."""
     try:
+        if path.exists():
+            set_aside(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         write_bytes(path, content)
     except OSError as error:
@@ -110,7 +130,7 @@ def _by_hash(given: Sequence[Path]) -> dict[str | None, list[Path]]:
     """The files that are given, and those of Python in folders that are given, by their hash."""
     files: dict[str | None, list[Path]] = {}
     for path in given:
-        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
+        for file in sorted(filter(Path.is_file, path.rglob("*.py"))) if path.is_dir() else [path]:
             files.setdefault(sha256(_content(file)).hexdigest(), []).append(file)
     return files
 

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,6 +15,11 @@ from glam.cli.shards import Shard, shard
 from glam.cli.train import train
 from glam.errors import GlamError
 from glam.files import hashed_json
+from glam.recipe import load_recipe
+from glam.results.experiment import StoredExperiment, experiment_folder, store_experiment
+from glam.results.identity import identity
+from glam.running.own_code import keep_code, kept_code
+from glam.splits.population import Composition
 
 
 @given(st.integers(1, 20), st.integers(0, 100), st.integers(0, 1000), st.integers(1, 5))
@@ -90,6 +96,31 @@ def test_doubles_that_differ_and_damaged_runs_are_named_and_stay_out(
     assert "DIFFERENT from epoch 1" in out
     assert str(tmp_path / "b" / "glam" / "2") in out
     assert before == {path: path.read_bytes() for path in (tmp_path / "all").rglob("*.json")}
+
+
+def test_code_is_merged_whenever_it_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "mine.py").write_text("def model(classes, audio): ...\n")
+    recipe = load_recipe("glam-released", [("model", f"{tmp_path / 'mine.py'}:model")])
+    experiment = StoredExperiment(
+        folder=experiment_folder(tmp_path / "a", recipe, identity(recipe.scientific(), "0" * 64)),
+        recipe=recipe,
+        identity=identity(recipe.scientific(), "0" * 64),
+        composition=Composition(corpus="iemocap", synthetic=False, part="full", utterances=1, classes={}, too_short={}),
+        ids=("Ses01F_impro01_F000",),
+        targets=np.zeros(1, dtype=np.int64),
+    )
+    store_experiment(experiment)
+    asked = [str(tmp_path / "a"), f"--runs-folder={tmp_path / 'all'}"]
+    assert merge(asked) == 0
+    keep_code(recipe, experiment.folder)
+    assert merge(asked) == 0
+    (copy,) = (tmp_path / "all").rglob("mine.py")
+    copy.unlink()
+    kept_code(recipe.model, experiment.folder).write_text("edited")
+    capsys.readouterr()
+    assert merge(asked) == 1
+    assert "mine.py is not the file that was recorded" in capsys.readouterr().out
+    assert not copy.exists()
 
 
 def test_what_cannot_be_merged_is_a_message(

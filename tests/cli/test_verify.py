@@ -179,7 +179,15 @@ def test_a_run_of_a_file_of_the_user_s_that_was_edited_since(
     assert command(run) == 2
     assert f"Give the file that it was: --code {experiment.folder / 'code'}" in capsys.readouterr().err
     assert command(run, "--code", experiment.folder / "code") == 0
-    assert "SAME, bit for bit" in capsys.readouterr().out
+    out, err = capsys.readouterr()
+    assert "SAME, bit for bit" in out
+    assert "not used" not in err
+    (tmp_path / "t.csv").write_text("file,text")
+    assert command(run, "--code", experiment.folder / "code", "--code", tmp_path / "t.csv") == 0
+    assert f"--code {tmp_path / 't.csv'}: not used" in capsys.readouterr().err
+    next((experiment.folder / "code").glob("*/mine.py")).write_text("edited")
+    assert command(run, "--code", experiment.folder / "code") == 2
+    assert "Give the file that it was: --code mine.py" in capsys.readouterr().err
     (tmp_path / "ours.py").write_text(OWN)
     assert command(run, "--code", tmp_path / "ours.py") == 2
     assert "ours.py: was called mine.py" in capsys.readouterr().err
