@@ -185,9 +185,9 @@ class Extractor:
         what = f"the input {type(self.of).__name__} of {utterance.id}"
         try:
             row = np.asarray(self.of.row(samples), dtype=self.of.dtype)
-        except (GlamError, MemoryError):
-            raise
         except Exception as error:
+            if type(self.of).__module__.startswith("glam.") or isinstance(error, GlamError | MemoryError):
+                raise
             raise GlamError(f"{what}: {in_file(error, Path(getfile(type(self.of))))}") from None
         if row.shape != self.shape:
             raise GlamError(f"{what} gives rows of different shapes: {row.shape}, and {self.shape} before")

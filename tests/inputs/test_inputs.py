@@ -297,6 +297,14 @@ def test_what_goes_wrong_in_a_row_is_named_with_its_utterance(tmp_path: Path, ro
         list(extractor(SPOKEN, np.ones(28_800, dtype=np.float32), "train"))
 
 
+def test_what_goes_wrong_in_one_of_the_package_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = settings("mfcc").make()
+    extractor = Extractor(made, Segments(name="segments"))
+    monkeypatch.setattr(made, "row", lambda samples: samples[len(samples)])
+    with pytest.raises(IndexError):
+        list(extractor(SPOKEN, speech(28_800), "train"))
+
+
 def test_a_class_that_is_no_input_is_refused(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text("class mine:\n    def row(self, samples): ...\n")
     with pytest.raises(GlamError, match=r"mine\.py:mine makes mine; expected a class with the base Input"):
