@@ -27,6 +27,7 @@ SAFE = "PYTHONSAFEPATH"  # tells Python that a command's own folder holds no mod
 SOCKET = 107  # bytes that the path of a local socket may have, and what multiprocessing adds to the temporary folder
 ADDED = len("/pymp-12345678/listener-12345678")
 ENDINGS = (signal.SIGINT, signal.SIGTERM)
+_DISGUISED = threading.RLock()  # held while what threads share, __main__ and the environment, is not its own
 
 # What the process imports that others are forked off. An optimiser wants torch's compiler.
 TAKEN_ALONG = ["glam.running.origin", "torch", "torch._dynamo", "g_mlp_pytorch", "glam.learning.check"]
@@ -62,17 +63,18 @@ def not_from_here() -> Iterator[None]:
     That is nothing from the working folder (a random.py there, say), nor the script that is run: they need nothing of
     it, and run again, without `if __name__ == "__main__":`, it would start processes of its own.
     """
-    before, script = os.environ.get(SAFE), sys.modules["__main__"]
-    os.environ[SAFE] = "1"
-    sys.modules["__main__"] = ModuleType("__main__")  # of no file, as in a notebook
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = script
-        if before is None:
-            del os.environ[SAFE]
-        else:
-            os.environ[SAFE] = before
+    with _DISGUISED:
+        before, script = os.environ.get(SAFE), sys.modules["__main__"]
+        os.environ[SAFE] = "1"
+        sys.modules["__main__"] = ModuleType("__main__")  # of no file, as in a notebook
+        try:
+            yield
+        finally:
+            sys.modules["__main__"] = script
+            if before is None:
+                del os.environ[SAFE]
+            else:
+                os.environ[SAFE] = before
 
 
 def with_torch(function: Callable[..., Result], *arguments: object) -> Result:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from glam.errors import GlamError
-from glam.running.processes import TAKEN_ALONG, _answer, answers, deaf_to_interrupts, with_torch
+from glam.running.processes import SAFE, TAKEN_ALONG, _answer, answers, deaf_to_interrupts, not_from_here, with_torch
 
 ASK = "import signal; print({signal.SIGINT, signal.SIGTERM} <= signal.pthread_sigmask(signal.SIG_BLOCK, []))"
 
@@ -153,6 +153,29 @@ def test_elsewhere_where_it_is_not(tmp_path: Path) -> None:
     first, last = done.stdout.splitlines()
     assert first.startswith("the model apcnn cannot take rows of audio 2 x 3")
     assert last == "False"
+
+
+def test_threads_that_start_processes_leave_main_and_environment_as_they_were() -> None:
+    main, safe = sys.modules["__main__"], os.environ.get(SAFE)
+    within, on = threading.Event(), threading.Event()
+
+    def first() -> None:
+        with not_from_here():
+            within.set()
+            on.wait(0.1)
+
+    def second() -> None:
+        within.wait()
+        with not_from_here():
+            on.set()
+            threads[0].join()
+
+    threads = [threading.Thread(target=first), threading.Thread(target=second)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (sys.modules["__main__"], os.environ.get(SAFE)) == (main, safe)
 
 
 def test_a_script_is_not_run_again_by_the_processes_that_it_starts(tmp_path: Path) -> None:
