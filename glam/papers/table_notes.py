@@ -39,15 +39,13 @@ def note_lines(report: TableReport) -> list[str]:
     if report.is_stored and any(metric.name == "pure_accuracy" for metric in report.metrics):
         cuts = {cut_line(row.row.recipe) for row in report.rows if row.row.recipe is not None}
         lines.append(PURE.format(cut=" or ".join(sorted(cuts))))
-    if not report.is_printed:
-        pass  # nothing that the runs could be held against
-    elif not report.whole:
+    if report.is_printed and not report.whole:
         name = printed_on(report)
         lines.append(
             f'"{name} print" is what the paper prints for {name}'
             + ("; the runs here are on another corpus" if report.is_stored else "")
         )
-    else:
+    elif report.is_printed:  # else there is nothing that the runs could be held against
         lines += _chance(report) if report.tests else []
         lines += [f"not tested against the print: not as printed are {', '.join(report.unlike)}"] * bool(report.unlike)
         lines += (

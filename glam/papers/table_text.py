@@ -61,8 +61,8 @@ def head_lines(report: TableReport) -> list[str]:
     if not report.is_stored:
         return [
             *lines,
-            "runs: none is stored yet of any row with these settings (glam list shows those with others, too); the "
-            "numbers shown are the printed ones",
+            "runs: none is stored yet of any row with these settings (glam list shows those with others, too)"
+            + ("; the numbers shown are the printed ones" if report.is_printed else ""),
         ]
     lines.append(f"epoch: {SELECTION[report.view]}")
     if report.view != report.table.printed.view and report.is_printed:

@@ -288,6 +288,9 @@ def test_of_a_paper_that_prints_nothing_nothing_is_said_about_the_print(tmp_path
     asked = table(f"{path}/1")
     rows = rows_of(asked, [("training.epochs", 1)])
     assert rows[0].recipe is not None
+    none = table_report(asked, rows, [("training.epochs", 1)], Stored(tmp_path / "runs", None), seeds())
+    assert "none is stored yet" in markdown(none)
+    assert "print" not in markdown(none).replace(str(tmp_path), "")
     store(tmp_path / "runs", rows[0].recipe, [(60,), (61,)])
     stored = Stored(tmp_path / "runs", None)
     for view in ("test", "last"):
