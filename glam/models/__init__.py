@@ -62,16 +62,20 @@ def build(model: ModelSettings, classes: int, shapes: Mapping[str, Shape]) -> nn
     """The model with initial weights drawn from torch's global generator.
 
     classes: number of classes. shapes: of a row of each input, by name. Raises GlamError where the model cannot be
-    made so: an option has a wrong value, an input is missing or of another shape.
+    made so: an option has a wrong value, an input is missing or of another shape, what is made is no module.
     """
+    import torch
+
     function = model.source().load()
     given = [shapes.get(name) for name in model.inputs()]
     try:
-        network: nn.Module = function(classes, *given, **model.options())
+        network = function(classes, *given, **model.options())
     except GlamError:
         raise
     except Exception as error:
         raise GlamError(f"the model {model.title} cannot be made: {in_file(error, model.own_file)}") from None
+    if not isinstance(network, torch.nn.Module):
+        raise GlamError(f"the model {model.title} makes {type(network).__name__}; expected a torch.nn.Module")
     return network
 
 

@@ -2,6 +2,7 @@ import inspect
 import subprocess
 import sys
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 import torch
@@ -142,6 +143,14 @@ def test_a_value_that_an_option_cannot_have_is_refused_before_anything_long(
 ) -> None:
     settings = ModelSettings.model_validate({"name": name, **options})
     with pytest.raises(GlamError, match=f"the model {name} cannot be made: .*{message}"):
+        check_shape(settings, 4, {"audio": (26, 57)}, NO_LENGTHS)
+
+
+@pytest.mark.parametrize(("body", "made"), [("...", "NoneType"), ("return lambda x: x", "function")])
+def test_what_is_no_module_is_no_model(tmp_path: Path, body: str, made: str) -> None:
+    (tmp_path / "mine.py").write_text(f"def mine(classes, audio): {body}\n")
+    settings = ModelSettings(name=f"{tmp_path / 'mine.py'}:mine")
+    with pytest.raises(GlamError, match=rf"mine\.py:mine makes {made}; expected a torch\.nn\.Module"):
         check_shape(settings, 4, {"audio": (26, 57)}, NO_LENGTHS)
 
 
