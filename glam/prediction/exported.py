@@ -52,6 +52,8 @@ import hashlib, json, pathlib, sys, wave
 IMPORTSfiles = [word for word in sys.argv[1:] if word != "--segments"]
 if not files:
     sys.exit(__doc__)
+if flags := [word for word in files if word.startswith("--")]:
+    sys.exit(f"there is no flag {flags[0]}; the only one is --segments")
 try:
     config, graph = json.loads((folder / "config.json").read_bytes()), (folder / "waveform.onnx").read_bytes()
 except (OSError, ValueError) as error:

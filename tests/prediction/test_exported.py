@@ -141,6 +141,12 @@ def test_use_names_what_it_cannot_use_and_goes_on(trained: Trained, exported: Pa
     assert done.returncode == 1
 
 
+def test_use_refuses_a_mistyped_flag(trained: Trained, exported: Path) -> None:
+    done = used(exported, Path("--segmets"), trained.held_out[0])
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "there is no flag --segmets; the only one is --segments\n"
+
+
 def test_use_without_recordings_or_its_folder(exported: Path, tmp_path: Path) -> None:
     done = used(exported)
     assert (done.returncode, done.stdout) == (1, "")
