@@ -31,6 +31,11 @@ def plural(noun: str) -> str:
     return noun + ("es" if noun.endswith(("s", "x", "sh", "tch")) else "s")
 
 
+def to_install(extra: str) -> str:
+    """The command that installs an optional part of this package."""
+    return f"pip install 'glam-ser[{extra}]', or '.[{extra}]' in a clone"
+
+
 def duration(seconds: float) -> str:
     """Seconds: 42 s, 7 min, 3 h 05 min, 2 d 4 h."""
     minutes = round(seconds / 60)

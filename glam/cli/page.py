@@ -8,6 +8,7 @@ from glam.cli.guard import guarded
 from glam.cli.predict import opened
 from glam.errors import GlamError
 from glam.progress import say
+from glam.words import to_install
 
 
 def page(argv: Sequence[str] | None = None) -> int:
@@ -16,7 +17,7 @@ def page(argv: Sequence[str] | None = None) -> int:
         prog="glam page",
         description="Show a page in the browser: record or drop a file, and see the emotion over time, the probability "
         "of each class, and what the model was trained on. Only this machine can see it, and nothing is sent "
-        "anywhere. Needs Gradio: pip install '.[page]' in a clone.",
+        f"anywhere. Needs Gradio: {to_install('page')}.",
     )
     add = parser.add_argument
     add_flags(parser, "model")

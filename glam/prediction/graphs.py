@@ -23,6 +23,7 @@ from glam.inputs.cut import AnyCut, Segments
 from glam.inputs.inputs import Extractor
 from glam.prediction.model import Model, Samples, extractors, joined, rows_of
 from glam.running.saved import of_anybody
+from glam.words import to_install
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -91,10 +92,8 @@ def needs() -> None:
     from importlib.util import find_spec
 
     if missing := [name for name in PACKAGES if find_spec(name) is None]:
-        raise GlamError(
-            f"exporting a model needs {', '.join(missing)}, which is not installed: pip install 'glam-ser[export]', or "
-            "pip install -c constraints.txt '.[export]' in a clone"
-        )
+        packages = ", ".join(missing)
+        raise GlamError(f"exporting a model needs {packages}, which is not installed: {to_install('export')}")
 
 
 def speech(samples: int) -> Samples:

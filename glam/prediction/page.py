@@ -16,6 +16,7 @@ from glam.prediction.model import Model, Refused
 from glam.prediction.origin import cautions, trained_on
 from glam.prediction.over_time import over_time
 from glam.reports.figures.page import COLUMN
+from glam.words import to_install
 
 HERE = ("127.0.0.1", "localhost", "::1")
 Shown = tuple[dict[str, float] | None, NDArray[np.uint8] | None, str]
@@ -24,9 +25,7 @@ Shown = tuple[dict[str, float] | None, NDArray[np.uint8] | None, str]
 def needs() -> None:
     """Raise GlamError where Gradio is not installed."""
     if find_spec("gradio") is None:
-        raise GlamError(
-            "the page needs gradio, which is not installed: pip install 'glam-ser[page]', or '.[page]' in a clone"
-        )
+        raise GlamError(f"the page needs gradio, which is not installed: {to_install('page')}")
 
 
 def answered(model: Model, path: str | None) -> Shown:

@@ -15,6 +15,7 @@ from glam.errors import GlamError
 from glam.running.cluster_task import PIECE, CarriedFile
 from glam.running.experiment import GPU_PROCESSES
 from glam.running.job import Resources
+from glam.words import to_install
 
 
 @contextmanager
@@ -29,7 +30,7 @@ def connected(address: str | None) -> Iterator[None]:
     try:
         import ray
     except ModuleNotFoundError:
-        raise GlamError("--cluster ray: the package ray is not installed; pip install '.[ray]' in a clone") from None
+        raise GlamError(f"--cluster ray: needs ray, which is not installed: {to_install('ray')}") from None
     handler = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(address=address or "auto", log_to_driver=False, logging_level=logging.CRITICAL)
