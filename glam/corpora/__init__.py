@@ -97,9 +97,10 @@ def corpus_sha256(name: str) -> str | None:
         scheme_of(name)
         return Source(own, "").sha256
     if name not in CORPORA and Path(name).suffix != ".py" and Path(name).exists():
+        if Path(name).is_dir():
+            raise GlamError(f"{name} is a folder, and no corpus's name: give it with -d, beside the name of its corpus")
         raise GlamError(
-            f"{name} is neither a corpus's name nor a table ({', '.join(TABLES)}): save a spreadsheet as CSV; give a "
-            "folder with -d, beside the name of its corpus"
+            f"{name} is neither a corpus's name nor a table ({', '.join(TABLES)}): save a spreadsheet as CSV"
         )
     where = source(name, CORPORA, "corpus")
     where.signature()

@@ -168,9 +168,8 @@ class Live(Listener):
         self.estimated = True
         at_once = min(progress.at_once, self.runs)  # as the worker has it: a pack takes what its device allows
         rounds = -(-self.runs // at_once)
-        spared = (
-            min(self.before) if len(self.before) >= at_once else 0
-        )  # the round ends with the run that has most left
+        # The round ends with the run that has most left.
+        spared = min(self.before) if len(self.before) >= at_once else 0
         steps = progress.total * rounds - spared
         seconds = steps * progress.seconds_per_step * (1 + self.evaluation_share)
         self.say(

@@ -75,13 +75,22 @@ def test_iemocap_is_looked_through_as_ever(tiny_release: Path, capsys: pytest.Ca
     assert "WARNING: this is not the complete release" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("name", ["mine.xlsx", "recordings/"])
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        (
+            "mine.xlsx",
+            "is neither a corpus's name nor a table (.csv, .tsv, .jsonl, .ndjson): save a spreadsheet as CSV",
+        ),
+        ("recordings/", "is a folder, and no corpus's name: give it with -d, beside the name of its corpus"),
+    ],
+)
 def test_a_spreadsheet_and_a_folder_are_no_corpus(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    name: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "recordings").mkdir()
     (tmp_path / "mine.xlsx").write_bytes(b"PK")
     assert corpus([name]) == 2
     text = " ".join(capsys.readouterr().err.split())
-    assert f"{name} is neither a corpus's name nor a table (.csv, .tsv, .jsonl, .ndjson): save a spreadsheet as" in text
+    assert text.endswith(f": {name} {message}")
