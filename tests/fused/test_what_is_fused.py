@@ -1,5 +1,6 @@
 """Which layers are fused, and what happens where they cannot be: no kernel is needed for that."""
 
+import importlib.util
 from functools import partial
 
 import pytest
@@ -16,9 +17,10 @@ from glam.learning.pack import Pack
 SHAPE = (12, 14)
 
 
+@pytest.mark.skipif(not hasattr(torch.library, "register_vmap"), reason="needs torch 2.5 or later")
+@pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="needs Triton")
 @pytest.mark.parametrize("name", ["glam", "multi-scale", "mhcnn", "aacnn", "apcnn"])
 def test_unfused_is_as_before(name: str) -> None:
-    pytest.importorskip("triton", reason="needs Triton")
     objective = objective_of(name, ADAM, 0, torch.float32, shape=(26, 57))
     fuse(objective)
     changed = [module for module in objective.modules() if "forward" in vars(module)]
