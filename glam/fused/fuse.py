@@ -1,6 +1,6 @@
 """The layers of a model that a pack on a GPU computes in few kernels."""
 
-import importlib.util
+from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any, cast
@@ -19,26 +19,36 @@ FUSED = (ConvNormReLU, MultiScaleBlock, MaxPool, GlobalAware)
 
 def can_fuse(device: torch.device) -> bool:
     """True on an NVIDIA GPU with Triton, and a torch that maps operations by rules of their own (2.5)."""
-    nvidia = device.type == "cuda" and torch.version.cuda is not None
-    return nvidia and hasattr(torch.library, "register_vmap") and importlib.util.find_spec("triton") is not None
+    if device.type != "cuda" or torch.version.cuda is None or not hasattr(torch.library, "register_vmap"):
+        return False
+    try:
+        import glam.fused.layer  # noqa: F401 - no Triton, or a torch without what it is made of
+    except ImportError:
+        return False
+    return True
 
 
-def fuse(model: nn.Module) -> None:
+def fuse(model: nn.Module) -> bool:
     """Have the layers of trunks, with the max-pool behind them, and GLAM's gMLP computed in few kernels.
 
-    Each gives what it gave, but for rounding, in training and in evaluation.
+    Each gives what it gave, but for rounding, in training and in evaluation; a layer of another class, if only one that
+    is made of these, stays as it is. Returns whether there was such a layer.
     """
+    uses = Counter(module for _, module in model.named_modules(remove_duplicate=False))
     pooled: set[nn.Module] = set()
-    for module in model.modules():
-        if isinstance(module, nn.Sequential):
+    for module in uses:
+        if type(module) is nn.Sequential:
             for before, after in pairwise(module):
-                if isinstance(before, ConvNormReLU | MultiScaleBlock) and isinstance(after, MaxPool):
+                trunk = type(before) in (ConvNormReLU, MultiScaleBlock)
+                if trunk and type(after) is MaxPool and uses[before] == uses[after] == 1:
                     pooled.add(before)
                     vars(after)["forward"] = lambda x: x
-    for module in model.modules():
+    fused = False
+    for module in uses:
         forward = _fused(module, module in pooled)
         if forward is not None:
-            vars(module)["forward"] = forward
+            vars(module)["forward"], fused = forward, True
+    return fused
 
 
 def unfuse(model: nn.Module) -> None:
@@ -49,11 +59,11 @@ def unfuse(model: nn.Module) -> None:
 
 
 def _fused(module: nn.Module, pool: bool) -> Forward | None:
-    if isinstance(module, ConvNormReLU):
+    if type(module) is ConvNormReLU:
         return _layer((cast(nn.Conv2d, module[0]),), cast(nn.BatchNorm2d, module[1]), pool)
-    if isinstance(module, MultiScaleBlock):
+    if type(module) is MultiScaleBlock:
         return _layer((module.near, module.far), module.norm, pool)
-    return _gating(module) if isinstance(module, GlobalAware) else None
+    return _gating(module) if type(module) is GlobalAware else None
 
 
 def _layer(convolutions: Sequence[nn.Conv2d], norm: nn.BatchNorm2d, pool: bool) -> Forward:

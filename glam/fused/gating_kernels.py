@@ -49,7 +49,7 @@ def _norm_back(back, normed, inverse, known, count):
 def enter(x, weight, bias, out, batch, tokens, P: tl.constexpr, pitch: tl.constexpr, of_run, of_row, of_token, of_place,
           eps, M: tl.constexpr, N: tl.constexpr):  # fmt: skip
     """Norm of tokens of maps that lie in memory as they may. out: (runs, tokens, batch, pitch)."""
-    run, b = tl.program_id(0).to(tl.int64) // batch, tl.program_id(0) % batch
+    run, b = tl.program_id(0).to(tl.int64) // batch, tl.program_id(0).to(tl.int64) % batch
     token = (tl.program_id(1) * M + tl.arange(0, M))[:, None]
     place = tl.arange(0, N)[None, :]
     known = (token < tokens) & (place < P)
@@ -65,7 +65,7 @@ def enter(x, weight, bias, out, batch, tokens, P: tl.constexpr, pitch: tl.conste
 def enter_back(grad, x, weight, to_x, sums, batch, tokens, runs, P: tl.constexpr, pitch: tl.constexpr, of_run, of_row,
                of_token, of_place, eps, M: tl.constexpr, N: tl.constexpr):  # fmt: skip
     """The gradients of maps (batch, places, runs, tokens) and of the norm's weight and bias, (2, programs, P)."""
-    run, b = tl.program_id(0).to(tl.int64) // batch, tl.program_id(0) % batch
+    run, b = tl.program_id(0).to(tl.int64) // batch, tl.program_id(0).to(tl.int64) % batch
     token = (tl.program_id(1) * M + tl.arange(0, M))[:, None]
     place = tl.arange(0, N)[None, :]
     known = (token < tokens) & (place < P)
@@ -86,7 +86,7 @@ def enter_back(grad, x, weight, to_x, sums, batch, tokens, runs, P: tl.constexpr
 def widen(x, out, batch, tokens, P: tl.constexpr, pitch: tl.constexpr, of_run, of_row, of_token, of_place,
           M: tl.constexpr, N: tl.constexpr):  # fmt: skip
     """Tokens of maps that lie in memory as they may, with 0 behind them. out: (runs, tokens, batch, pitch)."""
-    run, b = tl.program_id(0).to(tl.int64) // batch, tl.program_id(0) % batch
+    run, b = tl.program_id(0).to(tl.int64) // batch, tl.program_id(0).to(tl.int64) % batch
     token = (tl.program_id(1) * M + tl.arange(0, M))[:, None]
     place = tl.arange(0, N)[None, :]
     known = (token < tokens) & (place < P)

@@ -28,6 +28,12 @@ def _columns(axis: tl.constexpr, columns, C: tl.constexpr, H: tl.constexpr, N: t
 
 
 @triton.jit
+def _larger(a, b):
+    """The larger of two; NaN, which must be seen in the loss, is larger than all."""
+    return tl.maximum(a, b, propagate_nan=tl.PropagateNan.ALL)
+
+
+@triton.jit
 def _before_norm(y, x, row, col, mask, columns, H: tl.constexpr):
     """What the norm is given, float32, in rows (M, 1) of a half y."""
     value = tl.load(y + row * columns + col, mask, 0.0).to(tl.float32)
@@ -71,7 +77,7 @@ def moments(y, x, sums, mean, variance, rows, columns, parts: tl.constexpr, C: t
         squares += tl.load(sums + ((parts + part) * H + half) * columns + col, known, 0.0)
     total /= rows
     tl.store(mean + behind, first + total, known)
-    tl.store(variance + behind, squares / rows - total * total, known)
+    tl.store(variance + behind, _larger(squares / rows - total * total, 0.0), known)
 
 
 @triton.jit
@@ -91,7 +97,7 @@ def forward(y, x, mean, variance, weight, bias, out, windows, rows, columns, F, 
         for j in tl.static_range(W):
             row = (b * F + f * W + i) * T + t * W + j
             normed = (_before_norm(y, x, row, col, inside, columns, H) - middle) * inverse
-            greatest = tl.maximum(greatest, g * normed + s)
+            greatest = _larger(greatest, g * normed + s)
     tl.store(out + q * (H * columns) + behind, greatest.to(out.dtype.element_ty), inside)
 
 
@@ -120,7 +126,7 @@ def sums_backward(grad, y, x, mean, variance, weight, bias, sums, windows, rows,
                 normed = (_before_norm(y, x, row, col, inside, columns, H) - middle) * inverse
                 value = g * normed + s
                 at = tl.where(value > greatest, normed, at)
-                greatest = tl.maximum(greatest, value)
+                greatest = _larger(greatest, value)
         back = tl.load(grad + q * (H * columns) + behind, inside, 0.0).to(tl.float32)
         back = tl.where(greatest > 0, back, 0.0)
         total += back
@@ -152,7 +158,7 @@ def backward(grad, y, x, mean, variance, weight, bias, sums, back_to_y, windows,
     # The windows' places one by one: as a loop, they would be read twice.
     row = (b * F + f * W) * T + t * W
     normed = (_before_norm(y, x, row, col, inside, columns, H) - middle) * inverse
-    greatest = tl.maximum(g * normed + s, 0.0)
+    greatest = _larger(g * normed + s, 0.0)
     mine = g * normed + s > 0
     if W == 2:
         lower, right = inside & (f * W + 1 < F), inside & (t * W + 1 < T)
@@ -161,9 +167,9 @@ def backward(grad, y, x, mean, variance, weight, bias, sums, back_to_y, windows,
         normed2 = (_before_norm(y, x, row + T, col, lower, columns, H) - middle) * inverse
         normed3 = (_before_norm(y, x, row + T + 1, col, corner, columns, H) - middle) * inverse
         mine1 = g * normed1 + s > greatest
-        greatest = tl.maximum(greatest, g * normed1 + s)
+        greatest = _larger(greatest, g * normed1 + s)
         mine2 = g * normed2 + s > greatest
-        greatest = tl.maximum(greatest, g * normed2 + s)
+        greatest = _larger(greatest, g * normed2 + s)
         mine3 = g * normed3 + s > greatest
         mine2 = mine2 & ~mine3
         mine1 = mine1 & ~mine2 & ~mine3

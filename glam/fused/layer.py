@@ -190,7 +190,7 @@ def _convolve(x: Tensor, w: Tensor, padding: list[int], y: Tensor) -> None:
     batch, f, t, runs, channels = y.shape
     if x.shape[4] > 1:
         maps, of_all = _squared(x, w)
-        if maps.shape[4] == x.shape[4] and x.device.type == "cuda":
+        if maps is x and of_all is w and x.device.type == "cuda":
             cudnn = torch.backends.cudnn
             choice = cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32
             torch.ops.aten.cudnn_convolution.out(

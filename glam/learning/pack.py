@@ -9,6 +9,7 @@ are taken in another order.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -43,7 +44,8 @@ class Pack:
         settings: of the training.
         slots: how many runs.
         device: where.
-        compiled: whether the step is compiled, which takes a minute and makes it two to three times as fast on a GPU.
+        compiled: whether the step is compiled and, on a GPU, its layers fused. That takes a minute, and makes steps of
+            GLAM three to five times as fast.
     """
 
     def __init__(
@@ -76,9 +78,7 @@ class Pack:
         )
         self.optimiser = row_optimiser(self.matrix, settings, decayed)
         self._judged = _Logits(objective)
-        self.fused = compiled and can_fuse(self.device)
-        if self.fused:
-            fuse(objective)
+        self.fused = compiled and can_fuse(self.device) and fuse(objective)
         self._go(compiled)
         self.tell: Callable[[str], None] = lambda _: None  # what to know of how it goes
         self._graphs = Graphs() if self.device.type == "cuda" else None
@@ -97,32 +97,20 @@ class Pack:
         filler = next(step for step in steps if step is not None)
         inputs = self._stacked([step or filler for step in steps])
         settle(self.settings.precision, self.device, self.compiled)
-        try:
-            return self._taken(inputs)
-        except torch.cuda.OutOfMemoryError:
-            raise
-        except Exception as error:
-            if not self.compiled:
-                raise
-            # A machine without a C compiler, a model that the compiler cannot take: it goes on without.
-            reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-            if self.fused:
-                self.tell(f"the layers could not be fused, and steps take longer: {reason}")
-                unfuse(self.objective)
-            else:
-                self.tell(f"the steps could not be compiled, and take two to three times as long: {reason}")
-            self.fused, compiled = False, self.fused
-            self._go(compiled)
-            return self.step(steps)
+        return self._falling_back(lambda: self._taken(inputs))
 
     def step_of(self, slot: int, step: Step) -> Tensor:
         """One step of a single slot, on a batch of another shape than the pack's steps; returns its loss."""
         if self._spare is None:
             self._spare = Pack(self.objective, self.settings, 1, self.device)
         spare = self._spare
-        for ours, theirs in zip(spare.state(), self.state(), strict=True):
-            ours[0].copy_(theirs[slot])
-        loss = spare.step([step])[0]
+
+        def stepped() -> Tensor:
+            for ours, theirs in zip(spare.state(), self.state(), strict=True):
+                ours[0].copy_(theirs[slot])
+            return spare.step([step])[0]
+
+        loss = self._falling_back(stepped)
         for ours, theirs in zip(spare.state(), self.state(), strict=True):
             theirs[slot].copy_(ours[0])
         return loss
@@ -146,7 +134,7 @@ class Pack:
         with torch.inference_mode():
             for number, inputs in enumerate(batches):
                 torch.manual_seed(seed + number)
-                parts.append(self._logits_of(inputs, seed + number))
+                parts.append(self._falling_back(partial(self._logits_of, inputs, seed + number)))
         self.objective.train()
         return torch.cat(parts)
 
@@ -158,6 +146,25 @@ class Pack:
     def state(self) -> list[Tensor]:
         """Everything that belongs to the slots, (slots, ...) each."""
         return [self.matrix, *self.buffers.values(), *self.optimiser.tensors.values(), self.optimiser.steps]
+
+    def _falling_back(self, call: Callable[[], Tensor]) -> Tensor:
+        """The result of a call, on a machine without a C compiler, say, of one without what failed."""
+        try:
+            return call()
+        except torch.cuda.OutOfMemoryError:
+            raise
+        except Exception as error:
+            if not self.compiled:
+                raise
+            reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        if self.fused:
+            self.tell(f"the layers could not be fused, and steps take longer: {reason}")
+            unfuse(self.objective)
+        else:
+            self.tell(f"the steps could not be compiled, and take two to three times as long: {reason}")
+        self.fused, compiled = False, self.fused
+        self._go(compiled)
+        return self._falling_back(call)
 
     def _go(self, compiled: bool) -> None:
         """Take steps and evaluate from now on as compiled, or as they are written."""
@@ -198,7 +205,7 @@ class Pack:
             return logits_of(inputs)
         # Parts of a batch as if they were runs: convolutions of few channels take half the time in groups.
         parts = {name: x.unflatten(0, (PARTS, -1)) for name, x in inputs.items()}
-        logits: Tensor = vmap(logits_of)(parts)
+        logits: Tensor = vmap(logits_of, randomness="different")(parts)
         return logits.flatten(0, 1)
 
     def _stacked(self, steps: Sequence[Step]) -> tuple[Batch, Tensor, Tensor]:

@@ -66,7 +66,6 @@ class Clipped:
     def __init__(self, of: Adam | Sgd, most: float) -> None:
         self.of, self.most = of, most
         self.counts, self.steps, self.tensors = of.counts, of.steps, of.tensors
-
         self.begin = of.begin
 
     def update(self, gradient: Tensor, *begun: Tensor) -> None:

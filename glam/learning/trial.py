@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from glam.fused.fuse import can_fuse, fuse
 from glam.learning.arithmetic import settle
 from glam.learning.batch import Step, noise, rows_like
 from glam.learning.course import initial_objective
@@ -60,11 +61,13 @@ def trial(
 
     given = [batches(run) for run in range(RUNS)]
     alone = torch.tensor([_losses(Learner(objective(run), full, device), given[run]) for run in range(RUNS)])
-    pack = Pack(objective(0), full, RUNS, device)
+    shared = objective(0)
+    fused = can_fuse(device) and fuse(shared)  # as in packs of long experiments
+    pack = Pack(shared, full, RUNS, device)
     for run, lane in enumerate(pack.lanes()):
         lane.start(objective(run))
     together = torch.stack([pack.step(steps).cpu() for steps in zip(*given, strict=True)], dim=1)
-    what = f"{STEPS} steps of {RUNS} runs in a pack against each alone"
+    what = f"{STEPS} steps of {RUNS} runs in a pack{' of fused layers' if fused else ''} against each alone"
     results = [Compared(what, float(((together - alone) / alone).abs().max()), SAME)]
     exact = _logits(Learner(objective(0), full, device), given[0][0])
     for precision, allowed in ROUNDED.items():

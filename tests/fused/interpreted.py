@@ -16,7 +16,7 @@ from glam.fused import gating, layer  # noqa: E402 - Triton may be absent
 
 DEVICE = torch.device("cpu" if INTERPRETED else "cuda")
 
-__all__ = ["DEVICE", "few_programs", "gating", "layer"]
+__all__ = ["DEVICE", "INTERPRETED", "few_programs", "gating", "layer"]
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.func import functional_call, grad_and_value, vmap
 
 from glam.fused.fuse import fuse
+from glam.learning.arithmetic import settle
 from glam.models.fusions import GlobalAware
 
 __all__ = ["few_programs", "gating"]
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("few_programs")
 @pytest.mark.parametrize(("channels", "f", "t"), [(8, 3, 2), (16, 1, 8)])
 def test_is_the_layer_as_it_is_written(channels: int, f: int, t: int) -> None:
     torch.manual_seed(0)
-    torch.backends.cudnn.allow_tf32 = False
+    settle("fp32", DEVICE)
     module = GlobalAware(channels, f * t).to(DEVICE)
     weights = {name: torch.randn(RUNS, *w.shape).to(DEVICE) / 3 for name, w in module.named_parameters()}
     x, back = (torch.randn(RUNS, BATCH, channels, *size).to(DEVICE) for size in ((f, t), (f * t,)))

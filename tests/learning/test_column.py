@@ -7,7 +7,7 @@ import pytest
 import torch
 from learning.small import CPU, SHAPE, write_store
 
-from glam.learning.column import GROUP, LENGTH, Column, Columns
+from glam.learning.column import GROUP, LENGTH, Column, Columns, Picked, stacked
 
 
 @pytest.fixture(scope="module")
@@ -48,3 +48,28 @@ def test_each_row_has_its_group_beside(store: Path) -> None:
 
 def test_columns_know_their_shapes(store: Path) -> None:
     assert Columns({"audio": Column([store], CPU)}).shapes == {"audio": SHAPE}
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_batches_of_several_runs_are_gathered_at_once_and_are_the_same(store: Path, shared: bool) -> None:
+    lengths = np.arange(48)
+    columns = [Columns({"audio": Column([store], CPU, lengths), "more": Column([store], CPU)}) for _ in range(2)]
+    parts = torch.from_numpy(np.random.RandomState(0).permutation(48)).split(8)
+    picked = [columns[0 if shared else number % 2].picked([rows]) for number, rows in enumerate(parts)]
+    inputs = [next(iter(batch)) for batch in picked]
+    assert all(isinstance(batch, Picked) for batch in inputs)
+    together = stacked(inputs)
+    assert together.keys() == set(inputs[0]) == {"audio", "audio" + LENGTH, "more"}
+    for number, batch in enumerate(columns[0].batches(parts)):
+        assert len(inputs[number]) == len(batch)
+        for name, tensor in batch.items():
+            assert torch.equal(together[name][number], tensor)
+            assert torch.equal(inputs[number][name], tensor)
+
+
+def test_what_is_not_resident_is_gathered_as_before(store: Path) -> None:
+    columns = Columns({"audio": Column([store], CPU)})
+    columns.resident = columns["audio"].resident = False
+    (batch,) = columns.picked([torch.tensor([3, 1])])
+    assert not isinstance(batch, Picked)
+    np.testing.assert_array_equal(stacked([batch, batch])["audio"][1], np.load(store)[[3, 1]])
