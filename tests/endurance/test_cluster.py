@@ -1,6 +1,6 @@
 """A real Ray cluster of two nodes on this machine: one is killed in the middle, and the table stays the same.
 
-`./run test tests/endurance/test_cluster.py -s` prints what a task costs beside the run in it.
+`./run test tests/endurance/test_cluster.py -n0 -s` prints what a task costs beside the run in it.
 """
 
 import subprocess
