@@ -9,9 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from triton import cdiv
 
 from glam.fused import gating_kernels as kernels
-from glam.fused.op import Tensors, cdiv, define, power
+from glam.fused.op import Tensors, define, in_order, power
 
 MOST_PLACES = 256  # of a token's map, with the 1 behind it: what a program holds
 ROWS = 1  # that one has in hand: a single warp, so that sums along a row need no other
@@ -45,7 +46,7 @@ def _forward(
     gate_bias: Tensor, mixing: Tensor, mixing_bias: Tensor, proj_out: Tensor, eps: float,
 ) -> Tensors:  # fmt: skip
     """The result; and the first norm, h, the gate, what was mixed of it, and what was gated, token by token."""
-    norm_weight, norm_bias, gate_weight, gate_bias, mixing_bias = _in_order(
+    norm_weight, norm_bias, gate_weight, gate_bias, mixing_bias = in_order(
         norm_weight, norm_bias, gate_weight, gate_bias, mixing_bias
     )
     runs, batch, tokens, places = x.shape
@@ -74,7 +75,7 @@ def _backward(
     h: Tensor, opened: Tensor, mixed: Tensor, gated: Tensor, eps: float, through: bool,
 ) -> Tensors:  # fmt: skip
     """Gradients of all the tensors that `_forward` takes."""
-    norm_weight, gate_weight, mixing_bias, entered, h, opened, mixed, gated = _in_order(
+    norm_weight, gate_weight, mixing_bias, entered, h, opened, mixed, gated = in_order(
         norm_weight, gate_weight, mixing_bias, entered, h, opened, mixed, gated
     )
     runs, batch, tokens, places = x.shape
@@ -181,10 +182,6 @@ def _out_matrix(proj_out: Tensor, pitch: int, wide: int) -> Tensor:
 
 def _strides(x: Tensor) -> tuple[int, int, int, int]:
     return x.stride(0), x.stride(1), x.stride(2), x.stride(3)
-
-
-def _in_order(*tensors: Tensor) -> list[Tensor]:
-    return [tensor.contiguous() for tensor in tensors]
 
 
 _gating = define(

@@ -46,18 +46,25 @@ def _norm_back(back, normed, inverse, known, count):
 
 
 @triton.jit
-def enter(x, weight, bias, out, batch, tokens, P: tl.constexpr, pitch: tl.constexpr, of_run, of_row, of_token, of_place,
-          eps, M: tl.constexpr, N: tl.constexpr):  # fmt: skip
-    """Norm of tokens of maps that lie in memory as they may. out: (runs, tokens, batch, pitch)."""
+def _tokens(x, batch, tokens, P: tl.constexpr, of_run, of_row, of_token, of_place, M: tl.constexpr,
+            N: tl.constexpr):  # fmt: skip
+    """Run and batch of a program, its tokens (M, 1), places (1, N) and rows, which there are, and what x has there."""
     run, b = tl.program_id(0).to(tl.int64) // batch, tl.program_id(0).to(tl.int64) % batch
     token = (tl.program_id(1) * M + tl.arange(0, M))[:, None]
     place = tl.arange(0, N)[None, :]
     known = (token < tokens) & (place < P)
     value = tl.load(x + run * of_run + b * of_row + token * of_token + place * of_place, known, 0.0).to(tl.float32)
+    return run, b, token, place, (run * tokens + token) * batch + b, known, value
+
+
+@triton.jit
+def enter(x, weight, bias, out, batch, tokens, P: tl.constexpr, pitch: tl.constexpr, of_run, of_row, of_token, of_place,
+          eps, M: tl.constexpr, N: tl.constexpr):  # fmt: skip
+    """Norm of tokens of maps that lie in memory as they may. out: (runs, tokens, batch, pitch)."""
+    run, _, token, place, row, known, value = _tokens(x, batch, tokens, P, of_run, of_row, of_token, of_place, M, N)
     normed, _ = _normed(value, known, P, eps)
     g, s = tl.load(weight + run * P + place, place < P, 0.0), tl.load(bias + run * P + place, place < P, 0.0)
     result = tl.where(place < P, normed * g + s, tl.where(place == P, 1.0, 0.0))
-    row = (run * tokens + token) * batch + b
     tl.store(out + row * pitch + place, result.to(out.dtype.element_ty), (token < tokens) & (place < pitch))
 
 
@@ -65,13 +72,8 @@ def enter(x, weight, bias, out, batch, tokens, P: tl.constexpr, pitch: tl.conste
 def enter_back(grad, x, weight, to_x, sums, batch, tokens, runs, P: tl.constexpr, pitch: tl.constexpr, of_run, of_row,
                of_token, of_place, eps, M: tl.constexpr, N: tl.constexpr):  # fmt: skip
     """The gradients of maps (batch, places, runs, tokens) and of the norm's weight and bias, (2, programs, P)."""
-    run, b = tl.program_id(0).to(tl.int64) // batch, tl.program_id(0).to(tl.int64) % batch
-    token = (tl.program_id(1) * M + tl.arange(0, M))[:, None]
-    place = tl.arange(0, N)[None, :]
-    known = (token < tokens) & (place < P)
-    value = tl.load(x + run * of_run + b * of_row + token * of_token + place * of_place, known, 0.0).to(tl.float32)
+    run, b, token, place, row, known, value = _tokens(x, batch, tokens, P, of_run, of_row, of_token, of_place, M, N)
     normed, inverse = _normed(value, known, P, eps)
-    row = (run * tokens + token) * batch + b
     back = tl.load(grad + row * pitch + place, known, 0.0).to(tl.float32)
     program = tl.program_id(0).to(tl.int64) * tl.num_programs(1) + tl.program_id(1)
     tl.store(sums + program * P + place, tl.sum(back * normed, 0)[None, :], place < P)
@@ -86,13 +88,8 @@ def enter_back(grad, x, weight, to_x, sums, batch, tokens, runs, P: tl.constexpr
 def widen(x, out, batch, tokens, P: tl.constexpr, pitch: tl.constexpr, of_run, of_row, of_token, of_place,
           M: tl.constexpr, N: tl.constexpr):  # fmt: skip
     """Tokens of maps that lie in memory as they may, with 0 behind them. out: (runs, tokens, batch, pitch)."""
-    run, b = tl.program_id(0).to(tl.int64) // batch, tl.program_id(0).to(tl.int64) % batch
-    token = (tl.program_id(1) * M + tl.arange(0, M))[:, None]
-    place = tl.arange(0, N)[None, :]
-    known = (token < tokens) & (place < P)
-    value = tl.load(x + run * of_run + b * of_row + token * of_token + place * of_place, known, 0.0)
-    row = (run * tokens + token) * batch + b
-    tl.store(out + row * pitch + place, value, (token < tokens) & (place < pitch))
+    _, _, token, place, row, _, value = _tokens(x, batch, tokens, P, of_run, of_row, of_token, of_place, M, N)
+    tl.store(out + row * pitch + place, value.to(out.dtype.element_ty), (token < tokens) & (place < pitch))
 
 
 @triton.jit

@@ -43,6 +43,13 @@ def _before_norm(y, x, row, col, mask, columns, H: tl.constexpr):
 
 
 @triton.jit
+def _store_sums(sums, first, second, place, known, size):
+    """Write the sums down the rows of two tiles, the second `size` behind the first."""
+    tl.store(sums + place, tl.sum(first, 0)[None, :], known)
+    tl.store(sums + size + place, tl.sum(second, 0)[None, :], known)
+
+
+@triton.jit
 def sums_forward(y, x, sums, rows, columns, chunk: tl.constexpr, C: tl.constexpr, H: tl.constexpr, M: tl.constexpr,
                  N: tl.constexpr):  # fmt: skip
     """Sums and sums of squares (2, parts, H * columns) of distances from the first row, in a part of the rows each."""
@@ -58,9 +65,7 @@ def sums_forward(y, x, sums, rows, columns, chunk: tl.constexpr, C: tl.constexpr
         value = tl.where(inside, _before_norm(y, x, row, col, inside, columns, H) - first, 0.0)
         total += value
         squares += value * value
-    place = (part * H + half) * columns + col
-    tl.store(sums + place, tl.sum(total, 0)[None, :], known)
-    tl.store(sums + tl.num_programs(1) * H * columns + place, tl.sum(squares, 0)[None, :], known)
+    _store_sums(sums, total, squares, (part * H + half) * columns + col, known, tl.num_programs(1) * H * columns)
 
 
 @triton.jit
@@ -131,9 +136,7 @@ def sums_backward(grad, y, x, mean, variance, weight, bias, sums, windows, rows,
         back = tl.where(greatest > 0, back, 0.0)
         total += back
         products += back * at
-    place = (part * H + half) * columns + col
-    tl.store(sums + place, tl.sum(total, 0)[None, :], known)
-    tl.store(sums + tl.num_programs(1) * H * columns + place, tl.sum(products, 0)[None, :], known)
+    _store_sums(sums, total, products, (part * H + half) * columns + col, known, tl.num_programs(1) * H * columns)
 
 
 @triton.jit

@@ -11,9 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from triton import cdiv
 
 from glam.fused import kernels
-from glam.fused.op import Tensors, cdiv, define, power
+from glam.fused.op import Tensors, define, in_order, power
 
 PROGRAMS = 2048  # that a pass down the rows is divided among
 
@@ -72,16 +73,12 @@ def _lay_weights(w: Tensor) -> Tensor:
     return w.permute(0, 1, 3, 4, 2).contiguous().permute(0, 1, 4, 2, 3)
 
 
-def _in_order(*tensors: Tensor) -> list[Tensor]:
-    return [tensor.contiguous() for tensor in tensors]
-
-
 def _forward(
     x: Tensor, first: Tensor, second: Tensor | None, weight: Tensor, bias: Tensor, mean: Tensor | None,
     variance: Tensor | None, padding: list[int], eps: float, pool: bool,
 ) -> Tensors:  # fmt: skip
     """The layer of many runs; mean, variance (runs, O), and what the convolutions gave (runs, 1 or 2, batch, ...)."""
-    x, (weight, bias) = _runs_last(x), _in_order(weight, bias)
+    x, (weight, bias) = _runs_last(x), in_order(weight, bias)
     y = _y_like(x, first, second, padding)
     _convolve(x, first, padding, y[0])
     if second is not None:
@@ -120,7 +117,7 @@ def _backward(
 ) -> Tensors:  # fmt: skip
     """Gradients of the tensors of `_forward`; empty, of x if not through, and of those that were not given."""
     grad, x, y = _runs_last(grad), _runs_last(x), y.movedim(0, 4).contiguous()
-    weight, bias, mean, variance = _in_order(weight, bias, mean, variance)
+    weight, bias, mean, variance = in_order(weight, bias, mean, variance)
     halves, batch, f, t, runs, channels = y.shape
     columns, rows, w = runs * channels, batch * f * t, 2 if pool else 1
     like = {"C": channels, "H": halves, "W": w}

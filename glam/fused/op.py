@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
+import triton
 from torch import Tensor
 from torch._functorch.utils import enable_single_level_autograd_function
 from torch.autograd.function import _SingleLevelFunction
@@ -154,18 +155,18 @@ def _runs_first(info: Any, dims: Dims, tensors: Sequence[Tensor | None]) -> list
     """Tensors that are mapped with the runs first; those that all runs share are repeated."""
     moved: list[Tensor | None] = []
     for tensor, dim in zip(tensors, dims, strict=False):
-        if tensor is None or dim is not None:
-            moved.append(None if tensor is None or dim is None else tensor.movedim(dim, 0))
-        else:
-            moved.append(tensor.expand(info.batch_size, *tensor.shape))
+        if tensor is not None:
+            tensor = tensor.expand(info.batch_size, *tensor.shape) if dim is None else tensor.movedim(dim, 0)
+        moved.append(tensor)
     return moved
 
 
-def cdiv(a: int, b: int) -> int:
-    """The quotient, rounded up."""
-    return -(-a // b)
+def in_order(*tensors: Tensor) -> list[Tensor]:
+    """The tensors, contiguous."""
+    return [tensor.contiguous() for tensor in tensors]
 
 
 def power(size: int) -> int:
     """The smallest power of 2 that is no smaller, 16 at least."""
-    return max(16, 1 << (size - 1).bit_length())
+    wide: int = triton.next_power_of_2(size)
+    return max(16, wide)
