@@ -9,7 +9,6 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 import pytest
@@ -23,7 +22,6 @@ from glam.corpora.iemocap_release import find_release
 from glam.errors import GlamError, in_the_way
 from glam.recipe import load_recipe
 from glam.running import processes, workers
-from glam.running.job import Job
 
 PROJECT = Path(__file__).resolve().parent.parent
 ENTRIES = ("train.py", "handleIEMOCAP.py", "seeds.py")
@@ -195,4 +193,4 @@ def test_a_small_dev_shm_is_named(number: int, monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(workers, "context", Full)
     with pytest.raises(GlamError, match=rf"/dev/shm has no room .*{os.strerror(number)}.*--shm-size"):
-        next(workers.run_jobs(cast("Job", None), []))
+        next(workers.run_jobs([], []))

@@ -11,10 +11,9 @@ from glam.errors import GlamError
 from glam.progress import say
 
 if TYPE_CHECKING:
-    from glam.running.experiment import Executor
+    from glam.running.experiment import Executor, Todo
     from glam.running.job import Resources
     from glam.running.pace import Measure
-    from glam.running.threads import Todo
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ is handed out again; what goes wrong in the code is not.
 
 import time
 from collections import Counter, deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from math import ceil
@@ -20,6 +20,7 @@ from glam.errors import GlamError
 from glam.results.transfer import receive
 from glam.running.cluster_task import (
     Carried,
+    CarriedFile,
     Introduction,
     OwnCorpus,
     Returned,
@@ -30,7 +31,7 @@ from glam.running.cluster_task import (
     versions,
 )
 from glam.running.events import Broken, Ended, Event, Note, Started, Stopped, UnderWay
-from glam.running.experiment import Experiment, job
+from glam.running.experiment import Experiment, Happens, Todo, job
 from glam.running.job import Resources, SaveModel
 from glam.running.one_run import checkpoint_of, claimed
 from glam.running.pace import Timed, paces_of
@@ -49,21 +50,29 @@ PATIENCE = 30.0  # seconds without a machine until that is said
 STOPPING = 20.0  # seconds that interrupted tasks get to checkpoint
 
 
+Owned = tuple[Experiment, RunKey]
+
+
 @dataclass(eq=False)
 class Machine:
-    """A machine of the cluster: its name, how many tasks it takes at once, and how many it has been given."""
+    """A machine of the cluster: its name, how many tasks it takes at once, and how many it has been given.
+
+    refused: why it gets no runs of these experiments.
+    """
 
     id: str
     name: str
     slots: int
+    refused: Mapping[Experiment, str]
     given: int = 0
 
 
 @dataclass(eq=False)
 class Given:
-    """A task that was handed out: to whom, and which of its runs have not ended."""
+    """A task that was handed out: to whom, of which experiment, and which of its runs have not ended."""
 
     machine: Machine
+    experiment: Experiment
     left: list[RunKey]
 
 
@@ -76,21 +85,19 @@ class Cluster:
 
     def __init__(self, corpus: Path | None = None, folder: str | None = None) -> None:
         self.corpus, self.folder = corpus, folder
-        self.machines: dict[str, Machine] = {}  # that are accepted
-        self.refused: dict[str, str] = {}
+        self.machines: dict[str, Machine] = {}  # that have said who they are
         self._asked: dict[str, tuple[str, ObjectRef[Introduction]]] = {}
         self._noted: set[tuple[str, str]] = set()
 
-    def __call__(
-        self, experiment: Experiment, runs: Sequence[RunKey], resources: Resources, save_model: SaveModel
-    ) -> Generator[Event, None, None]:
+    def __call__(self, todo: Todo, resources: Resources, save_model: SaveModel) -> Happens:
         """Train these runs and store them here: see Executor."""
         import ray
 
-        work = ray.put(self._work(experiment, resources, save_model))
-        for known in (self.machines, self.refused, self._asked):
-            known.clear()  # they are asked again: by what this experiment needs
-        yield from _Driver(self, experiment, work, resources).go(runs)
+        files: dict[Path, CarriedFile] = {}  # experiments share them
+        works = {experiment: ray.put(self._work(experiment, resources, save_model, files)) for experiment, _ in todo}
+        for known in (self.machines, self._asked):
+            known.clear()  # they are asked again: by what these experiments need
+        yield from _Driver(self, works, resources).go(todo)
 
     def has_gpu(self) -> bool:
         """True where a machine of the cluster has a GPU."""
@@ -114,25 +121,32 @@ class Cluster:
             text = str(error).strip().splitlines()[-1]
             raise GlamError(f"{machines[node]['name']}: the time of a step cannot be measured there ({text})") from None
 
-    def _work(self, experiment: Experiment, resources: Resources, save_model: SaveModel) -> Work:
+    def _work(
+        self, experiment: Experiment, resources: Resources, save_model: SaveModel, files: dict[Path, CarriedFile]
+    ) -> Work:
         if self.corpus is not None:
             return OwnCorpus(experiment.recipe, experiment.stored.digest, self.corpus, save_model)
         here = job(experiment, replace(resources, device="cpu"), save_model)
-        paths = {path for kept in here.inputs.values() for path in (*kept.train, kept.test)}
-        return Carried(here, {path: sent(path) for path in sorted(paths)})
+        paths = sorted({path for kept in here.inputs.values() for path in (*kept.train, kept.test)})
+        for path in paths:
+            if path not in files:
+                files[path] = sent(path)
+        return Carried(here, {path: files[path] for path in paths})
 
-    def admit(self, work: "ObjectRef[Work]", resources: Resources) -> Iterator[Note]:
+    def admit(self, works: "Mapping[Experiment, ObjectRef[Work]]", resources: Resources) -> Iterator[Note]:
         """Ask machines that are new who they are, accept or refuse those that have answered, forget those that left."""
         import ray
 
         here = {node: of for node, of in alive().items() if slots_of(of, resources)}
         for node in sorted(self.machines.keys() - here.keys()):
-            yield Note(f"{self.machines.pop(node).name} has left the cluster")
+            machine = self.machines.pop(node)
+            if len(machine.refused) < len(works):
+                yield Note(f"{machine.name} has left the cluster")
         for node in self._asked.keys() - here.keys():
             del self._asked[node]
-        for node in sorted(here.keys() - self.machines.keys() - self.refused.keys() - self._asked.keys()):
+        for node in sorted(here.keys() - self.machines.keys() - self._asked.keys()):
             ask = remote(introduce, resources, node, num_cpus=0, num_gpus=0)
-            self._asked[node] = here[node]["name"], ask.remote(code_digest(), work, self.folder)
+            self._asked[node] = here[node]["name"], ask.remote(code_digest(), self.folder, *works.values())
         answered, _ = (
             ray.wait([ref for _, ref in self._asked.values()], num_returns=1, timeout=0) if self._asked else ([], [])
         )
@@ -140,21 +154,26 @@ class Cluster:
             if ref not in answered:
                 continue
             del self._asked[node]
-            yield from self._answer(node, name, ref, slots_of(here[node], resources))
+            yield from self._answer(node, name, ref, slots_of(here[node], resources), list(works))
 
-    def _answer(self, node: str, name: str, ref: "ObjectRef[Introduction]", slots: int) -> Iterator[Note]:
+    def _answer(
+        self, node: str, name: str, ref: "ObjectRef[Introduction]", slots: int, experiments: list[Experiment]
+    ) -> Iterator[Note]:
         import ray
 
         try:
             introduction: Introduction = ray.get(ref)
-            host, refused = f"{introduction.host} ({name})", introduction.refused
+            host, reasons = f"{introduction.host} ({name})", introduction.refused
         except ray.exceptions.RayError as error:  # of glam, it has none, or another that does not know the question
-            host, refused = name, f"it cannot answer: {str(error).strip().splitlines()[-1]}"
-        if refused:
-            self.refused[node] = f"{host}: {refused}"
-            yield from self._once(node, f"refused: {self.refused[node]}")
+            host, reasons = name, [f"it cannot answer: {str(error).strip().splitlines()[-1]}"] * len(experiments)
+        refused = {experiment: reason for experiment, reason in zip(experiments, reasons, strict=True) if reason}
+        self.machines[node] = Machine(node, host, slots, refused)
+        if len(refused) == len(experiments):
+            for reason in dict.fromkeys(refused.values()):
+                yield from self._once(node, f"refused: {host}: {reason}")
             return
-        self.machines[node] = Machine(node, host, slots)
+        for experiment, reason in refused.items():
+            yield from self._once(node, f"refused for {experiment.folder.name}: {host}: {reason}")
         differing = [
             f"{of} {theirs} (here {versions()[of]})"
             for of, theirs in introduction.versions.items()
@@ -170,38 +189,51 @@ class Cluster:
             self._noted.add((node, text))
             yield Note(text)
 
-    @property
-    def hopeless(self) -> str:
-        """The reasons why no machine can be had, once all that there are were refused; else empty."""
-        return "" if self.machines or self._asked else "\n".join(sorted(self.refused.values()))
+    def hopeless(self, experiments: Iterable[Experiment]) -> str:
+        """The reasons why one of these experiments has no machine, once all that there are refuse it; else empty."""
+        if not self.machines or self._asked:
+            return ""
+        for experiment in experiments:
+            reasons = [
+                f"{machine.name}: {machine.refused[experiment]}"
+                for machine in self.machines.values()
+                if experiment in machine.refused
+            ]
+            if len(reasons) == len(self.machines):
+                return f"{experiment.folder.name}: every machine of the cluster is refused:\n" + "\n".join(
+                    sorted(reasons)
+                )
+        return ""
 
 
 class _Driver:
-    """The runs of one experiment on their way through a cluster."""
+    """The runs of some experiments on their way through a cluster."""
 
-    def __init__(self, cluster: Cluster, experiment: Experiment, work: Any, resources: Resources) -> None:
-        self.cluster, self.folder, self.digest = cluster, experiment.folder, experiment.stored.digest
-        self.work, self.resources = work, resources
+    def __init__(self, cluster: Cluster, works: "Mapping[Experiment, ObjectRef[Work]]", resources: Resources) -> None:
+        self.cluster, self.works, self.resources = cluster, works, resources
+        self.waiting: dict[Experiment, deque[RunKey]] = {}
         self.given: dict[ObjectRefGenerator, Given] = {}
-        self.claims: dict[RunKey, ExitStack] = {}
-        self.begun: set[RunKey] = set()  # somewhere, and not ended
-        self.losses: Counter[RunKey] = Counter()
+        self.claims: dict[Owned, ExitStack] = {}
+        self.begun: set[Owned] = set()  # somewhere, and not ended
+        self.losses: Counter[Owned] = Counter()
 
-    def go(self, runs: Sequence[RunKey]) -> Generator[Event, None, None]:
-        self.waiting = deque(runs)
+    def go(self, todo: Todo) -> Happens:
+        self.waiting = {experiment: deque(runs) for experiment, runs in todo}
+        first = next(iter(self.waiting))  # whose listener is told of machines
         looked, alone_since = -REFRESH, time.monotonic()
         try:
-            while self.waiting or self.given:
+            while any(self.waiting.values()) or self.given:
                 now = time.monotonic()
                 if now - looked >= (REFRESH if self.cluster.machines else 0.2):
                     looked = now
-                    yield from self.cluster.admit(self.work, self.resources)
-                    if reasons := self.cluster.hopeless:
-                        raise GlamError(f"every machine of the cluster is refused:\n{reasons}")
+                    for note in self.cluster.admit(self.works, self.resources):
+                        yield first, note
+                    if reasons := self.cluster.hopeless(of for of, runs in self.waiting.items() if runs):
+                        raise GlamError(reasons)
                 if self.cluster.machines:
                     alone_since = now
                 elif now - alone_since > PATIENCE:
-                    yield Note("no machine of the cluster can take a task; waiting for one (Ctrl-C ends this)")
+                    yield first, Note("no machine of the cluster can take a task; waiting for one (Ctrl-C ends this)")
                     alone_since = float("inf")
                 yield from self._hand_out()
                 yield from self._hear()
@@ -210,44 +242,53 @@ class _Driver:
             for claim in self.claims.values():
                 claim.close()
 
-    def _hand_out(self) -> Iterator[Event]:
+    def _hand_out(self) -> Happens:
         """Give tasks to the machines that have the fewest for their slots, as long as any has less than PENDING."""
-
         size = self._size_of_task()
-        while self.waiting and self.cluster.machines:
-            machine = min(self.cluster.machines.values(), key=lambda machine: machine.given / machine.slots)
+        while able := [(of, waits) for of in self.cluster.machines.values() if (waits := self._for(of))]:
+            machine, experiment = min(able, key=lambda pair: pair[0].given / pair[0].slots)
             if machine.given >= PENDING * machine.slots:
                 return
             runs: list[RunKey] = []
-            while self.waiting and len(runs) < size:
-                run = self.waiting.popleft()
-                if run not in self.claims:
+            while self.waiting[experiment] and len(runs) < size:
+                run = self.waiting[experiment].popleft()
+                if (experiment, run) not in self.claims:
                     claim = ExitStack()
-                    taken = claim.enter_context(claimed(self.folder, run))
+                    taken = claim.enter_context(claimed(experiment.folder, run))
                     if taken is not None:
                         claim.close()
-                        yield taken
+                        yield experiment, taken
                         continue
-                    self.claims[run] = claim
+                    self.claims[experiment, run] = claim
                 runs.append(run)
             if not runs:
-                return
+                continue
             training = remote(train, self.resources, machine.id, num_returns="streaming")
             on_machine = replace(
                 self.resources, at_once=self.resources.at_once if self.resources.packed else machine.slots
             )
-            task = training.remote(self.work, runs, on_machine, self.cluster.folder)
+            task = training.remote(self.works[experiment], runs, on_machine, self.cluster.folder)
             machine.given += 1
-            self.given[task] = Given(machine, runs)
+            self.given[task] = Given(machine, experiment, runs)
+
+    def _for(self, machine: Machine) -> Experiment | None:
+        """The first experiment with runs that wait and that this machine can have."""
+        waiting = (experiment for experiment, runs in self.waiting.items() if runs)
+        return next((experiment for experiment in waiting if experiment not in machine.refused), None)
 
     def _size_of_task(self) -> int:
         if not self.resources.packed:
             return 1
-        slots = sum(machine.slots for machine in self.cluster.machines.values())
-        left = len(self.waiting) + sum(len(given.left) for given in self.given.values())
-        return self.resources.at_once or max(1, min(LARGEST_TASK, ceil(left / max(1, slots))))
+        left = sum(map(len, self.waiting.values())) + sum(len(given.left) for given in self.given.values())
+        return self.resources.at_once or max(1, min(LARGEST_TASK, ceil(left / max(1, self._slots))))
 
-    def _hear(self) -> Iterator[Event]:
+    @property
+    def _slots(self) -> int:
+        """Tasks that go on at once on all machines that take any."""
+        machines = self.cluster.machines.values()
+        return sum(machine.slots for machine in machines if len(machine.refused) < len(self.works))
+
+    def _hear(self) -> Happens:
         """Pass on what the tasks have to say by now; waits for it a moment."""
         import ray
 
@@ -275,48 +316,50 @@ class _Driver:
             else:
                 yield from self._heard(item, given)
 
-    def _heard(self, item: Event | Returned, given: Given) -> Iterator[Event]:
+    def _heard(self, item: Event | Returned, given: Given) -> Happens:
+        experiment = given.experiment
         match item:
             case Returned(run, files):
-                receive(self.folder, self.digest, run, files)
-                checkpoint_of(self.folder, run).unlink(missing_ok=True)  # of a command without a cluster
+                receive(experiment.folder, experiment.stored.digest, run, files)
+                checkpoint_of(experiment.folder, run).unlink(missing_ok=True)  # of a command without a cluster
             case Broken(text):
                 raise GlamError(f"{given.machine.name}: {text}")
             case Stopped():
                 pass  # it is handed out again
             case _ if isinstance(item, Ended):
                 given.left.remove(item.run)
-                self.claims.pop(item.run).close()
-                yield self._of_all(item)
+                self.claims.pop((experiment, item.run)).close()
+                yield experiment, self._of_all(item)
             case _:
                 if isinstance(item, Started):
-                    self.begun.add(item.run)
-                yield self._of_all(item)
+                    self.begun.add((experiment, item.run))
+                yield experiment, self._of_all(item)
 
     def _of_all(self, event: Event) -> Event:
         """The event, its progress beside as many runs as the whole cluster has under way."""
         if not isinstance(event, UnderWay):
             return event
-        slots = sum(machine.slots for machine in self.cluster.machines.values())
-        at_once = slots * (event.progress.at_once if self.resources.packed else 1)
+        at_once = self._slots * (event.progress.at_once if self.resources.packed else 1)
         return replace(event, progress=replace(event.progress, at_once=max(1, at_once)))
 
     def _done(self, task: "ObjectRefGenerator") -> None:
         self.given.pop(task).machine.given -= 1
 
-    def _lost(self, given: Given, why: str) -> Iterator[Event]:
+    def _lost(self, given: Given, why: str) -> Happens:
         """Put the runs of a lost task back; the machine is asked again who it is before it gets another."""
         self.cluster.machines.pop(given.machine.id, None)
         for run in given.left:
-            self.losses[run] += run in self.begun
-            if self.losses[run] == LOSSES:
+            owned = given.experiment, run
+            self.losses[owned] += owned in self.begun
+            self.begun.discard(owned)
+            if self.losses[owned] == LOSSES:
                 raise GlamError(
                     f"{run}: was lost {LOSSES} times, the last time on {given.machine.name} ({why}); it is not tried "
                     "again. Mostly memory runs out there: give fewer cores to Ray, or use a smaller batch."
                 )
-        self.begun -= set(given.left)
-        yield Note(f"{given.machine.name}: lost ({why}) with {', '.join(map(str, given.left))}, handed out again")
-        self.waiting.extendleft(reversed(given.left))
+        runs = ", ".join(map(str, given.left))
+        yield given.experiment, Note(f"{given.machine.name}: lost ({why}) with {runs}, handed out again")
+        self.waiting[given.experiment].extendleft(reversed(given.left))
 
     def _stop(self) -> None:
         """Interrupt what is under way, and wait until it has checkpointed."""

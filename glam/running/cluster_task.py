@@ -56,11 +56,11 @@ class Work(Protocol):
 
 @dataclass(frozen=True)
 class Introduction:
-    """A worker's answer to who it is: its machine, its versions, and why it is refused (empty where it is not)."""
+    """A worker's answer to who it is: its machine, its versions, and why each of the works is refused it (or empty)."""
 
     host: str
     versions: Mapping[str, str]
-    refused: str
+    refused: Sequence[str]
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,17 +91,19 @@ def worker_folder(given: str | None) -> Path:
     return Path(given).expanduser() if given else Path(tempfile.gettempdir()) / f"glam-{getpass.getuser()}"
 
 
-def introduce(code: str, work: Work, given: str | None) -> Introduction:
-    """The introduction of this worker to a driver with that code, for that work; given: see worker_folder."""
-    refused = ""
+def introduce(code: str, given: str | None, *works: Work) -> Introduction:
+    """The introduction of this worker to a driver with that code, for these works; given: see worker_folder."""
+    return Introduction(platform.node(), versions(), [_refused(code, work, worker_folder(given)) for work in works])
+
+
+def _refused(code: str, work: Work, folder: Path) -> str:
     if code_digest() != code:
-        refused = f"its code of glam is another ({code_digest()[:12]}, the driver's {code[:12]})"
-    else:
-        try:
-            work.check(worker_folder(given))
-        except GlamError as error:
-            refused = str(error)
-    return Introduction(platform.node(), versions(), refused)
+        return f"its code of glam is another ({code_digest()[:12]}, the driver's {code[:12]})"
+    try:
+        work.check(folder)
+    except GlamError as error:
+        return str(error)
+    return ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -240,10 +242,11 @@ def _train(
     try:
         here = work.job(folder, resources)
         while left and not stop.is_set():
-            waiting: queue.Queue[RunKey | None] = queue.Queue()
-            for run in (*left, None):
-                waiting.put(run)
-            work_through(here, waiting, tell, stop.is_set)
+            waiting: queue.Queue[tuple[int, RunKey] | None] = queue.Queue()
+            for run in left:
+                waiting.put((0, run))
+            waiting.put(None)
+            work_through([here], waiting, lambda _, event: tell(event), stop.is_set)
             if left:  # the worker of a driver that was killed is still at them, for a moment
                 stop.wait(1.0)
     except GlamError as error:

@@ -1,13 +1,14 @@
 """An experiment: a recipe on a corpus, run for many seeds.
 
 corpus -> population -> inputs -> folder                 prepare(): done once, no training
-stores; seeds (and folds) -> workers -> runs on disk     run(): trains what is missing
+stores; seeds (and folds) -> workers -> runs on disk     run(), of several run_all(): trains what is missing
 """
 
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -266,15 +267,24 @@ def job(experiment: Experiment, resources: Resources, save_model: SaveModel = "n
     )
 
 
-Executor = Callable[[Experiment, Sequence[RunKey], Resources, SaveModel], Generator[Event, None, None]]
-"""Trains these runs and stores them; yields what happens. Closed, or left by an exception, it stops what goes on."""
+Todo = Sequence[tuple[Experiment, Sequence[RunKey]]]
+"""Runs to be trained, by experiment, in this order."""
+
+Happens = Generator[tuple[Experiment, Event], None, None]
+"""What happens, and to which experiment's runs."""
+
+Executor = Callable[[Todo, Resources, SaveModel], Happens]
+"""Trains these runs and stores them. Closed, or left by an exception, it stops what goes on."""
 
 
-def on_this_machine(
-    experiment: Experiment, runs: Sequence[RunKey], resources: Resources, save_model: SaveModel
-) -> Generator[Event, None, None]:
-    """The executor that runs processes, or packs, here."""
-    return run_jobs(job(experiment, resources, save_model), runs)
+def on_this_machine(todo: Todo, resources: Resources, save_model: SaveModel) -> Happens:
+    """The executor that runs processes here, of all experiments from one queue, or packs, one after another."""
+    for together in [[of] for of in todo] if resources.packed else [todo]:
+        jobs = [job(experiment, resources, save_model) for experiment, _ in together]
+        runs = [(place, run) for place, (_, runs) in enumerate(together) for run in runs]
+        with closing(run_jobs(jobs, runs)) as events:
+            for place, event in events:
+                yield together[place][0], event
 
 
 def run(
@@ -291,18 +301,36 @@ def run(
 
     An exception of `listen` (Ctrl-C included) stops the workers at their next step, checkpointed.
     """
-    store_experiment(experiment.stored)
-    keep_code(experiment.recipe, experiment.folder)
-    missing = [run for run in runs if not experiment.finished(run)]
-    if not missing:
-        return
-    if resources.packed and (why := with_torch(not_packable, experiment.recipe, experiment.sizes)):
+    run_all([(experiment, runs)], resources, save_model, lambda _, event: listen(event), execute)
+
+
+def run_all(
+    todo: Todo,
+    resources: Resources,
+    save_model: SaveModel,
+    listen: Callable[[Experiment, Event], None],
+    execute: Executor = on_this_machine,
+) -> None:
+    """Train what is not stored yet of several experiments, so that none waits for another to be done; see `run`."""
+    missing: list[tuple[Experiment, list[RunKey]]] = []
+    for experiment, runs in todo:
+        store_experiment(experiment.stored)
+        keep_code(experiment.recipe, experiment.folder)
+        if left := [run for run in runs if not experiment.finished(run)]:
+            missing.append((experiment, left))
+
+    def resources_of(of: tuple[Experiment, object]) -> Resources:
+        experiment = of[0]
+        if not resources.packed or not (why := with_torch(not_packable, experiment.recipe, experiment.sizes)):
+            return resources
         processes = resources.at_once or GPU_PROCESSES
-        listen(Note(f"{why}: {processes} processes instead of one pack"))
-        resources = replace(resources, packed=False, at_once=processes)
-    with closing(execute(experiment, missing, resources, save_model)) as events:
-        for event in events:
-            listen(event)
+        listen(experiment, Note(f"{why}: {processes} processes instead of one pack"))
+        return replace(resources, packed=False, at_once=processes)
+
+    for given, together in groupby(missing, resources_of):
+        with closing(execute(list(together), given, save_model)) as events:
+            for experiment, event in events:
+                listen(experiment, event)
 
 
 def not_packable(recipe: Recipe, sizes: Sizes) -> str:

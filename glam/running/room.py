@@ -6,7 +6,7 @@ from pathlib import Path
 
 from glam.errors import GlamError
 from glam.inputs.store import bytes_to_write
-from glam.running.experiment import Experiment, Places, parts_of
+from glam.running.experiment import Experiment, Places, Todo, parts_of
 from glam.running.one_run import keeps_model
 from glam.splits.runs import RunKey
 from glam.words import in_bytes
@@ -50,9 +50,7 @@ def runs_needed(experiment: Experiment, runs: Sequence[RunKey]) -> int:
     return predicted + experiment.weights * sum(map(keeps_model, runs))
 
 
-def check_room(
-    todo: Sequence[tuple[Experiment, Sequence[RunKey]]], extracting: bool, say: Callable[[str], None]
-) -> None:
+def check_room(todo: Todo, extracting: bool, say: Callable[[str], None]) -> None:
     """Say what disk these runs need and what is free; GlamError where it is not enough.
 
     extracting: whether features that are missing will be extracted on this machine.

@@ -10,16 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from glam.running.experiment import Experiment
+from glam.running.experiment import Todo
 from glam.running.job import Resources
 from glam.running.one_run import checkpoint_of
 from glam.running.pace import Measure, cost, paces, timed_step, work
-from glam.splits.runs import RunKey
 from glam.words import counted, duration
 
 GAIN = 0.05  # of the time, that more threads must save: results depend on them, and measurements move by as much
-
-Todo = Sequence[tuple[Experiment, Sequence[RunKey]]]
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """Runs in processes of their own.
 
-A worker takes runs from a queue: one at a time, so that no run touches another's arithmetic, or as many as its device
-takes side by side (pack.py). It stops at the next step when asked to, and dies with its parent.
+A worker takes runs from a queue, of whichever experiments: one at a time, so that no run touches another's arithmetic,
+or, of one experiment, as many as its device takes side by side (pack.py). It stops at the next step when asked to, and
+dies with its parent.
 """
 
 import gc
@@ -11,6 +12,7 @@ import os
 import queue
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
+from functools import partial
 from multiprocessing.synchronize import Event as Flag
 from typing import TYPE_CHECKING, Any
 
@@ -30,11 +32,14 @@ if TYPE_CHECKING:
 
 WORTH_COMPILING = 100_000  # steps of single runs; compiled, each takes some 0.6 ms less of a GPU
 
+Place = int  # of an experiment, among those that are trained together
 
-def run_jobs(job: Job, runs: Sequence[RunKey]) -> Generator[Event, None, None]:
-    """Train these runs of an experiment, as many at once as the job's resources say; yields what happens.
 
-    Closing the iterator, or an exception in its consumer (Ctrl-C), asks the workers to checkpoint and stop.
+def run_jobs(jobs: Sequence[Job], runs: Sequence[tuple[Place, RunKey]]) -> Generator[tuple[Place, Event], None, None]:
+    """Train these runs, in this order, as many at once as the jobs' resources say; yields what happens.
+
+    jobs: of experiments with the same resources; a single one where these ask for a pack. runs: each with the place of
+    its job. Closing the iterator, or an exception in its consumer (Ctrl-C), asks the workers to checkpoint and stop.
     Raises GlamError where a worker ended unexpectedly.
     """
     processes = context()
@@ -47,23 +52,24 @@ def run_jobs(job: Job, runs: Sequence[RunKey]) -> Generator[Event, None, None]:
         ) from None
     for run in runs:
         waiting.put(run)
-    count = 1 if job.resources.packed else min(job.resources.at_once, len(runs))
+    resources = jobs[0].resources
+    count = 1 if resources.packed else min(resources.at_once, len(runs))
     for _ in range(count):
         waiting.put(None)
-    workers = [processes.Process(target=_work, args=(job, waiting, events, stop), daemon=True) for _ in range(count)]
+    workers = [processes.Process(target=_work, args=(jobs, waiting, events, stop), daemon=True) for _ in range(count)]
     try:
         with deaf_to_interrupts(), not_from_here():
             for worker in workers:
                 worker.start()
         while any(worker.is_alive() for worker in workers) or not events.empty():
             try:
-                event: Event = events.get(timeout=0.2)
+                place, event = events.get(timeout=0.2)
             except queue.Empty:
                 _check(workers)
                 continue
             if isinstance(event, Broken):
                 raise GlamError(event.text)
-            yield event
+            yield place, event
         _check(workers)
     finally:
         stop.set()
@@ -89,28 +95,35 @@ def _check(workers: Sequence[Any]) -> None:
             )
 
 
-def _work(job: Job, waiting: Any, events: Any, stop: Flag) -> None:
+def _work(jobs: Sequence[Job], waiting: Any, events: Any, stop: Flag) -> None:
     threading.Thread(target=_die_with_parent, daemon=True).start()
-    work_through(job, waiting, events.put, stop.is_set)
+    work_through(jobs, waiting, lambda place, event: events.put((place, event)), stop.is_set)
 
 
-def work_through(job: Job, waiting: Any, tell: Listen, stopping: Callable[[], bool]) -> None:
-    """Train and store the runs of a queue, up to a None in it, in this process; why it cannot is told, never raised."""
+def work_through(
+    jobs: Sequence[Job], waiting: Any, tell: Callable[[Place, Event], None], stopping: Callable[[], bool]
+) -> None:
+    """Train and store the runs of a queue, up to a None in it, in this process; why it cannot is told, never raised.
+
+    jobs: see run_jobs. waiting: runs, each with the place of its job.
+    """
+    place = 0
     try:
-        if job.resources.packed:
-            _pack(job, waiting, tell, stopping)
+        if jobs[0].resources.packed:
+            _pack(jobs[0], [run for _, run in iter(waiting.get, None)], partial(tell, place), stopping)
             return
         spare_new_pages()
-        while not stopping() and (run := waiting.get()) is not None:
-            run_alone(job, run, tell, stopping)
+        while not stopping() and (given := waiting.get()) is not None:
+            place, run = given
+            run_alone(jobs[place], run, partial(tell, place), stopping)
     except GlamError as error:
-        tell(Broken(str(error)))
+        tell(place, Broken(str(error)))
     except OSError as error:
         why = in_the_way(error, "Mend it and run the same command again.")
-        tell(Broken(f"{job.folder}: a run could not be written: {why} Finished runs are kept."))
+        tell(place, Broken(f"{jobs[place].folder}: a run could not be written: {why} Finished runs are kept."))
     except Exception as error:  # whatever it is, the person at the terminal gets it in one line
         text = " ".join(f"{type(error).__name__}: {error}".split())
-        tell(Broken(f"{job.folder}: a run stopped ({text}). Finished runs are kept."))
+        tell(place, Broken(f"{jobs[place].folder}: a run stopped ({text}). Finished runs are kept."))
 
 
 def _die_with_parent() -> None:
@@ -130,12 +143,11 @@ def run_alone(job: Job, run: RunKey, tell: Listen, stopping: Callable[[], bool])
     alone(run_one(job, run, tell, stopping), torch.device(job.resources.device))
 
 
-def _pack(job: Job, waiting: Any, tell: Listen, stopping: Callable[[], bool]) -> None:
-    """Train and store all waiting runs side by side, in packs as large as the device allows."""
+def _pack(job: Job, runs: list[RunKey], tell: Listen, stopping: Callable[[], bool]) -> None:
+    """Train and store these runs side by side, in packs as large as the device allows."""
     import torch
 
     torch.set_num_threads(job.resources.threads)
-    runs: list[RunKey] = list(iter(waiting.get, None))
     columns = open_columns(job)
     data = run_data(job, runs[0], columns)
     slots = min(job.resources.at_once, len(runs)) or _fitting(job, data, len(runs))

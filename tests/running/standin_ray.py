@@ -30,7 +30,7 @@ class Stream:
     def __init__(self, cluster: "StandIn", node: str, function: Callable[..., Iterator[Any]], arguments: Any) -> None:
         self.items: list[Ref] = []
         self.ended = self.over = self.cancelled = False
-        self.node, self.read = node, 0
+        self.node, self.read, self.runs = node, 0, list(arguments[1])
         threading.Thread(target=self._go, args=(cluster, function, arguments), daemon=True).start()
 
     def _go(self, cluster: "StandIn", function: Callable[..., Iterator[Any]], arguments: Any) -> None:
@@ -74,7 +74,7 @@ class StandIn(ModuleType):
         self.exceptions = SimpleNamespace(RayError=RayError, RayTaskError=RayTaskError)
         self.streams: list[Stream] = []
         self.most_given = 0
-        self.introduced: Callable[[str], Any] | None = None
+        self.introduced: Callable[[str, tuple[Any, ...]], Any] | None = None  # of a node and the works asked about
 
     def nodes(self) -> list[dict[str, Any]]:
         return [
@@ -111,7 +111,7 @@ class StandIn(ModuleType):
                 self.most_given = max(self.most_given, len(here))
                 return self.streams[-1]
             if self.introduced is not None:
-                return Ref(self.introduced(node))
+                return Ref(self.introduced(node, arguments[2:]))
             return Ref(function(*[of.value if isinstance(of, Ref) else of for of in arguments]))
 
         return SimpleNamespace(remote=begin)

@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from glam.running import cluster
 from glam.running.cluster import Cluster
 from glam.running.cluster_task import Introduction, Returned, versions
 from glam.running.events import Elsewhere, Event, Finished, Note, Progress, Started
-from glam.running.experiment import Experiment, Places, job, prepare, run
+from glam.running.experiment import Experiment, Places, job, prepare, run, run_all
 from glam.running.job import Resources
 from glam.running.one_run import claimed
 from glam.running.ray_api import connected
@@ -64,7 +65,7 @@ def giving(trained: Experiment, seconds: float = 0.0) -> Train:
 
 def play(monkeypatch: pytest.MonkeyPatch, nodes: list[str], train: Train) -> StandIn:
     ray = StandIn(nodes)
-    ray.introduced = lambda node: Introduction(node, versions(), "")
+    ray.introduced = lambda node, works: Introduction(node, versions(), [""] * len(works))
     monkeypatch.setitem(sys.modules, "ray", ray)
     monkeypatch.setattr(cluster, "remote", ray.task)
     monkeypatch.setattr(cluster, "train", train)
@@ -137,15 +138,42 @@ def test_refused_machines_are_named_and_get_nothing(
     monkeypatch: pytest.MonkeyPatch, trained: Experiment, experiment: Experiment
 ) -> None:
     ray = play(monkeypatch, ["a", "b"], giving(trained))
-    ray.introduced = lambda node: Introduction(node, versions() | {"torch": "0"}, "another code" if node == "b" else "")
+    ray.introduced = lambda node, works: Introduction(
+        node, versions() | {"torch": "0"}, ["another code" if node == "b" else ""] * len(works)
+    )
     heard: list[Event] = []
     trained_by(experiment, heard)
     assert "refused: b (b): another code" in notes(heard)
     assert "torch 0 (here" in notes(heard)
     assert {stream.node for stream in ray.streams} == {"a"}
-    ray.introduced = lambda node: Introduction(node, versions(), "another code")
+    ray.introduced = lambda node, works: Introduction(node, versions(), ["another code"] * len(works))
     with pytest.raises(GlamError, match=r"is refused:\na \(a\): another code\nb \(b\): another code$"):
         run(experiment, [RunKey(99)], AUTO, "none", lambda _: None, Cluster())
+
+
+def test_experiments_share_the_machines_but_those_that_refuse_one(
+    monkeypatch: pytest.MonkeyPatch, trained: Experiment, experiment: Experiment
+) -> None:
+    ray = play(monkeypatch, ["a", "b"], giving(trained, 0.02))
+    other = prepare(trained.recipe, replace(experiment.places, runs=experiment.places.runs / "others"))
+    ray.introduced = lambda node, works: Introduction(node, versions(), ["", "no GloVe" if node == "b" else ""])
+    heard: list[tuple[Experiment, Event]] = []
+    todo = [(experiment, RUNS[:2]), (other, RUNS[2:])]
+    run_all(todo, AUTO, "none", lambda of, event: heard.append((of, event)), Cluster())
+    finished = [(of, event.run) for of, event in heard if isinstance(event, Finished)]
+    assert sorted(finished, key=lambda pair: pair[1].seed) == [(of, key) for of, keys in todo for key in keys]
+    assert all(files_of(of.folder / key.name) == files_of(trained.folder / key.name) for of, key in finished)
+    assert f"refused for {other.folder.name}: b (b): no GloVe" in notes([event for _, event in heard])
+    of_a, of_b = ([stream.runs for stream in ray.streams if stream.node == node] for node in "ab")
+    assert of_b == [[RUNS[1]]] or not of_b, "of the second experiment it gets nothing"
+    assert len(of_a) + len(of_b) == len(RUNS)
+
+    ray.introduced = lambda node, works: Introduction(node, versions(), ["", "no GloVe"])
+    late = [(experiment, [RunKey(98)]), (other, [RunKey(99)])]
+    with pytest.raises(
+        GlamError, match=rf"^{other.folder.name}: every machine of the cluster is refused:\na \(a\): no"
+    ):
+        run_all(late, AUTO, "none", lambda of, event: None, Cluster())
 
 
 def test_two_drivers_do_not_train_a_run_twice(

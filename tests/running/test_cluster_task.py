@@ -115,11 +115,12 @@ def test_a_run_that_a_killed_driver_left_is_returned_and_one_it_left_unfinished_
 
 def test_another_code_and_another_corpus_are_refused(local: Experiment, tiny_release: Path, tmp_path: Path) -> None:
     right = OwnCorpus(local.recipe, local.stored.digest, tiny_release, "none")
-    assert introduce(code_digest(), right, str(tmp_path)).refused == ""
-    assert "its code of glam is another" in introduce("0" * 64, right, str(tmp_path)).refused
-    other = replace(right, digest="0" * 64)
-    assert "is not the driver's" in introduce(code_digest(), other, str(tmp_path)).refused
-    assert "Session1" in introduce(code_digest(), replace(right, corpus=tmp_path), str(tmp_path)).refused
+    other, nowhere = replace(right, digest="0" * 64), replace(right, corpus=tmp_path)
+    taken, differs, lacks = introduce(code_digest(), str(tmp_path), right, other, nowhere).refused
+    assert taken == ""
+    assert "is not the driver's" in differs
+    assert "Session1" in lacks
+    assert "its code of glam is another" in introduce("0" * 64, str(tmp_path), right).refused[0]
 
 
 def test_what_arrives_damaged_is_not_taken(local: Experiment, tmp_path: Path) -> None:

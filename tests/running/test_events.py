@@ -132,12 +132,12 @@ def half_there(experiment: Experiment) -> Job:
 
 def test_why_everything_must_stop_is_told(tiny_release: Path, tmp_path: Path) -> None:
     work = half_there(prepared(tiny_release, tmp_path))
-    waiting: queue.Queue[RunKey | None] = queue.Queue()
-    events: queue.Queue[Event] = queue.Queue()
-    for run in (RunKey(5), None):
-        waiting.put(run)
-    workers._work(work, waiting, events, threading.Event())  # type: ignore[arg-type]
-    event = events.get_nowait()
+    waiting: queue.Queue[tuple[int, RunKey] | None] = queue.Queue()
+    events: queue.Queue[tuple[int, Event]] = queue.Queue()
+    for given in ((0, RunKey(5)), None):
+        waiting.put(given)
+    workers._work([work], waiting, events, threading.Event())  # type: ignore[arg-type]
+    _, event = events.get_nowait()
     assert isinstance(event, Broken)
     assert "holds no finished run (run.json is missing). Move it away." in event.text
 
@@ -145,4 +145,4 @@ def test_why_everything_must_stop_is_told(tiny_release: Path, tmp_path: Path) ->
 def test_it_is_an_error_to_whoever_asked_for_the_runs(tiny_release: Path, tmp_path: Path) -> None:
     work = half_there(prepared(tiny_release, tmp_path))
     with pytest.raises(GlamError, match=r"run\.json is missing"):
-        list(run_jobs(work, [RunKey(5)]))
+        list(run_jobs([work], [(0, RunKey(5))]))

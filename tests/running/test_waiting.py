@@ -1,7 +1,6 @@
 """Runs that another process has are waited for, and taken over where it leaves them."""
 
 import threading
-from collections.abc import Generator, Sequence
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,7 @@ from glam.recipe import load_recipe
 from glam.results.experiment import store_experiment
 from glam.running import waiting
 from glam.running.events import Elsewhere, Event, Finished, FinishedElsewhere, Note, Progress
-from glam.running.experiment import Experiment, Places, job, prepare
+from glam.running.experiment import Experiment, Happens, Places, Todo, job, prepare
 from glam.running.job import Resources, SaveModel
 from glam.running.one_run import claimed
 from glam.running.waiting import wait_for, without_elsewhere
@@ -29,14 +28,14 @@ def experiment(tiny_release: Path, tmp_path: Path) -> Experiment:
     return made
 
 
-def here(
-    experiment: Experiment, runs: Sequence[RunKey], resources: Resources, save: SaveModel
-) -> Generator[Event, None, None]:
+def here(todo: Todo, resources: Resources, save: SaveModel) -> Happens:
     """An executor in this process."""
     told: list[Event] = []
+    ((experiment, runs),) = todo
     for key in runs:
         run_alone(job(experiment, resources, save), key, told.append, lambda: False)
-    yield from told
+    for event in told:
+        yield experiment, event
 
 
 def test_what_the_other_finishes_is_awaited_and_what_it_leaves_is_trained(

@@ -1,7 +1,6 @@
 """Runs side by side in one process, from the queue to their folders: the same runs as each by itself."""
 
 import gc
-import queue
 import weakref
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -46,9 +45,6 @@ def side_by_side(at_once: int, checkpoint_seconds: float = 60.0) -> Resources:
 
 def run_pack(work: Job, runs: tuple[RunKey, ...], stop_after: int = 10**9) -> list[Event]:
     """The events of a pack that is asked to stop once it has been asked so often whether to."""
-    waiting: queue.Queue[RunKey | None] = queue.Queue()
-    for run in (*runs, None):
-        waiting.put(run)
     told: list[Event] = []
     asked = 0
 
@@ -57,7 +53,7 @@ def run_pack(work: Job, runs: tuple[RunKey, ...], stop_after: int = 10**9) -> li
         asked += 1
         return asked > stop_after
 
-    workers._pack(work, waiting, told.append, stopping)
+    workers._pack(work, list(runs), told.append, stopping)
     return told
 
 
