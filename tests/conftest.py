@@ -4,7 +4,8 @@ import json
 import os
 import signal
 import wave
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 # Before torch is imported: threads that wait for each other are slow where several tests share two cores, and
@@ -55,26 +56,25 @@ def without_hashes() -> Callable[[Path], None]:
 def training_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Commands train in this process instead of in workers, which take seconds to start; otherwise for real."""
     from glam.results.experiment import store_experiment
-    from glam.running.events import Listen
-    from glam.running.experiment import Experiment, job
+    from glam.running.events import Event
+    from glam.running.experiment import Experiment, Todo, job
     from glam.running.job import Resources, SaveModel
     from glam.running.workers import run_alone
-    from glam.splits.runs import RunKey
 
     def run_here(
-        experiment: Experiment,
-        runs: Sequence[RunKey],
+        todo: Todo,
         resources: Resources,
         save_model: SaveModel,
-        listen: Listen,
+        listen: Callable[[Experiment, Event], None],
         execute: object = None,
     ) -> None:
-        store_experiment(experiment.stored)
-        work = job(experiment, resources, save_model)
-        for run in runs:
-            run_alone(work, run, listen, lambda: False)
+        for experiment, runs in todo:
+            store_experiment(experiment.stored)
+            work = job(experiment, resources, save_model)
+            for run in runs:
+                run_alone(work, run, partial(listen, experiment), lambda: False)
 
-    monkeypatch.setattr("glam.running.experiment.run", run_here)
+    monkeypatch.setattr("glam.running.experiment.run_all", run_here)
     monkeypatch.setattr("glam.running.pace.run_seconds", lambda experiments, *_: [1.0] * len(experiments))
 
 

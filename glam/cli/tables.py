@@ -3,7 +3,9 @@
 import argparse
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +21,9 @@ if TYPE_CHECKING:
     from glam.corpora.utterances import Corpus
     from glam.papers.paper import Table
     from glam.papers.tables import Row, TableReport
+    from glam.running.events import Listen
     from glam.running.experiment import Experiment
+    from glam.running.table_progress import Piece
     from glam.splits.population import CorpusSettings
     from glam.splits.runs import RunKey
 
@@ -55,7 +59,7 @@ def table(argv: Sequence[str] | None = None) -> int:
         "--order",
         choices=ORDERS,
         default="own",
-        help="rows are trained as printed, the cheapest first, or the paper's own model first (own)",
+        help="rows are begun as printed, the cheapest first, or the paper's own model first (own)",
     )
     add_flags(
         parser, "html", "live", *CORPUS, "set", "protocol", "precision", "metric", "file", "datadir", *MACHINE, *MANY
@@ -251,12 +255,9 @@ def _run_all(
     executed: Executing,
     own: Sequence[str],
 ) -> None:
-    from glam.running.experiment import run
-    from glam.running.log import Log
     from glam.running.pace import run_seconds
     from glam.running.room import check_room
-    from glam.running.table_progress import TableProgress, estimate, ordered, pieces_of
-    from glam.running.waiting import wait_for, without_elsewhere
+    from glam.running.table_progress import estimate, ordered, pieces_of
 
     todo = [(experiment, missing[label]) for label, experiment in experiments.items()]
     check_room(todo, args.worker_corpus is None, say)
@@ -265,29 +266,39 @@ def _run_all(
     seconds = run_seconds(list(experiments.values()), executed.machine, *filter(None, [executed.measure]))
     pieces = ordered(pieces_of(list(experiments), missing, seconds), args.order, own)
     say(estimate(pieces, executed.slots, executed.machine.described()))
-
-    def go(listener: TableProgress, again: bool) -> None:
-        """Train the pieces one after another; again: those that another process had are waited for."""
-        for piece in pieces:
-            experiment, runs = experiments[piece.label], missing[piece.label]
-            if again and all(map(experiment.finished, runs)):
-                continue
-            listener.begin(piece)
-            epochs = experiment.recipe.training.epochs
-            with (
-                board(args.tensorboard, experiment.folder.name, listener) as heard,
-                Log(experiment.folder, piece.runs, epochs, executed.where, heard) as listen,
-            ):
-                if again:
-                    wait_for(experiment, runs, executed.machine, "none", listen, executed.execute)
-                else:
-                    hears = without_elsewhere(listen) if args.wait else listen
-                    run(experiment, runs, executed.machine, "none", hears, executed.execute)
-
-    with TableProgress(pieces) as progress:
-        go(progress, again=False)
-        if args.wait:
-            go(progress, again=True)
+    _train_pieces(args, {experiments[piece.label]: piece for piece in pieces}, missing, executed)
     say_elsewhere(
         sum(not experiment.finished(run) for label, experiment in experiments.items() for run in missing[label])
     )
+
+
+def _train_pieces(
+    args: argparse.Namespace,
+    pieces: "dict[Experiment, Piece]",
+    missing: "dict[str, list[RunKey]]",
+    executed: Executing,
+) -> None:
+    """Train the runs of all pieces, in this order; with --wait, those that another process had are waited for."""
+    from glam.running.experiment import run_all
+    from glam.running.log import Log
+    from glam.running.table_progress import RowProgress, Rows, TableProgress
+    from glam.running.waiting import wait_for, without_elsewhere
+
+    @contextmanager
+    def listening(experiment: "Experiment", elsewhere: bool = True) -> "Iterator[Listen]":
+        row, epochs = RowProgress(pieces[experiment], progress), experiment.recipe.training.epochs
+        with (
+            board(args.tensorboard, experiment.folder.name, row) as heard,
+            Log(experiment.folder, row.runs, epochs, executed.where, heard) as listen,
+        ):
+            yield listen if elsewhere else without_elsewhere(listen)
+
+    todo = [(experiment, missing[piece.label]) for experiment, piece in pieces.items()]
+    with TableProgress(list(pieces.values())) as progress:
+        first = partial(listening, elsewhere=not args.wait)
+        with Rows({experiment: len(runs) for experiment, runs in todo}, first) as rows:
+            run_all(todo, executed.machine, "none", rows, executed.execute)
+        for experiment, runs in todo if args.wait else ():
+            if not all(map(experiment.finished, runs)):
+                with listening(experiment) as listen:
+                    wait_for(experiment, runs, executed.machine, "none", listen, executed.execute)

@@ -14,7 +14,7 @@ from glam.running.experiment import Experiment, Places, experiment_on, lacking_f
 from glam.running.job import Resources
 from glam.running.pace import run_seconds
 from glam.running.room import features_needed, runs_needed
-from glam.running.table_progress import Piece
+from glam.running.table_progress import Piece, done_after
 from glam.splits.runs import RunKey, seeds
 
 
@@ -84,7 +84,7 @@ def outlook(
                 table,
                 missing=sum(map(len, missing.values())),
                 asked=sum(map(len, asked.values())),
-                seconds=sum(piece.total(at_once) for piece in pieces),
+                seconds=max(done_after(pieces, at_once)),
                 bytes_of_runs=sum(runs_needed(experiments[name], missing[name]) for name in named),
                 bytes_of_features=sum(features_needed(todo).values()),
                 lacking=lacking,

@@ -6,7 +6,8 @@ extracted for it.
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from heapq import heappop, heappush
 from itertools import count, repeat
 from math import ceil
 from statistics import mean, median
@@ -75,6 +76,15 @@ def paces(steps: Sequence[Timed], resources: Resources, measure: Measure | None 
     different = {cost(step): step for step in steps}
     seconds = dict(zip(different, (measure or _measure)(list(different.values()), resources), strict=True))
     return [seconds[cost(step)] for step in steps]
+
+
+def ends(seconds: Iterable[float], at_once: int) -> list[float]:
+    """Ends of runs that take these seconds: each begins, in this order, as soon as one of `at_once` slots is free."""
+    slots, done = [0.0] * max(1, at_once), []
+    for cost in seconds:
+        done.append(heappop(slots) + cost)
+        heappush(slots, done[-1])
+    return done
 
 
 def recorded(experiment: StoredExperiment, resources: Resources) -> float | None:

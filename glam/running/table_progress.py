@@ -1,11 +1,16 @@
 """The view of a table's runs under way for a person: one bar over all of them, weighed by what they cost."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
 
 from glam.progress import bar
-from glam.running.events import EpochEnded, Finished, Stepped
+from glam.running.events import Ended, EpochEnded, Event, Finished, Listen, Stepped
+from glam.running.experiment import Experiment
 from glam.running.live import Listener
+from glam.running.pace import ends
 from glam.splits.runs import RunKey
 from glam.words import counted, duration
 
@@ -18,9 +23,11 @@ class Piece:
     runs: int
     seconds: float
 
-    def total(self, at_once: int) -> float:
-        """Seconds until its runs are done, so many side by side."""
-        return self.seconds * -(-self.runs // at_once)
+
+def done_after(pieces: Sequence[Piece], at_once: int) -> list[float]:
+    """Seconds until the runs of each piece are done, trained in this order, so many side by side."""
+    of_runs = iter(ends([piece.seconds for piece in pieces for _ in range(piece.runs)], at_once))
+    return [max((next(of_runs) for _ in range(piece.runs)), default=0.0) for piece in pieces]
 
 
 def pieces_of(labels: Sequence[str], missing: Mapping[str, Sequence[RunKey]], seconds: Sequence[float]) -> list[Piece]:
@@ -40,41 +47,58 @@ def estimate(pieces: list[Piece], at_once: int, side_by_side: str) -> str:
 
     at_once: how many pieces of work go on at the same time; side_by_side: how many runs, in words.
     """
-    width = max(len(piece.label) for piece in pieces)
+    width, done = max(len(piece.label) for piece in pieces), done_after(pieces, at_once)
     lines = [
-        f"  {piece.label:<{width}}  {counted(piece.runs, 'run')} of {duration(piece.seconds)}: "
-        f"{duration(piece.total(at_once))}"
-        for piece in pieces
+        f"  {piece.label:<{width}}  {counted(piece.runs, 'run')} of {duration(piece.seconds)}: done after "
+        f"{duration(seconds)}"
+        for piece, seconds in zip(pieces, done, strict=True)
     ]
-    runs, seconds = sum(piece.runs for piece in pieces), sum(piece.total(at_once) for piece in pieces)
+    runs = sum(piece.runs for piece in pieces)
     lines.append(
-        f"estimate   about {duration(seconds)} for {counted(runs, 'run')}, {side_by_side}; extracting "
+        f"estimate   about {duration(max(done))} for {counted(runs, 'run')}, {side_by_side}; extracting "
         "features that are not stored yet comes on top"
     )
     return "\n".join(lines)
 
 
-class TableProgress(Listener):
-    """A bar in seconds of estimated work: the time left that it shows corrects the estimate by what it took so far.
-
-    Finished runs get a line of their own only where there is no terminal for the bar.
-    """
+class TableProgress:
+    """A bar in seconds of estimated work: the time left that it shows corrects the estimate by what it took so far."""
 
     def __init__(self, pieces: list[Piece]) -> None:
-        seconds = bar(
+        self.runs, self.ended = sum(piece.runs for piece in pieces), 0
+        self.bar = bar(
             total=sum(piece.runs * piece.seconds for piece in pieces),
             desc="training",
             unit="s",
             smoothing=0.02,
             bar_format="{desc} {percentage:5.1f}%|{bar}| {elapsed} so far, {remaining} left{postfix}",
         )
-        super().__init__(sum(piece.runs for piece in pieces), seconds)
-        self.piece = pieces[0]
 
-    def begin(self, piece: Piece) -> None:
-        """The runs of this experiment come next."""
-        self.piece, self.done, self.whole = piece, {}, {}
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.bar.close()
+
+
+class RowProgress(Listener):
+    """Shows the runs of one experiment in the bar of its table.
+
+    Finished runs get a line of their own only where there is no terminal for the bar.
+    """
+
+    def __init__(self, piece: Piece, table: TableProgress) -> None:
+        super().__init__(piece.runs, table.bar)
+        self.piece, self.table = piece, table
         self.say(f"{piece.label}: {counted(piece.runs, 'run')}")
+
+    def __call__(self, event: Event) -> None:
+        """Show one event."""
+        if isinstance(event, Ended):
+            self.table.ended += 1
+        super().__call__(event)
 
     def size(self, total: int = 0) -> float:
         """Seconds of a run, as estimated."""
@@ -86,10 +110,44 @@ class TableProgress(Listener):
 
     def under_way(self, event: Stepped | EpochEnded) -> None:
         """Show which run it is."""
-        self.bar.set_postfix_str(f"{self.piece.label}, run {self.ended + 1} of {self.runs}", refresh=False)
+        shown = f"{self.piece.label}, run {self.table.ended + 1} of {self.table.runs}"
+        self.bar.set_postfix_str(shown, refresh=False)
 
     def finished(self, event: Finished) -> None:
         """Say what a run gave."""
         if self.bar.disable:
             where = self.name(event.run)
-            self.say(f"{where}: WA {event.wa:.2f}, UA {event.ua:.2f}, run {self.ended} of {self.runs}")
+            self.say(f"{where}: WA {event.wa:.2f}, UA {event.ua:.2f}, run {self.table.ended} of {self.table.runs}")
+
+
+class Rows:
+    """The listeners of a table's experiments: each is there from the first event of its runs until all have ended.
+
+    runs: how many each has. listening: what makes the listener of one, and ends it.
+    """
+
+    def __init__(
+        self, runs: Mapping[Experiment, int], listening: Callable[[Experiment], AbstractContextManager[Listen]]
+    ) -> None:
+        self._left, self._listening = dict(runs), listening
+        self._begun: dict[Experiment, tuple[Listen, ExitStack]] = {}
+        self._whole = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._whole.__exit__(kind, error, trace)
+
+    def __call__(self, experiment: Experiment, event: Event) -> None:
+        """Tell the experiment's listener."""
+        if experiment not in self._begun:
+            until_its_end = self._whole.enter_context(ExitStack())
+            self._begun[experiment] = until_its_end.enter_context(self._listening(experiment)), until_its_end
+        listen, until_its_end = self._begun[experiment]
+        listen(event)
+        self._left[experiment] -= isinstance(event, Ended)
+        if not self._left[experiment]:
+            until_its_end.close()

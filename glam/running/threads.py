@@ -13,7 +13,7 @@ from pathlib import Path
 from glam.running.experiment import Todo
 from glam.running.job import Resources
 from glam.running.one_run import checkpoint_of
-from glam.running.pace import Measure, cost, paces, timed_step, work
+from glam.running.pace import Measure, cost, ends, paces, timed_step, work
 from glam.words import counted, duration
 
 GAIN = 0.05  # of the time, that more threads must save: results depend on them, and measurements move by as much
@@ -49,14 +49,14 @@ def choose(todo: Todo, resources: Resources, cores: int, measure: Measure | None
         kept = replace(resources, threads=threads, at_once=resources.at_once or max(1, cores // threads))
         return Choice(kept, [f"{_shown(kept)}, as runs under way were begun"])
     steps = [timed_step(experiment) for experiment, _ in todo]
-    most, lines, tried = max(len(runs) for _, runs in todo), [], list[Way]()
-    for threads, at_once in ways(cores, resources.at_once, most):
+    count, lines, tried = sum(len(runs) for _, runs in todo), [], list[Way]()
+    for threads, at_once in ways(cores, resources.at_once, count):
         shared = replace(resources, threads=threads, at_once=at_once)
         of_steps = paces(steps, shared, measure)
         costs = [work(experiment) * pace for (experiment, _), pace in zip(todo, of_steps, strict=True)]
-        seconds = sum(each * -(-len(runs) // at_once) for each, (_, runs) in zip(costs, todo, strict=True))
+        seconds = max(ends([each for each, (_, runs) in zip(costs, todo, strict=True) for _ in runs], at_once))
         tried.append(Way(shared, of_steps, seconds))
-        all_runs = counted(sum(len(runs) for _, runs in todo), "run")
+        all_runs = counted(count, "run")
         lines.append(f"{_shown(shared)}: {_milliseconds(of_steps)} a step, about {duration(seconds)} for {all_runs}")
     least = min(way.seconds for way in tried)
     best = next(way for way in tried if (1 - GAIN) * way.seconds <= least)

@@ -1,4 +1,5 @@
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,8 @@ from glam.cli.train import train
 from glam.learning.epoch import Epoch
 from glam.results.experiment import store_experiment
 from glam.results.run import Predictions, write_failure, write_run
-from glam.running.events import Failed, Finished, Listen, Progress, Started, Stepped
-from glam.running.experiment import Experiment
+from glam.running.events import Event, Failed, Finished, Listen, Progress, Started, Stepped
+from glam.running.experiment import Experiment, Todo
 from glam.running.job import Resources
 from glam.splits.runs import RunKey
 from glam.splits.splits import random_split
@@ -27,15 +28,18 @@ class FakeTraining:
 
     def __call__(
         self,
-        experiment: Experiment,
-        wanted: Sequence[RunKey],
+        todo: Todo,
         resources: Resources,
         save_model: str,
-        listen: Listen,
+        listen: Callable[[Experiment, Event], None],
         execute: object = None,
     ) -> None:
-        store_experiment(experiment.stored)
-        for run in wanted:
+        for experiment, runs in todo:
+            store_experiment(experiment.stored)
+            self.train(experiment, runs, save_model, partial(listen, experiment))
+
+    def train(self, experiment: Experiment, runs: Sequence[RunKey], save_model: str, listen: Listen) -> None:
+        for run in runs:
             if experiment.finished(run):
                 continue
             if self.left == 0:
@@ -66,19 +70,10 @@ class FailingTraining(FakeTraining):
         super().__init__()
         self.but = but
 
-    def __call__(
-        self,
-        experiment: Experiment,
-        wanted: Sequence[RunKey],
-        resources: Resources,
-        save_model: str,
-        listen: Listen,
-        execute: object = None,
-    ) -> None:
+    def train(self, experiment: Experiment, runs: Sequence[RunKey], save_model: str, listen: Listen) -> None:
         if experiment.recipe.model.name == self.but:
-            return super().__call__(experiment, wanted, resources, save_model, listen)
-        store_experiment(experiment.stored)
-        for run in wanted:
+            return super().train(experiment, runs, save_model, listen)
+        for run in runs:
             write_failure(experiment.folder / run.name, run, experiment.stored.digest, {}, "the loss is nan")
             listen(Failed(run, "the loss is nan"))
         return None
@@ -91,7 +86,7 @@ def command(tiny_release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     folders = ["--runs-folder", str(tmp_path / "runs"), "--data-folder", str(tmp_path / "data")]
 
     def run(training: FakeTraining, *words: str, datadir: bool = True) -> int:
-        monkeypatch.setattr("glam.running.experiment.run", training)
+        monkeypatch.setattr("glam.running.experiment.run_all", training)
         monkeypatch.setattr("glam.running.pace.run_seconds", lambda experiments, resources: [90.0] * len(experiments))
         place = ["-d", str(tiny_release), "-g", "-1", "--runs-at-once", "2"] if datadir else []
         return table([*words, *SHORT, *folders, *place])
@@ -145,7 +140,7 @@ def test_training_of_which_every_run_failed_is_no_success(
     training: FailingTraining,
     status: int,
 ) -> None:
-    monkeypatch.setattr("glam.running.experiment.run", training)
+    monkeypatch.setattr("glam.running.experiment.run_all", training)
     folders = ["--runs-folder", str(tmp_path / "runs"), "--data-folder", str(tmp_path / "data")]
     words = [*SHORT, *folders, "-d", str(tiny_release), "--gpu", "-1", "--runs", "1"]
     assert train(words) == status
