@@ -38,6 +38,16 @@ def hears(model: SavedModel) -> bool:
     return "recording" in model.needs.values() or isinstance(model.recipe.cut, Segments)
 
 
+def check_channel(model: SavedModel, channel: int | None) -> None:
+    """GlamError where a channel is chosen for a model of words or vectors alone, which hears none."""
+    if channel is not None and "recording" not in model.needs.values():
+        taken = " and ".join(dict.fromkeys(TITLES[needs] for needs in model.needs.values()))
+        raise GlamError(
+            f"channel: given {channel}, but the model {model.recipe.model.title} hears no sound, it takes {taken} "
+            "alone; leave the channel out"
+        )
+
+
 def unusable(model: SavedModel, given: Given) -> str:
     """The reason why the model cannot be asked about an utterance as it is given, naming all; empty where it can."""
     title = model.recipe.model.title

@@ -25,7 +25,7 @@ from glam.errors import GlamError
 from glam.evaluation.metrics import softmax
 from glam.inputs.cut import AnyCut, Segments
 from glam.inputs.inputs import Extractor, Input
-from glam.prediction.given import Given, hears, take_vector, unknown_words, unusable
+from glam.prediction.given import Given, check_channel, hears, take_vector, unknown_words, unusable
 from glam.running.saved import SavedModel, of_anybody
 
 Samples = NDArray[np.float32]
@@ -79,7 +79,8 @@ class Question:
     hop: seconds from the start of one segment to the next; None for the model's own in evaluation. labels: the classes
     that are possible, () for all: the probabilities of others are shared out among these. repeat_short: a recording
     shorter than a segment is repeated until it fills one, also where the model was not trained so. channel: the only
-    one of a file that is heard, from 1; None for the mean of all. Raises GlamError for another channel.
+    one of a file that is heard, from 1; None for the mean of all, and for a model that hears no sound. Raises GlamError
+    for another channel.
     """
 
     hop: float | None = None
@@ -139,6 +140,7 @@ class _Answers:
 
         from glam.learning.learner import evaluation_batch
 
+        check_channel(model.saved, question.channel)
         self.model, self.channel = model, question.channel
         self.cut = _cut(model, question)
         self.chosen = _chosen(model.classes, question.labels)
@@ -294,6 +296,10 @@ def _cut(model: Model, question: Question) -> AnyCut:
     if not isinstance(cut, Segments):
         if question.hop is not None:
             raise GlamError(f"--hop: the model {model.recipe.model.title} decides on whole recordings, not on segments")
+        if question.repeat_short:
+            raise GlamError(
+                f"--repeat-short: the model {model.recipe.model.title} decides on whole recordings, short or not"
+            )
         return cut
     changed: dict[str, Any] = {}
     if question.hop is not None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from glam.corpora.audio import RATE, mono_of
 from glam.errors import GlamError
 from glam.places import runs_folder
-from glam.prediction.given import Given
+from glam.prediction.given import Given, check_channel
 from glam.prediction.hashes import check_folder
 from glam.prediction.model import Model, Prediction, Question, Refused, Samples
 from glam.results.experiment import EXPERIMENT, read_experiment
@@ -107,6 +107,7 @@ def predict(
     if isinstance(recordings, Given):
         given = recordings
     elif isinstance(recordings, np.ndarray):
+        check_channel(asked.saved, channel)
         given = Given("samples", _mono(recordings, rate, channel), words, vectors or {})
         question = replace(question, channel=None)  # it is chosen already
     elif recordings is None:

@@ -121,6 +121,21 @@ def test_a_model_of_words_alone_needs_no_recording(text_cnn: Path, capsys: pytes
     assert "not known to the model: 3 words (and, nothing, else)" in shown.err
 
 
+def test_a_model_that_hears_nothing_refuses_a_channel(
+    text_cnn: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    message = "channel: given 2, but the model text-cnn hears no sound, it takes the words that are said alone"
+    for recordings in (None, tmp_path / "call.wav", np.zeros((16000, 2), np.float32), Given("a", words="Fine")):
+        with pytest.raises(GlamError, match=message):
+            glam.predict(text_cnn, recordings, rate=16000, channel=2, words="Fine")
+    with pytest.raises(GlamError, match=message):
+        glam.predict(text_cnn, [Given("a", words="Fine")], channel=2)
+    assert main(["predict", str(text_cnn), "--words", "Fine", "--channel", "2"]) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert message in shown.err
+
+
 def test_words_alone_of_many(text_cnn: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "words.csv").write_text('file,text\na,"Fine, fine"\nb,Alone\n')  # neither of them is a file here
     assert main(["predict", str(text_cnn), "--words-file", str(tmp_path / "words.csv")]) == 0

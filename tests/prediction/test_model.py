@@ -62,6 +62,8 @@ def test_of_whole_utterances(train: Train, tmp_path: Path) -> None:
     seconds = [len(read_audio(path)) / 16000 for path in trained.held_out]
     assert [answer.end for answer in said] == seconds
     assert [answer.length for answer in said] == [answer.heard for answer in said] == [min(s, 1.0) for s in seconds]
+    with pytest.raises(GlamError, match=r"--repeat-short: the model mine\.py:tiny decides on whole recordings"):
+        answers(trained, trained.held_out[0], repeat_short=True)
     with pytest.raises(GlamError, match=r"--hop: the model mine\.py:tiny decides on whole recordings"):
         answers(trained, trained.held_out[0], hop=0.5)
 
