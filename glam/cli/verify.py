@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from glam.results.experiment import StoredExperiment
     from glam.results.run import StoredRun
     from glam.running.experiment import Experiment, Places
+    from glam.splits.population import CorpusSettings
 
 
 def verify(argv: Sequence[str] | None = None) -> int:
@@ -32,6 +33,8 @@ def verify(argv: Sequence[str] | None = None) -> int:
     add = parser.add_argument
     add("run", type=place, help="<experiment>/<seed>: its folder, or that in the runs folder")
     add("--epochs", type=int, metavar="N", help="only the first N, which do not depend on how many follow (all)")
+    moved = "the table of your own (scheme, file.py:reader) that it was trained on, where that has moved since"
+    add_flags(parser, "corpus", type=place, metavar="FILE", help=moved)
     add_flags(parser, "code", "file", "datadir", "data-folder", "runs-folder")
     add_flags(parser, "gpu", help="number of the GPU, -1 = CPU (the kind of device that it was trained on)")
     return guarded(lambda: _verify(parser.parse_args(argv)), "the stored run is as it was")
@@ -55,10 +58,11 @@ def _verify(args: argparse.Namespace) -> int:
         stored.predictions()  # damage is said before anything long
     data = args.data_folder or data_folder()
     take_files(args)
-    corpus = corpus_folder(original.recipe.corpus.name, args.datadir, data)
+    corpus = _corpus(original, args.corpus)
+    root = corpus_folder(corpus.name, args.datadir, data)
     expect_torch()
     with TemporaryDirectory(prefix="glam-verify-") as temporary:
-        experiment = _experiment(original, Places(corpus, data, Path(temporary)), args.epochs, args.code)
+        experiment = _experiment(original, corpus, Places(root, data, Path(temporary)), args.epochs, args.code)
         again = _train(experiment, stored, args.gpu)
         outcome = compare_runs(stored, again)
         show("\n".join(outcome.lines))
@@ -67,8 +71,39 @@ def _verify(args: argparse.Namespace) -> int:
     return 0 if outcome.same else 1
 
 
+def _corpus(original: "StoredExperiment", given: Path | None) -> "CorpusSettings":
+    """The settings of its corpus; of one of the user's own, with its file where that is given.
+
+    Raises GlamError, which names both, where that is not the file that was recorded, and where none is there.
+    """
+    from glam.corpora import corpus_sha256
+    from glam.named import title_of
+
+    recorded = original.recipe.corpus
+    trained = f"{original.folder} was trained on {recorded.name}"
+    if recorded.sha256 is None:
+        if given is not None:
+            raise GlamError(f"--corpus {given}: {trained}, no file of your own; where it lies is said with --datadir")
+        return recorded
+    name = recorded.name if given is None else str(given.absolute())
+    if title_of(name) != recorded.title:  # it is part of the identity
+        raise GlamError(f"--corpus {given}: {trained}; give that file, wherever it lies now, under its name")
+    try:
+        digest = corpus_sha256(name)
+    except GlamError as error:
+        raise GlamError(f"{error}. {trained}: where it has moved, say so with --corpus {recorded.title}") from None
+    if digest != recorded.sha256:
+        raise GlamError(
+            f"{name}: has been changed since {original.folder} was trained on it; give the file that it was with "
+            f"--corpus {recorded.title}"
+            if given is None
+            else f"--corpus {given}: {trained}, and the content of the two is not the same"
+        )
+    return recorded.model_copy(update={"name": name})
+
+
 def _experiment(
-    original: "StoredExperiment", places: "Places", epochs: int | None, code: Sequence[Path]
+    original: "StoredExperiment", corpus: "CorpusSettings", places: "Places", epochs: int | None, code: Sequence[Path]
 ) -> "Experiment":
     """The experiment as it was recorded, to be trained at `places`; GlamError where corpus or code is another."""
     from glam.recipe import checked
@@ -82,7 +117,7 @@ def _experiment(
         )
     for path in not_used(original.recipe, code):
         say(f"--code {path}: not used: none of the files of one's own that were recorded is there")
-    recorded_recipe = where_given(original.recipe, code)
+    recorded_recipe = where_given(original.recipe.model_copy(update={"corpus": corpus}), code)
     _check_code(original, recorded_recipe)
     recipe = checked(recorded_recipe.model_dump(mode="json"), f"{original.folder}: the recorded recipe")
     experiment = prepare(recipe, places)

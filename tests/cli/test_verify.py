@@ -28,6 +28,14 @@ from torch import nn
 def tiny(classes, audio):
     return nn.Sequential(nn.Flatten(), nn.Linear(audio[0] * audio[1], classes))
 """
+READER = """
+from glam.corpora.utterances import Corpus, Utterance
+
+
+def read(name, root):
+    files = sorted(path.relative_to(root).as_posix() for path in root.glob("Session*/sentences/wav/*/*.wav"))
+    return Corpus(name, root, utterances=tuple(Utterance(f, "abcd"[i % 4], "", f) for i, f in enumerate(files)))
+"""
 
 
 def fake(loss: float = 1.0) -> Callable[..., None]:
@@ -191,3 +199,47 @@ def test_a_run_of_a_file_of_the_user_s_that_was_edited_since(
     (tmp_path / "ours.py").write_text(OWN)
     assert command(run, "--code", tmp_path / "ours.py") == 2
     assert "ours.py: was called mine.py" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("file", ["my.csv", "mine.py:read"])
+def test_a_corpus_of_the_user_s_that_has_moved(
+    command: Callable[..., int], tiny_release: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], file: str
+) -> None:
+    path, moved = tmp_path / file.partition(":")[0], tmp_path / "moved" / file
+    wavs = sorted(path.relative_to(tiny_release).as_posix() for path in tiny_release.glob("Session*/sentences/wav/*/*"))
+    rows = "".join(f"{wav},{'abcd'[i % 4]}\n" for i, wav in enumerate(wavs))
+    content = READER if path.suffix == ".py" else f"file,emotion\n{rows}"
+    path.write_text(content)
+    recipe = load_recipe("glam-released", [*SHORT, ("corpus", str(tmp_path / file))])
+    experiment = prepare(recipe, Places(tiny_release, tmp_path / "data", tmp_path / "runs"))
+    fake()(experiment, [RunKey(SEED)], Resources("cpu", 3, 1, 60), "none", lambda _: None)
+    run = experiment.folder / str(SEED)
+    (tmp_path / "moved").mkdir()
+    path.rename(tmp_path / "moved" / path.name)
+    assert command(run) == 2
+    assert f"where it has moved, say so with --corpus {file}" in capsys.readouterr().err
+    assert command(run, "--corpus", moved) == 0
+    assert "SAME, bit for bit" in capsys.readouterr().out
+    path.write_text(f"{content}\n")
+    assert command(run) == 2
+    assert f"{tmp_path / file}: has been changed since {experiment.folder}" in capsys.readouterr().err
+    path.rename(tmp_path / "moved" / path.name)
+    other = tmp_path / "moved" / f"our{file}"
+    (tmp_path / "moved" / f"our{path.name}").write_text(content)
+    trained = f"{experiment.folder} was trained on {tmp_path / file}"
+    for given, why in {
+        moved: ", and the content of the two is not the same",
+        other: "; give that file, wherever it lies now, under its name",
+        "emodb": "; give that file, wherever it lies now, under its name",
+    }.items():
+        assert command(run, "--corpus", given) == 2
+        assert f"--corpus {given}: {trained}{why}" in capsys.readouterr().err
+
+
+def test_a_table_for_a_run_of_no_table(
+    command: Callable[..., int], stored: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command(stored, "--corpus", "my.csv") == 2
+    assert (
+        "was trained on iemocap, no file of your own; where it lies is said with --datadir" in capsys.readouterr().err
+    )
