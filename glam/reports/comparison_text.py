@@ -8,12 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from glam.evaluation.bayes import Posterior, posterior
+from glam.evaluation.intervals import OverGroups
 from glam.evaluation.paired import Pairing, pairing
 from glam.evaluation.statistics import Comparison
 from glam.evaluation.unknown import Unknown
+from glam.evaluation.utterances import per_utterance
 from glam.reports.compare import METRICS, TO_SHOW, Contest, Side, bring_together, sides_of
 from glam.reports.grid import grid, mean_std, p_value, signed, signed_interval
-from glam.reports.spread import speakers_of
+from glam.reports.spread import speakers_of, ua_of_speakers, unknown
 from glam.reports.summary import heading, shown
 from glam.reports.views import View, selection
 from glam.splits.population import composition_line
@@ -40,7 +42,7 @@ def compare(first: Path, second: Path, view: View | None = None, common: bool = 
         lines += [f"{name}  {side.experiment.folder}", *(f"   {line}" for line in _about(side))]
     single_class = any(side.experiment.split.single_class for side in sides)
     metrics = {"WA": "wa"} if single_class else METRICS
-    by_utterance = _by_utterance(a, contest)
+    by_utterance = _by_utterance(a, contest, metrics)
     tests = {title: _test(contest, metric) for title, metric in metrics.items()}
     kind = "paired" if contest.paired else "unpaired"
     lines += [*_unlike(a, b), "", _table(contest, metrics, tests, by_utterance), ""]
@@ -112,8 +114,18 @@ def _unlike(a: Side, b: Side) -> list[str]:
     return ["", *lines] if lines else []
 
 
-def _by_utterance(a: Side, contest: Contest) -> Pairing | Unknown:
-    """The utterances that A, B, both or neither get right, and WA's difference over speakers."""
+@dataclass(frozen=True, eq=False)
+class ByUtterance:
+    """What the pairs of runs say utterance by utterance.
+
+    right: which of them A, B, both or neither get right. over: the difference in WA and UA, by title, over speakers.
+    """
+
+    right: Pairing
+    over: Mapping[str, OverGroups | Unknown]
+
+
+def _by_utterance(a: Side, contest: Contest, metrics: Mapping[str, str]) -> ByUtterance | Unknown:
     if not contest.matched:
         return Unknown("the runs are not paired one by one")
     speakers = speakers_of(a.experiment)
@@ -129,11 +141,15 @@ def _by_utterance(a: Side, contest: Contest) -> Pairing | Unknown:
             for of_side, arm in zip(right, pair, strict=True):
                 of_side.append(arm.guesses[utterance] == truth)
     numbers = np.array(tested, dtype=np.int64)
-    return pairing(np.array(right[0]), np.array(right[1]), numbers, speakers[numbers])
+    ours, theirs = np.array(right[0]), np.array(right[1])
+    pairs = pairing(ours, theirs, numbers, speakers[numbers])
+    differences = per_utterance(100 * (ours.astype(np.int64) - theirs), numbers)
+    over = {"WA": pairs.over, "UA": ua_of_speakers(a.experiment, differences, speakers)}
+    return ByUtterance(pairs, {title: over[title] for title in metrics})
 
 
 def _table(
-    contest: Contest, metrics: Mapping[str, str], tests: Mapping[str, Test], by_utterance: Pairing | Unknown
+    contest: Contest, metrics: Mapping[str, str], tests: Mapping[str, Test], by_utterance: ByUtterance | Unknown
 ) -> str:
     columns = []
     for title, metric in metrics.items():
@@ -174,10 +190,10 @@ def _tested(contest: Contest, test: Test) -> dict[str, str]:
     return cells
 
 
-def _over_speakers(by_utterance: Pairing | Unknown, title: str) -> str:
-    if title != "WA" or isinstance(by_utterance, Unknown) or isinstance(by_utterance.over, Unknown):
+def _over_speakers(by_utterance: ByUtterance | Unknown, title: str) -> str:
+    if isinstance(by_utterance, Unknown) or isinstance(over := by_utterance.over[title], Unknown):
         return NONE
-    return signed_interval(by_utterance.over.interval)
+    return signed_interval(over.interval)
 
 
 def _probable(probable: Posterior | Unknown) -> str:
@@ -186,14 +202,15 @@ def _probable(probable: Posterior | Unknown) -> str:
     return " / ".join(f"{share:.0f} %" for share in (probable.better, probable.same, probable.worse))
 
 
-def _counts(by_utterance: Pairing | Unknown) -> list[str]:
+def _counts(by_utterance: ByUtterance | Unknown) -> list[str]:
     if isinstance(by_utterance, Unknown):
         return [f"utterances that A alone or B alone gets right: {by_utterance}"]
-    shares = "" if by_utterance.tests == by_utterance.utterances else ", each with the share of its runs"
+    right = by_utterance.right
+    shares = "" if right.tests == right.utterances else ", each with the share of its runs"
     return [
-        f"of {counted(by_utterance.utterances, 'utterance')}, tested {by_utterance.tests} times{shares}: A alone is "
-        f"right in {by_utterance.only_first:.1f}, B alone in {by_utterance.only_second:.1f}, both in "
-        f"{by_utterance.both:.1f}, neither in {by_utterance.neither:.1f}"
+        f"of {counted(right.utterances, 'utterance')}, tested {right.tests} times{shares}: A alone is right in "
+        f"{right.only_first:.1f}, B alone in {right.only_second:.1f}, both in {right.both:.1f}, neither in "
+        f"{right.neither:.1f}"
     ]
 
 
@@ -201,7 +218,7 @@ def _two_epochs(sides: tuple[Side, Side]) -> list[str]:
     return [f"epoch of {name}: {selection(side.view, side.experiment)}" for name, side in zip("AB", sides, strict=True)]
 
 
-def _explained(contest: Contest, by_utterance: Pairing | Unknown, tests: Mapping[str, Test]) -> list[str]:
+def _explained(contest: Contest, by_utterance: ByUtterance | Unknown, tests: Mapping[str, Test]) -> list[str]:
     a, b = contest.ratios
     ratio = f"{max(a, b):.3f}" if contest.paired else f"{a:.3f} and {b:.3f}"
     number = len(contest.values("wa")[0])
@@ -224,13 +241,22 @@ def _explained(contest: Contest, by_utterance: Pairing | Unknown, tests: Mapping
                 f"better / same / worse: how probable it is that A is better by more than {REGION:g} point, that they "
                 "differ by less, that A is worse by more (correlated Bayesian t-test, Corani and Benavoli 2015)"
             )
-    if isinstance(by_utterance, Pairing):
-        groups = by_utterance.over
-        lines.append(
-            f"no interval over speakers: {groups.reason}"
-            if isinstance(groups, Unknown)
-            else f"other speakers: Student's t over the differences in WA of the {groups.groups} speakers "
-            f"({groups.groups - 1} df), each counting the same, each utterance with its mean over the runs: that runs "
-            "differ is left out. UA is not compared so"
-        )
-    return lines
+    return lines if isinstance(by_utterance, Unknown) else [*lines, *_of_speakers(by_utterance.over)]
+
+
+def _of_speakers(over: Mapping[str, OverGroups | Unknown]) -> list[str]:
+    """Over how many speakers the intervals are, what they mean, and why some are not given."""
+    whole = {"WA": "", "UA": " with utterances of every class"}
+    given = [
+        f"in {title} of the {of.groups} speakers{whole[title]} ({of.groups - 1} df)"
+        for title, of in over.items()
+        if isinstance(of, OverGroups)
+    ]
+    missing = [f"other speakers: none for {', '.join(titles)}, because {why}" for why, titles in unknown(over).items()]
+    if not given:
+        return missing
+    return [
+        f"other speakers: Student's t over the differences {' and '.join(given)}, each counting the same, each "
+        "utterance with its mean over the runs: that runs differ is left out",
+        *missing,
+    ]

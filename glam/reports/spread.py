@@ -7,7 +7,7 @@ single run, from counts (Clopper and Pearson).
 who are not in the corpus. `glam.evaluation.intervals` has what was simulated of all three.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -113,7 +113,7 @@ def ua_of_speakers(
 ) -> OverGroups | Unknown:
     """The mean over speakers of their UA, of the speakers who have every class that is tested at all.
 
-    means: of the utterances tested, 100 where a prediction is right.
+    means: of the utterances tested, 100 where a prediction is right; or the difference of two such, for that of two UA.
     """
     if isinstance(speakers, Unknown):
         return speakers
@@ -166,10 +166,7 @@ def interval_lines(intervals: Intervals) -> list[str]:
     }
     lines = []
     for i, (name, meaning) in enumerate(meanings.items()):
-        reasons: dict[str, list[str]] = {}
-        for row in rows:
-            if isinstance(bounds := row.intervals[i], Unknown):
-                reasons.setdefault(bounds.reason, []).append(row.title)
+        reasons = unknown({row.title: row.intervals[i] for row in rows})
         if len(reasons) == 1 and len(next(iter(reasons.values()))) == len(rows):
             lines.append(f"interval, {name}: none, because {next(iter(reasons))}")
             continue
@@ -179,6 +176,15 @@ def interval_lines(intervals: Intervals) -> list[str]:
             lines.append(f"interval, {name}: for no score")
         lines += [f"none for {', '.join(titles)}, because {why}" for why, titles in reasons.items()]
     return lines
+
+
+def unknown(scores: Mapping[str, object]) -> dict[str, list[str]]:
+    """The titles of the scores that are Unknown, by the reason."""
+    reasons: dict[str, list[str]] = {}
+    for title, score in scores.items():
+        if isinstance(score, Unknown):
+            reasons.setdefault(score.reason, []).append(title)
+    return reasons
 
 
 def _speakers(rows: Sequence[Measured]) -> str:

@@ -10,11 +10,13 @@ import pytest
 from evaluation.results import known
 from numpy.typing import NDArray
 from reports.stored import experiment_of, predicted, recipe_of, store_failure, store_run
+from scipy import stats
 
 from glam.errors import GlamError
 from glam.evaluation.statistics import compare_paired, compare_unpaired
 from glam.reports.compare import Contest, _read, bring_together
 from glam.reports.comparison_text import compare
+from glam.reports.runs import sound_runs
 from glam.reports.summary import report
 from glam.reports.views import View
 from glam.results.experiment import read_experiment, store_experiment
@@ -233,6 +235,77 @@ def test_utterances_that_one_alone_gets_right_are_counted(tmp_path: Path) -> Non
 
 def _parts(split: Split) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return split.held_out, split.train
+
+
+def pair_of_speakers(folder: Path, speakers: Sequence[str], targets: NDArray[np.int64]) -> tuple[Path, Path]:
+    """Two experiments of 4 runs of these utterances, A right in about 80 % and B in 60 %."""
+    folders = []
+    for name, accuracy in (("a", 0.8), ("b", 0.6)):
+        groups = {"speaker": Grouping.of(list(speakers))}
+        experiment = experiment_of(folder / name, recipe_of(CLASSES, name=name), targets, groups=groups)
+        store_experiment(experiment)
+        for seed in range(4):
+            split = random_split(len(targets), seed)
+            rng = np.random.default_rng([seed, int(100 * accuracy)])
+            truth = targets[split.held_out]
+            guess = np.where(rng.random(truth.size) < accuracy, truth, (truth + 1) % 4)
+            store_run(experiment, RunKey(seed), predicted(np.eye(4, dtype=np.float32)[guess][None], *_parts(split)))
+        folders.append(experiment.folder)
+    return folders[0], folders[1]
+
+
+def ua_by_speaker(folder: Path) -> dict[int, float]:
+    """The UA of each speaker who is tested on every class, each utterance with its mean over the runs."""
+    experiment = read_experiment(folder)
+    right: dict[int, list[bool]] = {}
+    for _, stored in sound_runs(experiment):
+        assert stored is not None
+        guesses = stored.logits[-1].argmax(axis=1).tolist()
+        for utterance, guess in zip(stored.held_out.tolist(), guesses, strict=True):
+            right.setdefault(utterance, []).append(guess == experiment.targets[utterance])
+    cells: dict[tuple[int, int], list[float]] = {}
+    for utterance, of_runs in right.items():
+        cell = int(experiment.groups["speaker"].codes[utterance]), int(experiment.targets[utterance])
+        cells.setdefault(cell, []).append(100 * float(np.mean(of_runs)))
+    recalls: dict[int, list[float]] = {}
+    for (speaker, _), of_utterances in cells.items():
+        recalls.setdefault(speaker, []).append(float(np.mean(of_utterances)))
+    return {speaker: float(np.mean(of_classes)) for speaker, of_classes in recalls.items() if len(of_classes) == 4}
+
+
+def test_ua_over_the_speakers_who_have_every_class(tmp_path: Path) -> None:
+    speakers = [f"s{i % 7}" for i in range(560)]
+    targets = np.arange(560) // 7 % 4
+    targets[(np.arange(560) % 7 < 2) & (targets == 3)] = 0  # two of the seven are never happy
+    a, b = pair_of_speakers(tmp_path, speakers, targets)
+    first, second = ua_by_speaker(a), ua_by_speaker(b)
+    own = np.array([first[speaker] - second[speaker] for speaker in sorted(first)])
+    assert own.size == 5
+    low, high = stats.t.interval(0.95, 4, own.mean(), stats.sem(own))
+    text, back = compare(a, b, "last"), compare(b, a, "last")
+    assert cells(text)["95 % interval, other speakers"][1] == f"{low:+.2f} to {high:+.2f}"
+    assert cells(back)["95 % interval, other speakers"][1] == f"{-high:+.2f} to {-low:+.2f}"
+    assert (
+        "differences in WA of the 7 speakers (6 df) and in UA of the 5 speakers with utterances of every class (4 df)"
+        in text
+    )
+
+
+def test_where_too_few_speakers_have_every_class_there_is_no_interval_of_ua(tmp_path: Path) -> None:
+    speakers = [f"s{i % 6}" for i in range(480)]
+    targets = np.arange(480) // 6 % 4
+    targets[(np.arange(480) % 6 < 4) & (targets == 3)] = 0
+    a, b = pair_of_speakers(tmp_path, speakers, targets)
+    why = (
+        "none for UA, because only 2 of 6 speakers have utterances of every class, and an interval needs 3 of them or "
+        "more"
+    )
+    text = compare(a, b, "last")
+    assert f"other speakers: {why}" in text
+    assert why in report(a)
+    wa, ua = cells(text)["95 % interval, other speakers"]
+    assert (wa == "-", ua) == (False, "-")
+    assert "differences in WA of the 6 speakers (5 df), each counting the same" in text
 
 
 def test_protocols_and_parts_that_differ_are_said(tmp_path: Path) -> None:
