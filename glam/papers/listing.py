@@ -12,7 +12,7 @@ from glam.inputs.cut import Segments
 from glam.inputs.inputs import INPUTS
 from glam.learning.settings import LOSSES
 from glam.models import MODELS
-from glam.named import source
+from glam.named import Chosen, source
 from glam.papers.paper import Table, paper_names, read_paper
 from glam.papers.stored import Stored
 from glam.papers.tables import distinct, rows_of
@@ -65,15 +65,23 @@ def _recipes(known: list[Recipe]) -> str:
         cut, training = recipe.cut, recipe.training
         apart = f", {cut.hop('train') / RATE:.2f} s apart" if isinstance(cut, Segments) else ""
         parts = [
-            f"{recipe.model.name} of {', '.join(settings.title for settings in recipe.inputs.values())}",
+            f"{_with_options(recipe.model)} of {', '.join(map(_with_options, recipe.inputs.values()))}",
             cut.title + apart,
             f"{training.epochs} epochs",
             f"{training.batches.size} {training.batches.name if apart else 'utterances'} a batch",
             f"{training.optimizer.name} {training.lr:g}",
             f"mixup {training.alpha:g}" if training.alpha else "",
+            "" if training.loss.name == "cross-entropy" else _with_options(training.loss),
+            "" if recipe.corpus.name == "iemocap" else f"on {recipe.corpus.title}",
         ]
         entries.append((recipe.name, parts))
     return _section("Recipes", entries)
+
+
+def _with_options(chosen: Chosen) -> str:
+    """What it is called, with the options that are not at their default."""
+    options = ", ".join(f"{name}={value}" for name, value in chosen.options().items())
+    return f"{chosen.title}({options})" if options else chosen.title
 
 
 def _corpora(corpora: dict[str, Corpus | None]) -> str:

@@ -66,6 +66,9 @@ def test_what_a_recipe_and_a_model_are(runs: Path, tmp_path: Path) -> None:
     ]
     assert recipes["apcnn-released"][:2] == ["apcnn of spectrogram", "segments of 2 s, 1.00 s apart"]
     assert recipes["apcnn-released"][3:] == ["128 segments a batch", "sgd 0.05"]
+    assert recipes["glrf-sum"][0] == "glrf(fusion=sum) of mfcc"
+    assert recipes["glrf-five"][-2:] == ["head-k", "on synthetic-five"]
+    assert len(set(map(tuple, recipes.values()))) == len(recipes), "each says what makes it another"
     models = section(text, "Models")
     assert models["glam"][:2] == [
         "GLAM (section 3, Figure 1): multi-scale trunk + global-aware fusion",
