@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from glam.errors import GlamError
 from glam.inputs.cut import Part
 from glam.learning.settings import ByUtterances
+from glam.progress import bar
 from glam.recipe import Recipe
 from glam.results.environment import environment
 from glam.results.experiment import StoredExperiment
@@ -74,7 +75,14 @@ def run_seconds(experiments: Sequence[Experiment], resources: Resources, measure
 def paces(steps: Sequence[Timed], resources: Resources, measure: Measure | None = None) -> list[float]:
     """Seconds of each of these steps; those that cost the same are measured once. measure: None for this machine."""
     different = {cost(step): step for step in steps}
-    seconds = dict(zip(different, (measure or _measure)(list(different.values()), resources), strict=True))
+    every = list(different.values())
+    one_by_one = measure is None and not resources.packed  # a process begins at once, but for a GPU
+    measured: list[float] = []
+    with bar(len(every), "timing steps", "step", leave=False) as progress:
+        for part in ([step] for step in every) if one_by_one else [every]:
+            measured += (measure or _measure)(part, resources)
+            progress.update(len(part))
+    seconds = dict(zip(different, measured, strict=True))
     return [seconds[cost(step)] for step in steps]
 
 
@@ -209,9 +217,10 @@ def _measure(steps: Sequence[Timed], resources: Resources) -> list[float]:
     try:
         of_processes = answers(paces_of, steps, resources, processes=1 if resources.packed else resources.at_once)
     except EOFError:
+        models = ", ".join(dict.fromkeys(step.recipe.model.title for step in steps))
         raise GlamError(
-            "a process that measured how long runs take ended unexpectedly, which usually means that memory ran out. "
-            "Use --runs-at-once 1."
+            f"a process that measured how long runs of {models} take ended unexpectedly, which usually means that "
+            "memory ran out. Use --runs-at-once 1."
         ) from None
     return [mean(same) for same in zip(*of_processes, strict=True)]
 

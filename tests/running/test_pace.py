@@ -19,6 +19,7 @@ from glam.running.pace import (
     Timed,
     _measure,
     _steps,
+    paces,
     recorded,
     run_seconds,
     seconds_a_step,
@@ -123,6 +124,23 @@ def test_experiments_that_cost_the_same_are_measured_once(
     assert len(measured) == 1
 
 
+@pytest.mark.parametrize(("packed", "parts"), [(False, [1, 1]), (True, [2])])
+def test_steps_are_measured_one_by_one_but_on_a_gpu(
+    packed: bool, parts: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def measure(steps: list[Timed], resources: Resources) -> list[float]:
+        asked.append(len(steps))
+        return [float(step.rows) for step in steps]
+
+    monkeypatch.setattr("glam.running.pace._measure", measure)
+    recipe = load_recipe("mhcnn-released")
+    steps = [Timed(recipe, sizes(recipe), rows) for rows in (4, 8, 4)]
+    assert paces(steps, replace(resources(), packed=packed)) == [4.0, 8.0, 4.0]
+    assert asked == parts
+
+
 def test_a_step_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("glam.running.pace.SECONDS", 0.0)
     recipe = load_recipe("glam-released", [("training.batches.size", 4)])
@@ -147,7 +165,7 @@ def test_steps_of_utterances_differ_in_size() -> None:
 
 def test_a_process_that_dies_is_one_message() -> None:
     recipe = load_recipe("mhcnn-released", [("training.batches.size", 4)])
-    with pytest.raises(GlamError, match="--runs-at-once 1"):
+    with pytest.raises(GlamError, match=r"how long runs of mhcnn take .* --runs-at-once 1"):
         _measure([Timed(recipe, sizes(recipe), 4)], Resources("no such device", 1, 1, 60))
 
 
