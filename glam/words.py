@@ -1,7 +1,7 @@
 """Numbers as people say them, and words that people mistype."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 
 def did_you_mean(given: str, names: Iterable[str]) -> str:
@@ -24,6 +24,12 @@ def _letters(name: str) -> str:
 def counted(number: int, noun: str) -> str:
     """A number of things: 1 run, 2 runs."""
     return f"{number} {noun if number == 1 else plural(noun)}"
+
+
+def range_of(values: Collection[float], form: str = "") -> str:
+    """The least and the largest of numbers, each in that format: 12, or 11 to 13."""
+    low, high = format(min(values), form), format(max(values), form)
+    return low if low == high else f"{low} to {high}"
 
 
 def plural(noun: str) -> str:

@@ -17,6 +17,7 @@ from glam.reports.grid import grid, mean_std
 from glam.reports.summary import SYNTHETIC
 from glam.results.experiment import StoredExperiment
 from glam.results.run import MODEL, StoredRun, read_run
+from glam.words import range_of
 
 COLUMNS = ("wa", "ua", "macro_f1")
 SHARED = "among the classes in both"
@@ -193,8 +194,6 @@ def _ask(
 def cross_text(test: CrossTest) -> str:
     """The report on one experiment on one corpus, as Markdown text."""
     experiment, corpus = test.experiment, test.corpus
-    sizes = sorted({len(asked.ids) for asked in test.asked})
-    tested = " to ".join(str(size) for size in (sizes if len(sizes) < 2 else (sizes[0], sizes[-1])))
     lines = [
         f"trained on {experiment.recipe.corpus.title} ({experiment.folder.name}), tested on {corpus.name}",
         *([SYNTHETIC] if corpus.synthetic or experiment.composition.synthetic else []),
@@ -204,7 +203,7 @@ def cross_text(test: CrossTest) -> str:
         _recalls(test),
         "",
         f"models: {len(test.asked)}, {', '.join(f'{asked.run.key} (epoch {asked.epoch})' for asked in test.asked)}",
-        f"tested: {tested} utterances; labels: "
+        f"tested: {range_of([len(asked.ids) for asked in test.asked])} utterances; labels: "
         + ", ".join(label if label == name else f"{label} as {name}" for label, name in test.mapped.items()),
     ]
     if test.unmapped:
@@ -220,11 +219,10 @@ def _left_out(test: CrossTest) -> list[str]:
     lines = []
     if test.too_short:
         lines.append(f"not tested, too short for {test.experiment.recipe.cut.title}: {test.too_short}")
-    heard = sorted({asked.heard for asked in test.asked} - {0})
-    if heard:
+    if heard := {asked.heard for asked in test.asked} - {0}:
         lines.append(
             "not tested, as the model was trained on the same recording or its epoch was chosen on it: "
-            + " to ".join(str(count) for count in dict.fromkeys((heard[0], heard[-1])))
+            + range_of(heard)
         )
         if not test.experiment.split.own_validation:
             lines.append("the epoch may have been chosen on what is tested here: the score is optimistic")

@@ -9,9 +9,9 @@ from matplotlib.patches import Rectangle
 
 from glam.evaluation.statistics import summary
 from glam.prediction.cross_corpus import CrossTest, corpora_of, titles
-from glam.reports.figures.experiments import SYNTHETIC, range_of, warnings
+from glam.reports.figures.experiments import SYNTHETIC, warnings
 from glam.reports.figures.page import COLUMN, PAGE, Picture, fold_titles, letters_within, note, style
-from glam.words import counted
+from glam.words import counted, range_of
 
 WIDE, HIGH = 0.78, 0.46  # inches, of a cell
 LABEL, SCALE = 0.9, 0.65  # of the rows' labels, of the scale of colours below

@@ -19,7 +19,7 @@ from glam.reports.summary import SYNTHETIC
 from glam.splits.population import Population, population
 from glam.splits.runs import runs_of
 from glam.splits.splits import Split
-from glam.words import counted
+from glam.words import counted, range_of
 
 Ints = NDArray[np.int64]
 
@@ -120,11 +120,7 @@ def _protocol(audit: Audit) -> str:
         "validation": [split.validation_only for split in audit.splits],
         "test": [len(split.scored) for split in audit.splits],
     }
-    sizes = [
-        f"{min(sizes) if min(sizes) == max(sizes) else f'{min(sizes)} to {max(sizes)}'} for {part}"
-        for part, sizes in parts.items()
-        if max(sizes)
-    ]
+    sizes = [f"{range_of(sizes)} for {part}" for part, sizes in parts.items() if max(sizes)]
     return f"{audit.recipe.split.title}, {splits}: {', '.join(sizes)}"
 
 

@@ -23,7 +23,7 @@ from glam.reports.views import Result, View, default_view, selection, value
 from glam.results.experiment import StoredExperiment, read_experiment
 from glam.results.run import MODEL, StoredRun
 from glam.splits.population import composition_line
-from glam.words import counted, duration
+from glam.words import counted, duration, range_of
 
 MEANINGS = (
     "Intervals: further splits of this corpus, Student's t over the runs; other utterances of these speakers, "
@@ -81,8 +81,7 @@ def _data(experiment: StoredExperiment, results: Sequence[Result]) -> list[Row]:
         counts = np.bincount(speakers.codes)
         each = ", ".join(f"{name or 'not known'} {count}" for name, count in zip(speakers.names, counts, strict=True))
         rows.append((f"utterances of {counted(len(set(speakers.names) - {''}), 'speaker')}", each))
-    sizes = sorted({outcome.utterances for outcome in results})
-    tested = " to ".join(str(size) for size in dict.fromkeys((sizes[0], sizes[-1])))
+    tested = range_of([outcome.utterances for outcome in results])
     rows.append((f"tested in a {_unit(experiment)}", f"{tested} utterances"))
     average = experiment.recipe.evaluation.average
     rows.append(("unit of decision", f"the utterance: the mean of the {average} of {cut_line(experiment.recipe)}"))

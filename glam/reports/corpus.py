@@ -15,7 +15,7 @@ from glam.corpora.utterances import Corpus
 from glam.reports.grid import grid
 from glam.reports.summary import SYNTHETIC
 from glam.splits.population import AS_RELEASED, CorpusSettings
-from glam.words import counted
+from glam.words import counted, range_of
 
 FEW_SPEAKERS = 3  # below, no interval over speakers means anything
 SEGMENT = 1.8  # seconds: the released setting
@@ -140,9 +140,7 @@ def _groups(corpus: Corpus, known: Scheme | None) -> str:
         if len(sizes) <= LISTED:
             lines.append(f"  {kind}: " + ", ".join(f"{group} ({count})" for group, count in sorted(sizes.items())))
         else:
-            least, most = min(sizes.values()), max(sizes.values())
-            size = str(least) if least == most else f"{least} to {most}"
-            lines.append(f"  {kind}: {len(sizes)} groups of {size}")
+            lines.append(f"  {kind}: {len(sizes)} groups of {range_of(sizes.values())}")
     if not lines:
         return ""
     divisions = ", ".join(known.divisions) if known else ""

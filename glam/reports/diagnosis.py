@@ -34,7 +34,7 @@ from glam.reports.views import VIEWS, View, default_view, parts, possible_views,
 from glam.results.experiment import StoredExperiment, experiment_of, read_experiment
 from glam.results.run import RUN, Predictions, StoredRun, read_run
 from glam.splits.population import composition_line
-from glam.words import counted
+from glam.words import counted, range_of
 
 LENGTHS = 4  # groups of utterances by their number of segments
 EVERYONE = "all"
@@ -215,7 +215,7 @@ def _majority(experiment: StoredExperiment, diagnoses: Sequence[RunDiagnosis]) -
 def _position(diagnoses: Sequence[RunDiagnosis]) -> str:
     values = np.array([[*run.position.ends, *run.position.parts] for run in diagnoses])
     headers = ["first", "middle", "last", *(f"part {i + 1} of {PARTS}" for i in range(PARTS))]
-    utterances = _range([run.position.utterances for run in diagnoses])
+    utterances = range_of([run.position.utterances for run in diagnoses])
     return grid(headers, [[_over_runs(column) for column in values.T.tolist()]]) + (
         f"\n\nutterances of {PARTS} segments or more ({utterances} a run), each counting the same"
     )
@@ -234,8 +234,8 @@ def _length(experiment: StoredExperiment, diagnoses: Sequence[RunDiagnosis]) -> 
         seconds = [(cut.samples + (n - 1) * hop) / RATE for n in (low, high)]
         rows.append(
             [
-                _from_to(f"{low}", f"{high}"),
-                _from_to(*(f"{value:.1f}" for value in seconds)),
+                range_of([low, high]),
+                range_of(seconds, ".1f"),
                 f"{np.mean([group.sum() for group in inside]):.1f}",
                 _over_runs(
                     [
@@ -270,11 +270,3 @@ def _calibration(diagnoses: Sequence[RunDiagnosis]) -> str:
         "percent (Guo et al. 2017); by chance: what it would be, of as many utterances, if confidence were accuracy; "
         "Brier score: 0 to 2, sum over classes"
     )
-
-
-def _range(values: Sequence[int]) -> str:
-    return _from_to(str(min(values)), str(max(values)))
-
-
-def _from_to(low: str, high: str) -> str:
-    return low if low == high else f"{low} to {high}"

@@ -30,7 +30,7 @@ from glam.results.experiment import StoredExperiment, read_experiment
 from glam.results.identity import FORMAT
 from glam.results.run import StoredRun
 from glam.splits.population import composition_line
-from glam.words import counted
+from glam.words import counted, range_of
 
 COLUMNS = tuple(METRICS.values())
 OPTIMISTIC = ("wa", "ua")  # the metrics of which it is said what choosing the epoch on the test set adds
@@ -264,10 +264,9 @@ def _stopped_early(experiment: StoredExperiment, runs: Sequence[StoredRun]) -> l
     if not training.patience or not runs:
         return []
     epochs = [len(run.epochs) for run in runs]
-    least, most = min(epochs), max(epochs)
     early = sum(count < training.epochs for count in epochs)
     return [
-        f"training: {least if least == most else f'{least} to {most}'} epochs of at most {training.epochs}; {early} of "
+        f"training: {range_of(epochs)} epochs of at most {training.epochs}; {early} of "
         f"{counted(len(runs), 'run')} stopped after {training.patience} without a better (WA+UA)/2 on the validation "
         "utterances"
     ]

@@ -7,12 +7,13 @@ from matplotlib.figure import Figure
 
 from glam.evaluation.metric import METRICS, Metric
 from glam.evaluation.statistics import summary
-from glam.reports.figures.experiments import caption_of, names, number_of_runs, range_of, unlike, warnings, whole_seeds
+from glam.reports.figures.experiments import caption_of, names, number_of_runs, unlike, warnings, whole_seeds
 from glam.reports.figures.page import COLOURS, Picture, columns_and_width, fold_titles, letters_within, note, style
 from glam.reports.folds import fold_values, outcomes, pool
 from glam.reports.summary import cut_line
 from glam.reports.views import SELECTION, View, result, value
 from glam.results.experiment import StoredExperiment
+from glam.words import range_of
 
 HIGH = 1.7  # inches, of the bars' axis
 

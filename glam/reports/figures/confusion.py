@@ -12,7 +12,6 @@ from glam.reports.figures.experiments import (
     caption_of,
     number_of_runs,
     panel_titles,
-    range_of,
     same_classes,
     short_caption,
     warnings,
@@ -23,6 +22,7 @@ from glam.reports.folds import outcomes
 from glam.reports.runs import read_runs
 from glam.reports.views import SELECTION, View, result
 from glam.results.experiment import StoredExperiment
+from glam.words import range_of
 
 
 def mean_confusion(matrices: ArrayLike) -> NDArray[np.float64]:

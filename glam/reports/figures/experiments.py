@@ -199,9 +199,3 @@ def number_of_runs(runs: Sequence[StoredRun]) -> str:
     """Number of these runs in words: folds are not runs."""
     seeds = len(by_seed(runs))
     return counted(seeds, "run") if seeds == len(runs) else f"{counted(seeds, 'seed')} with {len(runs)} folds in all"
-
-
-def range_of(values: Sequence[int]) -> str:
-    """The least and the largest: `12`, or `11 to 13`."""
-    low, high = min(values), max(values)
-    return str(low) if low == high else f"{low} to {high}"

@@ -13,7 +13,7 @@ from glam.evaluation.metric import METRICS
 from glam.reports.figures.bars import bars
 from glam.reports.figures.confusion import confusion
 from glam.reports.figures.curves import curves
-from glam.reports.figures.experiments import names, range_of, same_classes, unlike
+from glam.reports.figures.experiments import names, same_classes, unlike
 from glam.reports.figures.page import Picture
 from glam.reports.figures.reliability import reliability
 from glam.reports.figures.tsne import tsne
@@ -113,10 +113,6 @@ def test_classes_are_the_same_and_in_the_same_order(tmp_path: Path) -> None:
     turned = experiment(tmp_path / "c", "apcnn", classes=CLASSES[::-1], epochs=1)
     with pytest.raises(GlamError, match=r"has the classes happy, angry, sad, neutral, .* has neutral, sad, angry"):
         same_classes([first, turned])
-
-
-def test_counts_that_differ_are_given_as_a_range() -> None:
-    assert (range_of([12]), range_of([12, 12]), range_of([13, 11, 12])) == ("12", "12", "11 to 13")
 
 
 def test_what_is_chosen_by_name_is_called_by_its_section(tmp_path: Path) -> None:
