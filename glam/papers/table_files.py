@@ -85,7 +85,7 @@ def write_files(report: TableReport, folder: Path, bold: bool = False) -> list[P
 
 
 def _record(report: TableReport, row: RowReport, metric: Metric) -> dict[str, Any]:
-    comparison = row.metrics.get(metric.name, Comparison(None, row.row.printed.printed.get(metric.name)))
+    comparison = row.metrics[metric.name]
     printed_on = "" if report.whole else f"_{report.table.paper.printed_on}"
     record: dict[str, Any] = {
         "paper": report.table.paper.name,
@@ -130,7 +130,7 @@ def _row_content(report: TableReport, row: RowReport) -> dict[str, Any]:
     table: PaperTable = report.table.printed
     metrics: dict[str, Any] = {}
     for metric in report.metrics:
-        comparison = row.metrics.get(metric.name, Comparison(None, row.row.printed.printed.get(metric.name)))
+        comparison = row.metrics[metric.name]
         metrics[metric.name] = {
             "ours": asdict(comparison.ours) if comparison.ours else None,
             "optimism": row.optimism(metric.name) if metric.name in METRICS else None,

@@ -148,7 +148,7 @@ def _scores(report: TableReport, group: Sequence[Metric], first: bool) -> Grid:
         if first:
             cells.append(_there(row))
         for metric in group:
-            comparison = row.metrics.get(metric.name, Comparison(None, row.row.printed.printed.get(metric.name)))
+            comparison = row.metrics[metric.name]
             cells.append(_ours(comparison.ours))
             if _is_printed(report, metric):
                 shown = "" if comparison.printed is None else str(comparison.printed)
@@ -163,8 +163,8 @@ def _against_print(report: TableReport) -> Grid:
     rows = []
     for row in report.rows:
         for metric in report.metrics:
-            cell = row.metrics.get(metric.name)
-            if cell is None or cell.interval is None or cell.difference is None or cell.same is None:
+            cell = row.metrics[metric.name]
+            if cell.interval is None or cell.difference is None or cell.same is None:
                 continue
             rows.append(
                 [
