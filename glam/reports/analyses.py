@@ -95,13 +95,17 @@ class BesideMajority:
     unseen: int
 
 
-def beside_majority(experiment: StoredExperiment, results: Sequence[Result], kind: str) -> BesideMajority | Unknown:
-    """The model beside the majority of the groups of that kind, fitted on the training part of each run."""
+def beside_majority(experiment: StoredExperiment, results: Sequence[Result], kind: str) -> BesideMajority | str:
+    """The model beside the majority of the groups of that kind, fitted on the training part of each run.
+
+    Or why there is no such comparison, in words: also where no group that is tested is trained on, so that all test
+    utterances would get the majority class.
+    """
     codes, speakers = reference_codes(experiment.groups, kind), speakers_of(experiment)
     if isinstance(speakers, Unknown):
-        return speakers
+        return str(speakers)
     if codes is None:
-        return Unknown(f"the corpus knows of no {kind}")
+        return str(Unknown(f"the corpus knows of no {kind}"))
     parts = []
     for outcome in results:
         scored, train = outcome.scored(), outcome.train()
@@ -110,6 +114,8 @@ def beside_majority(experiment: StoredExperiment, results: Sequence[Result], kin
         unseen = ~np.isin(asked, codes[train])
         parts.append((scored.predicted == scored.truth, guess == scored.truth, scored.utterances, unseen))
     ours, theirs, utterances, unseen = (np.concatenate(column) for column in zip(*parts, strict=True))
+    if unseen.all():
+        return f"the majority class alone, as no {kind} of a test utterance occurs in training"
     means = per_utterance(100 * theirs, utterances)
     pair = pairing(ours, theirs, utterances, speakers[utterances])
     return BesideMajority(pair, float(means.mean.mean()), utterances.size, int(unseen.sum()))
@@ -125,11 +131,8 @@ def references(experiment: StoredExperiment, results: Sequence[Result]) -> list[
     rows, lines = [], []
     for kind in HEARS_NOTHING:
         beside, name = beside_majority(experiment, results, kind), majority(kind)
-        if isinstance(beside, Unknown):
+        if isinstance(beside, str):
             lines.append(f"{name}: {beside}")
-            continue
-        if beside.unseen == beside.predictions:
-            lines.append(f"{name}: the majority class alone, as no {kind} of a test utterance occurs in training")
             continue
         pair = beside.pairing
         rows.append(
@@ -214,9 +217,9 @@ def groups(experiment: StoredExperiment, everything: Scored, kind: str) -> list[
 
 def votes(experiment: StoredExperiment, everything: Scored, indexed: Sequence[Utterance]) -> list[Block]:
     """Accuracy by the raters' agreement, and a rater against the others as a ceiling."""
-    chosen, reason = _votes_of(experiment, everything, indexed)
-    if chosen is None:
-        return [f"cannot be computed, because {reason}"]
+    chosen = _votes_of(experiment, everything, indexed)
+    if isinstance(chosen, Unknown):
+        return [str(chosen)]
     means = per_utterance(100 * (everything.predicted == everything.truth), everything.utterances)
     rated: NDArray[np.bool_] = np.asarray(chosen[means.utterances].any(axis=(1, 2)))
     own = means.utterances[rated]
@@ -243,17 +246,17 @@ def _agreement(of: Agreement | None) -> str:
 
 def _votes_of(
     experiment: StoredExperiment, everything: Scored, indexed: Sequence[Utterance]
-) -> tuple[NDArray[np.bool_] | None, str]:
+) -> NDArray[np.bool_] | Unknown:
     """Votes (n, raters, labels) of the experiment's utterances: its classes, and one more for all other labels."""
     known = {utterance.id: utterance.votes for utterance in indexed if utterance.votes}
     own = [known.get(utterance, ()) for utterance in experiment.ids]
     if not indexed:
-        return None, "no index of the corpus lies in the data folder (glam corpus NAME makes it)"
+        return Unknown("no index of the corpus lies in the data folder (glam corpus NAME makes it)")
     if not known:
-        return None, "the index of the corpus has no rater votes"
+        return Unknown("the index of the corpus has no rater votes")
     if not any(own[i] for i in everything.utterances):
-        return None, "the index knows no votes on the utterances tested"
-    return votes_on(own, list(experiment.recipe.corpus.labels.values())), ""
+        return Unknown("the index knows no votes on the utterances tested")
+    return votes_on(own, list(experiment.recipe.corpus.labels.values()))
 
 
 def gap_line(scores: ByGroup, name: str, names: Sequence[str], kind: str) -> str:
