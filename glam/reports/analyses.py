@@ -174,12 +174,11 @@ def group_scores(experiment: StoredExperiment, everything: Scored, kind: str) ->
     """
     grouping = experiment.groups[kind]
     means = per_utterance(100 * (everything.predicted == everything.truth), everything.utterances)
-    codes = grouping.codes[means.utterances]
-    known = np.array([bool(name) for name in grouping.names])[codes]
+    known = grouping.known[means.utterances]
     if not known.any():
         return Unknown(f"of no utterance tested the {kind} is known")
     own = means.utterances[known]
-    scores = by_group(means.mean[known], experiment.targets[own], codes[known], len(experiment.classes))
+    scores = by_group(means.mean[known], experiment.targets[own], grouping.codes[own], len(experiment.classes))
     return scores, int((~known).sum())
 
 

@@ -111,7 +111,7 @@ def reference_codes(groups: Groups, kind: str) -> Ints | None:
     if grouping is None or not any(grouping.names):
         return None
     codes = grouping.codes.copy()
-    unknown = np.flatnonzero(np.array([not name for name in grouping.names])[codes])
+    unknown = np.flatnonzero(~grouping.known)
     codes[unknown] = len(grouping.names) + np.arange(len(unknown))
     return np.unique(codes, return_inverse=True)[1].astype(np.int64)
 

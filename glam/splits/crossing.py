@@ -43,6 +43,5 @@ def warnings(groups: Groups, split: Split, divided: str) -> list[str]:
 
 def _crossing(groups: Groups, kind: str, split: Split) -> int:
     """Utterances that are tested whose own group of that kind, if known, is trained on."""
-    codes, known = groups[kind].codes, np.array([bool(name) for name in groups[kind].names])
-    tested = codes[split.scored]
-    return int((np.isin(tested, codes[split.train]) & known[tested]).sum())
+    codes, known = groups[kind].codes, groups[kind].known
+    return int((np.isin(codes[split.scored], codes[split.train]) & known[split.scored]).sum())

@@ -27,6 +27,11 @@ class Grouping:
         distinct, codes = np.unique(np.array(names, dtype=object), return_inverse=True)
         return cls(tuple(str(name) for name in distinct), codes.astype(np.int64))
 
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """(n,) whether the group of each utterance is known."""
+        return np.array([bool(name) for name in self.names], dtype=bool)[self.codes]
+
 
 Groups = Mapping[str, Grouping]
 """The groupings of one list of utterances by kind: `speaker`, `recording`, and what else the corpus knows."""

@@ -85,7 +85,7 @@ def known(groups: Groups, attribute: str, protocol: str) -> Ints:
             f"{', '.join(groups)}. Use another protocol."
         )
     grouping = groups[attribute]
-    if unknown := sum(int((grouping.codes == i).sum()) for i, name in enumerate(grouping.names) if not name):
+    if unknown := int((~grouping.known).sum()):
         raise GlamError(
             f"split.name {protocol} needs the {attribute} of every utterance, and this corpus does not tell it of "
             f"{unknown} of {len(grouping.codes)}. Fill it in where it is missing, or use another protocol."
