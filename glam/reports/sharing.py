@@ -37,12 +37,13 @@ REFERENCES = {
     "the majority of its dialogue": "dialogue",
     "the majority of its text": TEXT,
 }
+UNKNOWN = -1  # in codes: of this utterance nothing is known
 HEARS_NOTHING = tuple(REFERENCES.values())  # kinds of group whose commonest class is a reference; "": of all utterances
 
 
 @dataclass(frozen=True)
 class Overlap:
-    """Numbers of distinct values of an attribute; training, test and both are means over the splits.
+    """Numbers of distinct values of an attribute, where it is known; train, test and both are means over the splits.
 
     whole: among all utterances. train, test: in that part of a split. both: in the two of them. seen: the share of test
     utterances, in percent, whose own occurs in training.
@@ -87,14 +88,17 @@ def look_through(protocol: AnyProtocol, groups: Groups, targets: Ints, classes: 
     Raises GlamError where the utterances have too little for the protocol.
     """
     splits = [protocol.split(groups, run) for run in runs]
-    everyone = np.arange(len(targets))
-    codes = {kind: grouping.codes for kind, grouping in groups.items() if any(grouping.names)}
-    codes |= {kind: own for kind in HEARS_NOTHING if (own := reference_codes(groups, kind)) is not None}
-    overlaps = {"utterances": _overlap(everyone, splits)}
-    overlaps |= {name: _overlap(codes[of], splits) for name, of in SHARED.items() if of in codes}
+    overlaps = {"utterances": _overlap(np.arange(len(targets)), splits)}
+    overlaps |= {
+        name: _overlap(np.where(groups[kind].known, groups[kind].codes, UNKNOWN), splits)
+        for name, kind in SHARED.items()
+        if kind in groups and groups[kind].known.any()
+    }
     seeds = [run.seed for run in runs]
     references = {
-        name: _reference(codes[of], targets, classes, splits, seeds) for name, of in REFERENCES.items() if of in codes
+        name: _reference(codes, targets, classes, splits, seeds)
+        for name, kind in REFERENCES.items()
+        if (codes := reference_codes(groups, kind)) is not None
     }
     return Sharing(tuple(splits), overlaps, references)
 
@@ -184,14 +188,14 @@ def reference_table(references: Mapping[str, Reference]) -> Table:
 
 
 def _overlap(codes: Ints, splits: Sequence[Split]) -> Overlap:
-    count = int(codes.max()) + 1
     rows = []
     for split in splits:
-        train, test = (np.bincount(codes[part], minlength=count) for part in (split.train, split.scored))
-        both = (train > 0) & (test > 0)
-        rows.append(((train > 0).sum(), (test > 0).sum(), both.sum(), 100 * test[both].sum() / test.sum()))
+        train, test = (np.setdiff1d(codes[part], UNKNOWN) for part in (split.train, split.scored))
+        both = np.intersect1d(train, test)
+        heard = np.isin(codes[split.scored], both).sum()
+        rows.append((train.size, test.size, both.size, 100 * heard / split.scored.size))
     train_size, test_size, in_both, seen = np.mean(rows, axis=0).tolist()
-    return Overlap(count, train_size, test_size, in_both, seen)
+    return Overlap(np.setdiff1d(codes, UNKNOWN).size, train_size, test_size, in_both, seen)
 
 
 def _reference(codes: Ints, targets: Ints, classes: int, splits: Sequence[Split], seeds: Sequence[int]) -> Reference:

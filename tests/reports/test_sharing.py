@@ -105,6 +105,15 @@ def test_what_is_known_of_no_utterance_is_left_out() -> None:
     assert "scenario" not in audit_line(sharing)
 
 
+def test_utterances_of_unknown_speakers_are_of_none() -> None:
+    """Taken as one speaker, they would be a speaker more, who is on both sides of nearly every split."""
+    speakers = ["s1", "", "s1", "s1", "", "", "s2", ""]
+    sharing = look_through(protocol("random"), {"speaker": Grouping.of(speakers)}, TARGETS, 2, [RunKey(1)])
+    assert sharing.splits[0].train.tolist() == [7, 2, 1, 6, 0, 4]
+    overlap = sharing.overlaps["speakers"]
+    assert (overlap.whole, overlap.train, overlap.test, overlap.both, overlap.seen) == (2, 2, 1, 1, 50)
+
+
 def test_validation_utterances_are_neither_trained_on_nor_tested() -> None:
     (split,) = look_through(protocol("leave-session-out"), GROUPS, TARGETS, 2, [RunKey(3, 1)]).splits
     assert split.validation_only == 2
