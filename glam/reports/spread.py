@@ -73,11 +73,13 @@ def intervals_of(experiment: StoredExperiment, results: Sequence[Result]) -> Int
     steps = np.median([steps_of(outcome.confusion) for outcome in over], axis=0) * len(wa) / len(over)
     noun, ratio = "fold" if experiment.folds else "run", tested_per_trained(results)
     everything = Scored.together(scored)
-    one_split = len(scored) > 1 and not experiment.folds and len({_tested(part) for part in scored}) == 1
+    one_split = (
+        len(scored) > 1 and not experiment.folds and len({frozenset(part.utterances.tolist()) for part in scored}) == 1
+    )
     means = per_utterance(100 * (everything.predicted == everything.truth), everything.utterances)
     speakers = speakers_of(experiment)
-    recalls = [_recall(experiment, scored, everything, means, c) for c in range(len(experiment.classes))]
-    rows = [_whole("WA", wa, noun, steps[0], ratio, everything, _accuracy_of_speakers(means, speakers))]
+    recalls = [_recall(experiment, scored, everything, means, speakers, c) for c in range(len(experiment.classes))]
+    rows = [_whole("WA", wa, noun, steps[0], ratio, everything, _over_speakers(means.mean, means.utterances, speakers))]
     if not experiment.split.single_class:
         rows.append(_whole("UA", ua, noun, steps[1], ratio, None, ua_of_speakers(experiment, means, speakers)))
     rows += recalls
@@ -222,7 +224,12 @@ def _whole(
 
 
 def _recall(
-    experiment: StoredExperiment, scored: Sequence[Scored], everything: Scored, means: PerUtterance, index: int
+    experiment: StoredExperiment,
+    scored: Sequence[Scored],
+    everything: Scored,
+    means: PerUtterance,
+    speakers: NDArray[np.int64] | Unknown,
+    index: int,
 ) -> Measured:
     title = f"recall {experiment.classes[index]}"
     own = everything.truth == index
@@ -230,16 +237,11 @@ def _recall(
         nothing = Unknown("no test set has such an utterance")
         return Measured(title, (nothing, nothing, nothing), 0)
     right = everything.predicted[own] == index
-    each = [(part.predicted[part.truth == index] == index) for part in scored]
-    recalls = [100 * float(of_run.mean()) for of_run in each if of_run.size]
-    step = 100 / float(np.median([of_run.size for of_run in each if of_run.size]))
+    each = [of_run for part in scored if (of_run := part.predicted[part.truth == index] == index).size]
+    recalls = [100 * float(of_run.mean()) for of_run in each]
+    step = 100 / float(np.median([of_run.size for of_run in each]))
     tested = experiment.targets[means.utterances] == index
-    speakers = speakers_of(experiment)
-    over: OverGroups | Unknown = (
-        speakers
-        if isinstance(speakers, Unknown)
-        else over_groups(means.mean[tested], speakers[means.utterances[tested]])
-    )
+    over = _over_speakers(means.mean[tested], means.utterances[tested], speakers)
     splits = interval_of_mean(recalls, ratio=0, step=step)
     return _row(title, splits, share(right, everything.utterances[own]).interval, over)
 
@@ -250,11 +252,8 @@ def _row(title: str, splits: Bounds, utterances: Bounds, over: OverGroups | Unkn
     return Measured(title, (splits, utterances, over.interval), over.groups)
 
 
-def _accuracy_of_speakers(means: PerUtterance, speakers: NDArray[np.int64] | Unknown) -> OverGroups | Unknown:
-    if isinstance(speakers, Unknown):
-        return speakers
-    return over_groups(means.mean, speakers[means.utterances])
-
-
-def _tested(scored: Scored) -> frozenset[int]:
-    return frozenset(scored.utterances.tolist())
+def _over_speakers(
+    values: NDArray[np.float64], utterances: NDArray[np.int64], speakers: NDArray[np.int64] | Unknown
+) -> OverGroups | Unknown:
+    """The interval over speakers of the mean of a value of each of these utterances."""
+    return speakers if isinstance(speakers, Unknown) else over_groups(values, speakers[utterances])
