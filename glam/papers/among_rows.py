@@ -106,8 +106,8 @@ def choice(rows: Mapping[str, tuple[StoredExperiment, Sequence[Result]]]) -> tup
         groups = None
     if len(set(utterances)) < 4:
         return Unknown("fewer than four utterances are tested")
-    best = optimism_of_choice(np.stack([np.concatenate(of_row) for of_row in right]), numbers, groups)
-    return list(rows)[best.row], best
+    made = optimism_of_choice(np.stack([np.concatenate(of_row) for of_row in right]), numbers, groups)
+    return list(rows)[made.row], made
 
 
 def _tested(experiment: StoredExperiment, outcome: Result) -> tuple[int, frozenset[str]]:

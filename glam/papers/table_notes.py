@@ -109,10 +109,10 @@ def _among_rows(report: TableReport) -> list[str]:
         return lines
     setting = report.table.printed.chooses
     lines.append(f"the paper takes the best {setting} of this table, chosen on the test set, into its other tables")
-    best = choice(rows)
-    if isinstance(best, Unknown):
-        return [*lines, f"what that choice adds {best}"]
-    label, of = best
+    chosen = choice(rows)
+    if isinstance(chosen, Unknown):
+        return [*lines, f"what that choice adds {chosen}"]
+    label, of = chosen
     error = "" if isinstance(of.optimism.error, Unknown) else f" (se {of.optimism.error:.2f})"
     return [
         *lines,

@@ -102,12 +102,10 @@ def _setting(field: str, value: Any) -> str:
     if field == "corpus.labels":
         return f"{len(value)}\N{NO-BREAK SPACE}classes"
     if field == "corpus.where":
-        value = [group for groups in value.values() for group in groups] or ["full"]
+        return " + ".join(group for groups in value.values() for group in groups) or "full"
     if isinstance(value, list):
         value = " + ".join(str(part) for part in value)
     # A space at which no line is broken keeps the two together.
-    if field == "corpus.where":
-        return str(value)
     name = field.removesuffix(".name").rpartition(".")[2]  # what is chosen by name: split, loss, model
     return f"{name}\N{NO-BREAK SPACE}{value}"
 
