@@ -215,7 +215,6 @@ class Population:
 
     def facts(self) -> "Composition":
         """The composition as plain data, to be stored with an experiment."""
-        index = {name: i for i, name in enumerate(self.settings.classes)}
         labels = Counter(utterance.label for utterance in self.utterances)
         return Composition(
             corpus=self.corpus,
@@ -225,7 +224,7 @@ class Population:
             classes={
                 name: {label: labels[label] for label in made_of} for name, made_of in self.settings.labels.items()
             },
-            too_short={name: self.too_short.get(name, 0) for name in index},
+            too_short={name: self.too_short.get(name, 0) for name in self.settings.classes},
             unusable=self.unusable,
             min_length=self.settings.min_length,
             left_out=self.left_out,
