@@ -40,8 +40,7 @@ CORPORA = {
 """Name of a corpus -> the function that reads its annotations, as module:function."""
 
 SILENT = 1e-4  # of full scale: three steps of 16 bits
-Place = tuple[str, float, float]
-"""The audio file of an utterance, and where in it the utterance begins and ends."""
+Place = tuple[str, float, float]  # of an utterance
 
 
 def load_corpus(
@@ -70,7 +69,7 @@ def load_corpus(
         )
     indexed = read_index(index_folder)
     known = indexed.utterances if indexed and indexed.root == listed.root and not verify else ()
-    corpus = _open_audio(listed, {_place(utterance): utterance for utterance in known})
+    corpus = _open_audio(listed, {utterance.place: utterance for utterance in known})
     corpus = replace(corpus, release=_release(name, corpus, label_set))
     if corpus != indexed:
         write_index(corpus, index_folder)
@@ -208,7 +207,7 @@ def _measure(
         return all_are("unreadable audio", f"cannot be read: {error.strerror}")
     if not S_ISREG(status.st_mode):  # reading a pipe would wait for ever
         return all_are("unreadable audio", "is no file")
-    before = [known.get(_place(utterance)) for utterance in utterances]
+    before = [known.get(utterance.place) for utterance in utterances]
     if all(was and (was.size, was.mtime_ns) == (status.st_size, status.st_mtime_ns) for was in before):
         return [_as_known(utterance, was) for utterance, was in zip(utterances, before, strict=True) if was]
     try:
@@ -239,10 +238,6 @@ def _measure(
         )
 
     return [measured(utterance) for utterance in utterances]
-
-
-def _place(utterance: Utterance) -> Place:
-    return utterance.audio, utterance.start, utterance.end
 
 
 def _as_known(utterance: Utterance, known: Utterance) -> Utterance:

@@ -47,11 +47,9 @@ LISTED = 8
 
 @dataclass(frozen=True)
 class _Read:
-    """One row as it is understood. key: what tells it from others."""
+    """One row as it is understood."""
 
     number: int
-    label: str
-    key: tuple[str, float, float]
     utterance: Utterance
 
 
@@ -163,7 +161,7 @@ def _understood(
     grouping = [kind for kind in others if _divides([row.cells.get(fields[kind], "") for row in rows])]
     if left_out := [kind for kind in others if kind not in grouping]:
         findings.notes.append(f"no groups, as all rows have the same or each its own: {', '.join(left_out)}")
-    kinds = [*(kind for kind in ("gender", "part", "fold", "text", "session", "dialogue", "original")), *grouping]
+    kinds = ["gender", "part", "fold", "text", "session", "dialogue", "original", *grouping]
     texts = [row.cells.get(fields["words"], "").casefold() for row in rows] if "words" in fields else []
     repeated = "text" not in fields and _divides(texts)
     for row in rows:
@@ -210,7 +208,7 @@ def _understood(
             start=start,
             end=end,
         )
-        yield _Read(row.number, label, (utterance.audio, start, end), utterance)
+        yield _Read(row.number, utterance)
 
 
 def _is_there(path: Path) -> bool:
@@ -239,19 +237,20 @@ def _below(root: Path, audio: str) -> str:
 
 def _once_each(read: Sequence[_Read], findings: _Findings) -> list[_Read]:
     """Of rows about the same piece of the same file the first; none where they disagree on the label."""
-    by_key: dict[tuple[str, float, float], list[_Read]] = {}
+    by_place: dict[tuple[str, float, float], list[_Read]] = {}
     for row in read:
-        by_key.setdefault(row.key, []).append(row)
+        by_place.setdefault(row.utterance.place, []).append(row)
     kept = []
-    for first, *more in by_key.values():
-        where = first.utterance.audio + (f" from {first.key[1]:g} s" if first.key[1] or first.key[2] else "")
-        if conflict := next((row for row in more if row.label != first.label), None):
+    for (audio, start, end), (first, *more) in by_place.items():
+        where = audio + (f" from {start:g} s" if start or end else "")
+        label = first.utterance.label
+        if conflict := next((row for row in more if row.utterance.label != label), None):
             for row in (first, *more):
                 findings.problem(
                     "conflicting labels",
                     row.number,
-                    f"{where} is {first.label} in line {first.number} and {conflict.label} in line {conflict.number}; "
-                    "it is not used",
+                    f"{where} is {label} in line {first.number} and {conflict.utterance.label} in line "
+                    f"{conflict.number}; it is not used",
                 )
             continue
         for row in more:
@@ -264,10 +263,10 @@ def _remark(kept: Sequence[_Read], fields: Mapping[str, str], findings: _Finding
     """Note how the columns were read, and labels that can hardly be meant."""
     renamed = [f"{name} = {fields[name]}" for name in USUAL if name in fields]
     findings.notes.insert(0, f"columns: {', '.join(renamed)}")
-    labels = Counter(row.label for row in kept)
+    labels = Counter(row.utterance.label for row in kept)
     for label, count in sorted(labels.items()):
         if count == 1:
-            number = next(row.number for row in kept if row.label == label)
+            number = next(row.number for row in kept if row.utterance.label == label)
             findings.notes.append(
                 f"the label {label} has a single utterance (line {number}), which cannot be both trained on and tested"
             )

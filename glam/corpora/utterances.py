@@ -53,6 +53,11 @@ class Utterance:
     rate: int = 16_000
     channels: int = 1
 
+    @property
+    def place(self) -> tuple[str, float, float]:
+        """The recording, and where in it the utterance begins and ends."""
+        return self.audio, self.start, self.end
+
     def group(self, kind: str) -> str:
         """The group of that kind that it belongs to; empty where that is not known."""
         return self.speaker if kind == "speaker" else self.groups.get(kind, "")
