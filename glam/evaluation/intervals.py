@@ -1,8 +1,8 @@
 """Intervals of scores from utterances: of a share from its counts, and of a mean over speakers or other groups.
 
 What an interval takes as independent decides which question it answers. `statistics.interval_of_mean`: runs, or
-utterances of the same speakers. `share`: utterances. `over_groups`: speakers (dialogues, scenarios), which is the
-only one of them that says anything of other speakers.
+utterances of the same speakers. `interval_from_counts`: utterances. `over_groups`: speakers (dialogues, scenarios),
+which is the only one of them that says anything of other speakers.
 
 `benchmarks/intervals.py` shows why the latter is Student's t over the groups' own scores. With 5, 10 and 20 speakers of
 standard deviation 8 points, and equal or unequal numbers of utterances, its 95 % interval holds the mean of the
@@ -26,21 +26,6 @@ FEWEST_GROUPS = 3  # two have a single difference for a spread, and t with one d
 
 
 @dataclass(frozen=True)
-class Share:
-    """The share of utterances that are right, in percent.
-
-    right: how many of them, each the share of its runs in which it is; so not always a whole number. utterances:
-    distinct ones. tests: predictions of them, in all runs.
-    """
-
-    percent: float
-    right: float
-    utterances: int
-    tests: int
-    interval: Interval
-
-
-@dataclass(frozen=True)
 class OverGroups:
     """A score over groups of utterances, each group counting the same, in the score's unit.
 
@@ -60,9 +45,9 @@ def interval_of_share(right: float, utterances: int, *, confidence: float = 0.95
     It covers at least what it says, whatever the true share ("The use of confidence or fiducial limits illustrated in
     the case of the binomial", Biometrika 26, 1934). Wilson's is narrower, but near 0 and 100, where the recalls of few
     utterances lie, it covers less than it says (84 % for 95 % at 10 utterances and a share of 98.3 %). 10 of 10 right
-    gives 69.15 to 100. Utterances are taken as independent: none may count twice (`share` sees to that), and nothing is
-    said of other speakers. `right` may be a sum of shares, of which the binomial's spread is an upper bound. Raises
-    ValueError where `right` is not within 0 to `utterances`, or there are none.
+    gives 69.15 to 100. Utterances are taken as independent: none may count twice (`interval_from_counts` sees to that),
+    and nothing is said of other speakers. `right` may be a sum of shares, of which the binomial's spread is an upper
+    bound. Raises ValueError where `right` is not within 0 to `utterances`, or there are none.
     """
     check_confidence(confidence)
     if not (utterances >= 1 and 0 <= right <= utterances):
@@ -76,19 +61,16 @@ def interval_of_share(right: float, utterances: int, *, confidence: float = 0.95
     return Interval(100 * low, 100 * high)
 
 
-def share(right: ArrayLike, utterances: ArrayLike, *, confidence: float = 0.95) -> Share:
-    """The share of right predictions (a recall, where they are of one true class) with its interval from counts.
+def interval_from_counts(right: ArrayLike, utterances: ArrayLike) -> Interval:
+    """The 95 % interval of the share of right predictions (a recall, where they are of one true class), in percent.
 
     right: (T,) booleans, utterances: (T,) the number of the utterance that each predicts, pooled over runs. An
     utterance that several runs test counts once, with its mean, for its predictions are not independent: 2000
-    predictions of 400 utterances are worth 400. Raises ValueError as
-    `per_utterance`.
+    predictions of 400 utterances are worth 400. Raises ValueError as `per_utterance`.
     """
     means = per_utterance(right, utterances)
-    total, n = float(means.mean.sum()), means.utterances.size
-    total = min(total, float(n))  # rounding of sums of shares
-    interval = interval_of_share(total, n, confidence=confidence)
-    return Share(100 * total / n, total, n, int(means.tests.sum()), interval)
+    n = means.utterances.size
+    return interval_of_share(min(float(means.mean.sum()), n), n)  # the sum of shares is rounded
 
 
 def over_groups(

@@ -17,13 +17,12 @@ Ints = NDArray[np.int64]
 class PerUtterance:
     """The n distinct utterances among T predictions.
 
-    utterances: (n,) their numbers, ascending. mean: (n,) of the values given, or (k, n) of k rows of them. tests: (n,)
-    in how many predictions each occurs. place: (n,) where it first occurs among the T.
+    utterances: (n,) their numbers, ascending. mean: (n,) of the values given, or (k, n) of k rows of them. place: (n,)
+    where each first occurs among the T.
     """
 
     utterances: Ints
     mean: NDArray[np.float64]
-    tests: Ints
     place: Ints
 
 
@@ -43,7 +42,7 @@ def per_utterance(values: ArrayLike, utterances: ArrayLike) -> PerUtterance:
     distinct, place, member, tests = np.unique(which, return_index=True, return_inverse=True, return_counts=True)
     sums = [np.bincount(member, weights=row, minlength=distinct.size) for row in np.atleast_2d(numbers)]
     mean = np.reshape(sums, (*numbers.shape[:-1], distinct.size)) / tests
-    return PerUtterance(distinct, mean, tests.astype(np.int64), place.astype(np.int64))
+    return PerUtterance(distinct, mean, place.astype(np.int64))
 
 
 def of_each(codes: ArrayLike, utterances: ArrayLike, means: PerUtterance, name: str) -> Ints:

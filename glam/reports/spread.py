@@ -8,12 +8,12 @@ who are not in the corpus. `glam.evaluation.intervals` has what was simulated of
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from glam.evaluation.intervals import FEWEST_GROUPS, OverGroups, mean_over_groups, over_groups, share
+from glam.evaluation.intervals import FEWEST_GROUPS, OverGroups, interval_from_counts, mean_over_groups, over_groups
 from glam.evaluation.metric import METRICS
 from glam.evaluation.metrics import steps_of
 from glam.evaluation.scored import Scored
@@ -73,28 +73,33 @@ def intervals_of(experiment: StoredExperiment, results: Sequence[Result]) -> Int
     steps = np.median([steps_of(outcome.confusion) for outcome in over], axis=0) * len(wa) / len(over)
     noun, ratio = "fold" if experiment.folds else "run", tested_per_trained(results)
     everything = Scored.together(scored)
-    one_split = (
-        len(scored) > 1 and not experiment.folds and len({frozenset(part.utterances.tolist()) for part in scored}) == 1
-    )
     means = per_utterance(100 * (everything.predicted == everything.truth), everything.utterances)
     speakers = speakers_of(experiment)
-    recalls = [_recall(experiment, scored, everything, means, speakers, c) for c in range(len(experiment.classes))]
-    rows = [_whole("WA", wa, noun, steps[0], ratio, everything, _over_speakers(means.mean, means.utterances, speakers))]
+    no_splits = _no_splits(experiment, scored)
+
+    def of_mean(values: Sequence[float], step: float) -> tuple[Bounds, Bounds]:
+        splits = no_splits or interval_of_mean(values, ratio=0, step=step, noun=noun)
+        return splits, interval_of_mean(values, ratio=ratio, step=step, noun=noun)
+
+    of_wa, of_ua = of_mean(wa, steps[0]), of_mean(ua, steps[1])
+    if len(wa) == 1 or (no_splits and not experiment.folds):  # a single test set
+        of_wa = of_wa[0], interval_from_counts(everything.predicted == everything.truth, everything.utterances)
+        of_ua = of_ua[0], no_splits or Unknown("a single run gives no interval of a mean of recalls")
+    rows = [_row("WA", *of_wa, _over_speakers(means.mean, means.utterances, speakers))]
     if not experiment.split.single_class:
-        rows.append(_whole("UA", ua, noun, steps[1], ratio, None, ua_of_speakers(experiment, means, speakers)))
-    rows += recalls
-    if one_split:
-        none = Unknown("all runs test the same utterances: they differ by their training alone")
-        right = share(everything.predicted == everything.truth, everything.utterances).interval
-        others: list[Bounds] = [right if row.title == "WA" else none for row in rows[: len(rows) - len(recalls)]]
-        others += [row.intervals[1] for row in recalls]
-        rows = [
-            replace(row, intervals=(none, other, row.intervals[2])) for row, other in zip(rows, others, strict=True)
-        ]
-    if experiment.folds:
-        none = Unknown("folds are no random splits")
-        rows = [replace(row, intervals=(none, *row.intervals[1:])) for row in rows]
+        rows.append(_row("UA", *of_ua, ua_of_speakers(experiment, means, speakers)))
+    for index in range(len(experiment.classes)):
+        rows.append(_recall(experiment, scored, everything, means, speakers, no_splits, index))
     return Intervals(tuple(rows), len(wa), noun, ratio)
+
+
+def _no_splits(experiment: StoredExperiment, scored: Sequence[Scored]) -> Unknown | None:
+    """The reason why the runs say nothing of further splits, if they do not."""
+    if experiment.folds:
+        return Unknown("folds are no random splits")
+    if len(scored) > 1 and len({frozenset(part.utterances.tolist()) for part in scored}) == 1:
+        return Unknown("all runs test the same utterances: they differ by their training alone")
+    return None
 
 
 def tested_per_trained(results: Sequence[Result]) -> float:
@@ -203,47 +208,28 @@ def between(bounds: Bounds) -> str:
     return f"{max(bounds.low, 0):.2f} to {min(bounds.high, 100):.2f}"
 
 
-def _whole(
-    title: str,
-    values: Sequence[float],
-    noun: str,
-    step: float,
-    ratio: float,
-    everything: Scored | None,
-    over: OverGroups | Unknown,
-) -> Measured:
-    splits = interval_of_mean(values, ratio=0, step=step, noun=noun)
-    utterances: Bounds = interval_of_mean(values, ratio=ratio, step=step, noun=noun)
-    if len(values) == 1:
-        utterances = (
-            Unknown("a single run gives no interval of a mean of recalls")
-            if everything is None
-            else share(everything.predicted == everything.truth, everything.utterances).interval
-        )
-    return _row(title, splits, utterances, over)
-
-
 def _recall(
     experiment: StoredExperiment,
     scored: Sequence[Scored],
     everything: Scored,
     means: PerUtterance,
     speakers: NDArray[np.int64] | Unknown,
+    no_splits: Unknown | None,
     index: int,
 ) -> Measured:
     title = f"recall {experiment.classes[index]}"
     own = everything.truth == index
     if not own.any():
         nothing = Unknown("no test set has such an utterance")
-        return Measured(title, (nothing, nothing, nothing), 0)
+        return Measured(title, (no_splits or nothing, nothing, nothing), 0)
     right = everything.predicted[own] == index
     each = [of_run for part in scored if (of_run := part.predicted[part.truth == index] == index).size]
     recalls = [100 * float(of_run.mean()) for of_run in each]
     step = 100 / float(np.median([of_run.size for of_run in each]))
     tested = experiment.targets[means.utterances] == index
     over = _over_speakers(means.mean[tested], means.utterances[tested], speakers)
-    splits = interval_of_mean(recalls, ratio=0, step=step)
-    return _row(title, splits, share(right, everything.utterances[own]).interval, over)
+    splits = no_splits or interval_of_mean(recalls, ratio=0, step=step)
+    return _row(title, splits, interval_from_counts(right, everything.utterances[own]), over)
 
 
 def _row(title: str, splits: Bounds, utterances: Bounds, over: OverGroups | Unknown) -> Measured:
