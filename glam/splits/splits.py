@@ -29,17 +29,6 @@ class Split:
         """The utterances that a run's scores are over."""
         return self.held_out[self.validation_only :]
 
-    @property
-    def validation(self) -> Ints:
-        """The utterances that the epoch is chosen on, with a validation set: the protocol's own, or half of what is
-        held out (8:1:1, Table 4)."""
-        return self.held_out[: self.validation_only or len(self.held_out) // 2]
-
-    @property
-    def test(self) -> Ints:
-        """The utterances that are tested on, with a validation set: the rest of what is held out."""
-        return self.held_out[self.validation_only or len(self.held_out) // 2 :]
-
 
 def random_split(n: int, seed: int, train_share: float = 0.8) -> Split:
     """Draw the training utterances out of `n`: the first int(n * train_share) of the seed's permutation.

@@ -195,8 +195,8 @@ def test_k_folds_are_slices_of_the_seeds_permutation(n: int, seed: int, folds: i
     assert all(split.validation_only == 0 for split in splits)
     if folds > 2:
         validated = protocol("k-fold", folds=folds, validation="next").split(groups, RunKey(seed, folds))
-        np.testing.assert_array_equal(validated.test, splits[-1].held_out)
-        np.testing.assert_array_equal(validated.validation, splits[0].held_out)
+        np.testing.assert_array_equal(validated.scored, splits[-1].held_out)
+        np.testing.assert_array_equal(validated.held_out[: validated.validation_only], splits[0].held_out)
 
 
 def test_folds_and_seeds_written_down_once() -> None:

@@ -57,20 +57,10 @@ def test_a_split_is_a_permutation_cut_in_two_and_leaves_the_global_generator_alo
     np.testing.assert_array_equal(split.train, again)
 
 
-@given(st.integers(10, 3000), seed_values)
-def test_validation_and_test_halve_what_is_held_out(n: int, seed: int) -> None:
-    split = random_split(n, seed)
-    np.testing.assert_array_equal(np.concatenate([split.validation, split.test]), split.held_out)
-    assert 0 <= len(split.test) - len(split.validation) <= 1
-
-
 @given(st.integers(1, 20), st.integers(1, 20))
-def test_a_validation_set_of_its_own_is_all_that_validates_and_is_not_scored(validation: int, test: int) -> None:
+def test_a_validation_set_of_its_own_is_not_scored(validation: int, test: int) -> None:
     held_out = np.arange(100, 100 + validation + test)
-    split = Split(np.arange(100), held_out, validation)
-    np.testing.assert_array_equal(split.validation, held_out[:validation])
-    np.testing.assert_array_equal(split.test, held_out[validation:])
-    np.testing.assert_array_equal(split.scored, split.test)
+    np.testing.assert_array_equal(Split(np.arange(100), held_out, validation).scored, held_out[validation:])
 
 
 @pytest.mark.parametrize(("n", "share"), [(0, 0.8), (1, 0.8), (4, 0.1)])
@@ -104,8 +94,8 @@ def test_the_next_slice_validates_and_after_the_last_the_first(n: int, seed: int
     slices = [k_fold_split(n, seed, fold, folds).held_out for fold in range(1, folds + 1)]
     for fold in range(1, folds + 1):
         split = k_fold_split(n, seed, fold, folds, validation=True)
-        np.testing.assert_array_equal(split.test, slices[fold - 1])
-        np.testing.assert_array_equal(split.validation, slices[fold % folds])
+        np.testing.assert_array_equal(split.scored, slices[fold - 1])
+        np.testing.assert_array_equal(split.held_out[: split.validation_only], slices[fold % folds])
         rest = [part for i, part in enumerate(slices) if i not in (fold - 1, fold % folds)]
         np.testing.assert_array_equal(split.train, np.concatenate(rest))
 
