@@ -68,14 +68,10 @@ class Calibration:
 class Temperature:
     """What logits are divided by, fitted on utterances that are not tested.
 
-    value: above 1, the model was too sure, below, not sure enough. before, after: the mean negative log-likelihood of
-    an utterance it was fitted on, in nats, without it and with it. utterances: how many these were.
+    value: above 1, the model was too sure, below, not sure enough.
     """
 
     value: float
-    before: float
-    after: float
-    utterances: int
 
     def probabilities(self, logits: ArrayLike) -> NDArray[np.float64]:
         """Class probabilities (..., C) of logits (..., C), which choose the same class as without."""
@@ -157,10 +153,6 @@ def fit_temperature(logits: ArrayLike, truth: ArrayLike) -> Temperature | Unknow
     def slope(inverse: float) -> float:
         return float(((softmax(values * inverse) * values).sum(axis=1) - own).mean())
 
-    def likelihood(inverse: float) -> float:
-        below = (values - values.max(axis=1, keepdims=True)) * inverse
-        return float((np.log(np.exp(below).sum(axis=1)) - below[np.arange(true.size), true]).mean())
-
     if slope(0.0) >= -1e-12 * float(np.abs(values).max()):  # what is less is rounding
         return Unknown(
             "on its validation utterances the true class has no higher logit than the others, so that "
@@ -171,8 +163,7 @@ def fit_temperature(logits: ArrayLike, truth: ArrayLike) -> Temperature | Unknow
     high = 1.0
     while slope(high) < 0:
         high *= 2
-    inverse = float(brentq(slope, 0.0, high))
-    return Temperature(1 / inverse, likelihood(1.0), likelihood(inverse), true.size)
+    return Temperature(1 / float(brentq(slope, 0.0, high)))
 
 
 def _error(place: NDArray[np.int64], confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> float:

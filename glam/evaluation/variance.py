@@ -25,7 +25,7 @@ class Components:
 
     seed, split, rest: standard deviations in points, seed^2 + split^2 + rest^2 = total^2; `rest` is what neither alone
     explains: seeds that do better on some splits, and what differs between runs of the same seed and split. share: the
-    split's share of the variance, in percent, and its interval. seeds, splits, each: how many, and runs of each cell.
+    split's share of the variance, in percent, and its interval.
     """
 
     seed: float
@@ -33,9 +33,6 @@ class Components:
     rest: float
     share: float
     interval: Interval
-    seeds: int
-    splits: int
-    each: int
 
     @property
     def total(self) -> float:
@@ -79,9 +76,6 @@ def components(
         rest=math.sqrt(rest),
         share=float(_share(seed, split, rest)),
         interval=Interval(low, high),
-        seeds=a,
-        splits=b,
-        each=r,
     )
 
 
