@@ -231,3 +231,20 @@ def checked_offsets(offsets: ArrayLike, segments: int) -> tuple[Ints, Ints]:
     if (lengths < 1).any():
         raise ValueError(f"utterance {int(np.argmax(lengths < 1))} has no segments")
     return bounds[:-1], lengths
+
+
+def segments_like(
+    utterance_classes: ArrayLike, segment_classes: ArrayLike, offsets: ArrayLike
+) -> tuple[NDArray[np.bool_], Ints, Ints]:
+    """Whether each segment (S,) has the class of its utterance; and first segment and number of segments of each (U,).
+
+    utterance_classes: (U,). segment_classes: (S,). offsets: as for `checked_offsets`. Raises ValueError if the lengths
+    do not fit or an utterance has no segments.
+    """
+    segment, utterance = np.asarray(segment_classes), np.asarray(utterance_classes)
+    if segment.ndim != 1:
+        raise ValueError(f"segment classes are (S,), not {segment.shape}")
+    starts, lengths = checked_offsets(offsets, segment.size)
+    if utterance.shape != starts.shape:
+        raise ValueError(f"{starts.size} utterances by the offsets, classes of shape {utterance.shape}")
+    return segment == np.repeat(utterance, lengths), starts, lengths

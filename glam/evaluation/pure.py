@@ -7,7 +7,7 @@ part, and may be wrong where this is right, or the reverse.
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from glam.evaluation.metrics import checked_offsets
+from glam.evaluation.metrics import segments_like
 
 
 def pure_correct(
@@ -26,13 +26,7 @@ def pure_correct(
 
     Raises ValueError if the lengths do not fit or an utterance has no segments.
     """
-    segments, true = np.asarray(segment_classes), np.asarray(truth)
-    if segments.ndim != 1:
-        raise ValueError(f"segment classes are (S,), not {segments.shape}")
-    starts, lengths = checked_offsets(offsets, segments.size)
-    if true.shape != starts.shape:
-        raise ValueError(f"{starts.size} utterances by the offsets, true classes of shape {true.shape}")
-    right = segments == np.repeat(true, lengths)
-    passes = right if neutral is None else right | (segments == neutral)
+    right, starts, _ = segments_like(truth, segment_classes, offsets)
+    passes = right if neutral is None else right | (np.asarray(segment_classes) == neutral)
     pure: NDArray[np.bool_] = np.logical_or.reduceat(right, starts) & np.logical_and.reduceat(passes, starts)
     return pure

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from glam.evaluation.metrics import Ints, checked_classes, checked_offsets
+from glam.evaluation.metrics import Ints, checked_classes, checked_offsets, segments_like
 
 PARTS = 5  # of an utterance, for accuracy by position
 
@@ -61,13 +61,8 @@ def segment_agreement(segment_classes: ArrayLike, utterance_classes: ArrayLike, 
     predicted classes for agreement, true ones for the accuracy of segments. Raises ValueError if the lengths do not
     fit or an utterance has no segments.
     """
-    segment, utterance = np.asarray(segment_classes), np.asarray(utterance_classes)
-    if segment.ndim != 1:
-        raise ValueError(f"segment classes are (S,), not {segment.shape}")
-    starts, lengths = checked_offsets(offsets, segment.size)
-    if utterance.shape != starts.shape:
-        raise ValueError(f"{starts.size} utterances by the offsets, classes of shape {utterance.shape}")
-    agree = np.add.reduceat((segment == np.repeat(utterance, lengths)).astype(np.int64), starts)
+    same, starts, lengths = segments_like(utterance_classes, segment_classes, offsets)
+    agree, segment = np.add.reduceat(same.astype(np.int64), starts), np.asarray(segment_classes)
     change = np.zeros(segment.size, dtype=np.int64)  # at each segment: does it differ from the one before it?
     change[1:] = segment[1:] != segment[:-1]
     change[starts] = 0  # the first segment of an utterance has none before it
@@ -97,17 +92,14 @@ def accuracy_by_position(
     part k. Only utterances of `parts` segments or more are counted: they have one in every part, so that all positions
     are compared on the same utterances. Raises ValueError as `segment_agreement`.
     """
-    segment, true = np.asarray(segment_classes), np.asarray(truth)
-    starts, lengths = checked_offsets(offsets, segment.size)
-    if true.shape != starts.shape:
-        raise ValueError(f"{starts.size} utterances by the offsets, true classes of shape {true.shape}")
+    same, starts, lengths = segments_like(truth, segment_classes, offsets)
     counted = np.flatnonzero(lengths >= parts)
     if not counted.size:
         return ByPosition(np.full(3, np.nan), np.full(parts, np.nan), 0)
-    right = (segment == np.repeat(true, lengths)).astype(np.float64)
+    right = same.astype(np.float64)
     ends = [right[(starts + place)[counted]].mean() for place in (0, (lengths - 1) // 2, lengths - 1)]
     owner = np.repeat(np.arange(starts.size), lengths)
-    index = np.arange(segment.size) - starts[owner]
+    index = np.arange(same.size) - starts[owner]
     cell = owner * parts + (2 * index + 1) * parts // (2 * lengths[owner])
     size = np.bincount(cell, minlength=starts.size * parts).reshape(-1, parts)[counted]
     hits = np.bincount(cell, weights=right, minlength=starts.size * parts).reshape(-1, parts)[counted]

@@ -75,7 +75,7 @@ def test_a_neutral_class_never_costs_anything(
     ("segments", "truth", "offsets", "message"),
     [
         ([[0, 1]], [0], [0, 2], r"segment classes are \(S,\), not \(1, 2\)"),
-        ([0, 1], [0], [0, 1, 2], r"2 utterances by the offsets, true classes of shape \(1,\)"),
+        ([0, 1], [0], [0, 1, 2], r"2 utterances by the offsets, classes of shape \(1,\)"),
         ([0, 1], [0], [0, 3], "expected 0 to 2 segments"),
         ([0, 1], [0, 1], [0, 0, 2], "utterance 0 has no segments"),
     ],
