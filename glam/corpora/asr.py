@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from glam.corpora.outside import check_all_there, content_of, csv_rows
+from glam.corpora.outside import check_all_there, content_of, headed_rows
 from glam.errors import GlamError
-from glam.words import counted
 
 COLUMNS = ("utterance", "text")
 MODEL = "model"  # a third column that a file may have
@@ -39,24 +38,10 @@ def read_asr(path: Path) -> Transcripts:
     and an utterance without an id or with two rows.
     """
     content = content_of(path)
-    rows = csv_rows(path, content)
-    _, header = next(rows, (1, []))
-    columns = [cell.strip() for cell in header]
-    if sorted(columns) not in (sorted(COLUMNS), sorted((*COLUMNS, MODEL))):
-        raise GlamError(
-            f"{path}: line 1 is {','.join(columns)[:80]!r}; expected the names of the columns: "
-            f"{','.join(COLUMNS)} or {','.join(COLUMNS)},{MODEL}"
-        )
     line_of: dict[str, int] = {}
     texts: dict[str, str] = {}
     models: set[str] = set()
-    for line, row in rows:
-        if len(row) != len(columns):
-            raise GlamError(
-                f"{path}: line {line} has {counted(len(row), 'cell')}, expected {len(columns)}; "
-                'a text with a comma in it must be in quotes: "yes, I did"'
-            )
-        cell = dict(zip(columns, row, strict=True))
+    for line, cell in headed_rows(path, content, COLUMNS, (*COLUMNS, MODEL)):
         name = cell["utterance"].strip()
         if not name:
             raise GlamError(f"{path}: line {line} has no utterance id")

@@ -45,6 +45,27 @@ def csv_rows(path: Path, content: bytes) -> Iterator[tuple[int, list[str]]]:
         raise GlamError(f"{path}: line {reader.line_num} is no CSV: {error}") from None
 
 
+def headed_rows(path: Path, content: bytes, *headings: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
+    """The rows of a CSV file whose first row names the columns of one of these headings, in any order: by column.
+
+    Raises GlamError, with the line, for other columns, a row with more or fewer cells, and as `csv_rows`.
+    """
+    rows = csv_rows(path, content)
+    columns = [cell.strip() for cell in next(rows, (1, []))[1]]
+    if sorted(columns) not in [sorted(heading) for heading in headings]:
+        raise GlamError(
+            f"{path}: line 1 is {','.join(columns)[:80]!r}; expected the names of the columns: "
+            f"{' or '.join(map(','.join, headings))}"
+        )
+    for line, row in rows:
+        if len(row) != len(columns):
+            raise GlamError(
+                f"{path}: line {line} has {counted(len(row), 'cell')}, expected {len(columns)}; "
+                'a text with a comma in it must be in quotes: "yes, I did"'
+            )
+        yield line, dict(zip(columns, row, strict=True))
+
+
 def check_all_there(path: Path, asked: Sequence[str], present: Collection[str], noun: str) -> None:
     """GlamError that counts and names the utterances asked for of which the file has none; noun: of what."""
     missing = [name for name in asked if name not in present]

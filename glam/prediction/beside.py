@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from glam.corpora.outside import content_of, csv_rows
+from glam.corpora.outside import content_of, headed_rows
 from glam.errors import GlamError
 from glam.inputs.embeddings import read_embeddings
 from glam.prediction.given import Given
-from glam.words import counted
 
 COLUMNS = ("file", "text")
 Vector = NDArray[np.floating[Any]]
@@ -27,25 +26,13 @@ class WordsFile:
 
     def __init__(self, path: Path) -> None:
         self.path, self.texts = path, dict[str, str]()
-        rows = csv_rows(path, content_of(path))
-        _, header = next(rows, (1, []))
-        columns = [cell.strip() for cell in header]
-        if sorted(columns) != sorted(COLUMNS):
-            raise GlamError(
-                f"{path}: line 1 is {','.join(columns)[:80]!r}; expected the names of the columns: file,text"
-            )
-        for line, row in rows:
-            if len(row) != len(columns):
-                raise GlamError(
-                    f"{path}: line {line} has {counted(len(row), 'cell')}, expected {len(columns)}; "
-                    'a text with a comma in it must be in quotes: "yes, I did"'
-                )
-            file, text = (row[columns.index(name)] for name in COLUMNS)
-            if not file.strip():
+        for line, cell in headed_rows(path, content_of(path), COLUMNS):
+            file = cell["file"].strip()
+            if not file:
                 raise GlamError(f"{path}: line {line} names no file")
-            if file.strip() in self.texts:
-                raise GlamError(f"{path}: line {line}: {file.strip()} has words already, above")
-            self.texts[file.strip()] = text
+            if file in self.texts:
+                raise GlamError(f"{path}: line {line}: {file} has words already, above")
+            self.texts[file] = cell["text"]
 
     @property
     def recordings(self) -> list[Path]:
