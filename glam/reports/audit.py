@@ -14,11 +14,10 @@ from numpy.typing import NDArray
 from glam.corpora.utterances import Corpus
 from glam.recipe import Recipe
 from glam.reports.grid import grid
-from glam.reports.sharing import Overlap, Reference, audit_line, look_through, overlap_table, reference_table
+from glam.reports.sharing import Sharing, audit_line, look_through, overlap_table, reference_table
 from glam.reports.summary import SYNTHETIC
 from glam.splits.population import Population, population
 from glam.splits.runs import runs_of
-from glam.splits.splits import Split
 from glam.words import counted, range_of
 
 Ints = NDArray[np.int64]
@@ -38,20 +37,15 @@ class Audit:
     """Facts about a recipe's splits.
 
     folds: how many a seed has, 0 for protocols without. train, test: (splits, classes) utterances of each class.
-    in_short: overlaps and references in one line.
     """
 
     recipe: Recipe
     population: Population
     folds: int
-    splits: tuple[Split, ...]
+    sharing: Sharing
     train: Ints
     test: Ints
-    overlaps: dict[str, Overlap]
-    references: dict[str, Reference]
-    in_short: str
     dropped: tuple[Dropped, ...]
-    problems: dict[str, int]
 
 
 def audit(corpus: Corpus, recipe: Recipe, seeds: Sequence[int]) -> Audit:
@@ -65,14 +59,10 @@ def audit(corpus: Corpus, recipe: Recipe, seeds: Sequence[int]) -> Audit:
         recipe=recipe,
         population=people,
         folds=folds,
-        splits=sharing.splits,
+        sharing=sharing,
         train=np.stack([np.bincount(targets[split.train], minlength=classes) for split in sharing.splits]),
         test=np.stack([np.bincount(targets[split.scored], minlength=classes) for split in sharing.splits]),
-        overlaps=sharing.overlaps,
-        references=sharing.references,
-        in_short=audit_line(sharing),
         dropped=tuple(_dropped(corpus, people, recipe)),
-        problems=dict(Counter(problem.kind for problem in corpus.problems)),
     )
 
 
@@ -85,20 +75,20 @@ def audit_text(audit: Audit) -> str:
     lines += [
         f"corpus: {people.composition()}",
         f"protocol: {_protocol(audit)}",
-        f"in short: {audit.in_short}",
+        f"in short: {audit_line(audit.sharing)}",
     ]
     unseen = ", ".join(
         f"{reference.unseen:.1f} of a {name.split()[-1]} that does not occur in training"
-        for name, reference in audit.references.items()
+        for name, reference in audit.sharing.references.items()
         if reference.unseen
     )
     pooled = " (predictions pooled over the folds of a seed)" if audit.folds else ""
     return "\n\n".join(
         [
             "\n".join(lines),
-            f"What training and test share (means over the splits)\n\n{overlap_table(audit.overlaps)}",
+            f"What training and test share (means over the splits)\n\n{overlap_table(audit.sharing.overlaps)}",
             "Class balance (means over the splits)\n\n" + _class_table(audit),
-            f"What scores without hearing anything{pooled}\n\n{reference_table(audit.references)}",
+            f"What scores without hearing anything{pooled}\n\n{reference_table(audit.sharing.references)}",
             (
                 f"of {audit.test.sum(axis=1).mean():.1f} test utterances a split, {unseen}: these get the majority "
                 "class; "
@@ -113,15 +103,16 @@ def audit_text(audit: Audit) -> str:
 
 def _protocol(audit: Audit) -> str:
     """The protocol's name, how many splits were looked through, and how many utterances their parts have."""
-    seeds = len(audit.splits) // max(audit.folds, 1)
-    splits = f"{counted(seeds, 'seed')} of {audit.folds} folds" if audit.folds else counted(seeds, "split")
+    splits = audit.sharing.splits
+    seeds = len(splits) // max(audit.folds, 1)
+    number = f"{counted(seeds, 'seed')} of {audit.folds} folds" if audit.folds else counted(seeds, "split")
     parts = {
-        "training": [len(split.train) for split in audit.splits],
-        "validation": [split.validation_only for split in audit.splits],
-        "test": [len(split.scored) for split in audit.splits],
+        "training": [len(split.train) for split in splits],
+        "validation": [split.validation_only for split in splits],
+        "test": [len(split.scored) for split in splits],
     }
     sizes = [f"{range_of(sizes)} for {part}" for part, sizes in parts.items() if max(sizes)]
-    return f"{audit.recipe.split.title}, {splits}: {', '.join(sizes)}"
+    return f"{audit.recipe.split.title}, {number}: {', '.join(sizes)}"
 
 
 def _dropped(corpus: Corpus, people: Population, recipe: Recipe) -> list[Dropped]:
@@ -178,6 +169,6 @@ def _dropped_text(audit: Audit) -> str:
     for dropped in audit.dropped:
         kinds = ", ".join(f"{count} {kind}" for kind, count in dropped.kinds.items())
         lines.append(f"  {dropped.reason}: {dropped.count} ({kinds})")
-    for kind, count in audit.problems.items():
+    for kind, count in audit.population.unusable.items():
         lines.append(f"  problem in the corpus, whatever the style: {kind}: {count}")
     return "\n".join(lines if len(lines) > 1 else ["every utterance of the corpus is in the recipe"])

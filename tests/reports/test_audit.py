@@ -11,6 +11,7 @@ from glam.corpora.utterances import Corpus, Problem, Utterance
 from glam.errors import GlamError
 from glam.recipe import load_recipe
 from glam.reports.audit import Audit, audit, audit_text
+from glam.reports.sharing import audit_line
 from glam.splits.population import population
 from glam.splits.runs import seeds
 from glam.splits.splits import random_split
@@ -73,19 +74,19 @@ def test_a_small_corpus_by_hand() -> None:
     train, test = {ids[i] for i in split.train}, {ids[i] for i in split.held_out}
     assert (len(train), len(test)) == (6, 2)
     speakers = [{name[:5] + name[-4] for name in part} for part in (train, test)]
-    overlap = audited.overlaps["speakers"]
+    overlap = audited.sharing.overlaps["speakers"]
     both = speakers[0] & speakers[1]
     assert (overlap.whole, overlap.train, overlap.test, overlap.both) == (4, *map(len, speakers), len(both))
     assert overlap.seen == 100 * sum(name[:5] + name[-4] in speakers[0] for name in test) / 2
-    assert (audited.overlaps["utterances"].both, audited.overlaps["utterances"].seen) == (0, 0)
+    assert (audited.sharing.overlaps["utterances"].both, audited.sharing.overlaps["utterances"].seen) == (0, 0)
     assert [(dropped.count, dropped.kinds) for dropped in audited.dropped] == [
         (1, {"scripted": 1}),
         (2, {"hap": 1, "xxx": 1}),
         (1, {"neutral": 1}),
     ]
-    assert audited.problems == {"no audio": 2}
+    assert audited.population.unusable == {"no audio": 2}
     # everyone: 3 neutral and 3 sad, the first wins; impro01: 3 of 4 neutral, impro02: 3 of 4 sad
-    assert [reference.in_sample.wa for reference in audited.references.values()] == [37.5, 75.0, 75.0]
+    assert [reference.in_sample.wa for reference in audited.sharing.references.values()] == [37.5, 75.0, 75.0]
 
 
 def test_identical_recordings_are_counted_where_they_lie_on_both_sides() -> None:
@@ -95,23 +96,23 @@ def test_identical_recordings_are_counted_where_they_lie_on_both_sides() -> None
     twins = [ids.index("Ses01F_impro02_M001"), ids.index("Ses02F_impro02_F000")]
     apart = [len(set(twins) & set(random_split(8, seed).held_out.tolist())) == 1 for seed in seeds()]
     assert 0 < sum(apart) < 100
-    assert audited.overlaps["recordings"].whole == 7
-    assert audited.overlaps["recordings"].both == pytest.approx(np.mean(apart))
+    assert audited.sharing.overlaps["recordings"].whole == 7
+    assert audited.sharing.overlaps["recordings"].both == pytest.approx(np.mean(apart))
 
 
 def test_leaving_a_session_out_by_hand() -> None:
     recipe = load_recipe("glam-released", [SHORT, ("split.name", "leave-session-out")])
     audited = audit(small(), recipe, [7])
-    assert [sorted(split.scored.tolist()) for split in audited.splits] == [[0, 1, 2, 3], [4, 5, 6, 7]]
-    assert [(len(split.train), split.validation_only) for split in audited.splits] == [(2, 2), (2, 2)]
+    assert [sorted(split.scored.tolist()) for split in audited.sharing.splits] == [[0, 1, 2, 3], [4, 5, 6, 7]]
+    assert [(len(split.train), split.validation_only) for split in audited.sharing.splits] == [(2, 2), (2, 2)]
     assert audited.test.tolist() == [[2, 2, 0, 0], [1, 1, 1, 1]]
-    speakers, scenarios = audited.overlaps["speakers"], audited.overlaps["scenarios"]
+    speakers, scenarios = audited.sharing.overlaps["speakers"], audited.sharing.overlaps["scenarios"]
     assert (speakers.whole, speakers.train, speakers.test, speakers.both, speakers.seen) == (4, 1, 2, 0, 0)
     assert (scenarios.test, scenarios.both, scenarios.seen) == (2, 2, 100)
     # Ses01 F or M alone says that impro01 is neutral and impro02 sad: 2 of 4 right in Ses02. Of Ses02, F says the same
     # (4 of 4 right in Ses01); M says angry and happy (none).
-    (pooled,) = audited.references["the majority of its scenario"].test
-    validation = audited.population.utterances[audited.splits[0].held_out[0]].speaker
+    (pooled,) = audited.sharing.references["the majority of its scenario"].test
+    validation = audited.population.utterances[audited.sharing.splits[0].held_out[0]].speaker
     assert pooled.wa == {"Ses02M": 75.0, "Ses02F": 25.0}[validation]
     text = audit_text(audited)
     assert "protocol: leave one session out, 1 seed of 2 folds: 2 for training, 2 for validation, 4 for test" in text
@@ -126,9 +127,9 @@ def test_what_a_corpus_does_not_know_is_left_out() -> None:
     for groups in ({}, unknown):  # kinds of groups that the corpus does not have, or does not know
         ignorant = tuple(replace(u, groups=style[u.id] | groups) for u in whole.utterances)
         audited = audit(replace(whole, utterances=ignorant), load_recipe("glam-released", [SHORT]), [7])
-        assert "scenarios" not in audited.overlaps
-        assert list(audited.references) == ["the majority class"]
-        assert "scenario" not in audited.in_short
+        assert "scenarios" not in audited.sharing.overlaps
+        assert list(audited.sharing.references) == ["the majority class"]
+        assert "scenario" not in audit_line(audited.sharing)
         with pytest.raises(GlamError, match="leave-scenarios-out needs the scenario of every utterance"):
             audit(
                 replace(whole, utterances=ignorant),
@@ -183,16 +184,16 @@ def test_the_scenario_gives_it_away_to_new_speakers_too_but_the_dialogue_does_no
     iemocap: Corpus, protocol: str
 ) -> None:
     audited = audit(iemocap, load_recipe("glam-released", [("split.name", protocol)]), seeds()[:3])
-    was = [np.mean([scores.wa for scores in reference.test]) for reference in audited.references.values()]
+    was = [np.mean([scores.wa for scores in reference.test]) for reference in audited.sharing.references.values()]
     assert was == pytest.approx([39.5, 79.5, 39.5], abs=0.0501)
-    assert audited.overlaps["speakers"].both == audited.overlaps["dialogues"].both == 0
+    assert audited.sharing.overlaps["speakers"].both == audited.sharing.overlaps["dialogues"].both == 0
 
 
 def test_leaving_scenarios_out_leaves_nothing_to_go_by(iemocap: Corpus) -> None:
     audited = audit(iemocap, load_recipe("glam-released", [("split.name", "leave-scenarios-out")]), seeds()[:3])
     assert audited.folds == 12
-    assert [audited.overlaps[name].both for name in ("scenarios", "dialogues")] == [0, 0]
-    for reference in audited.references.values():
+    assert [audited.sharing.overlaps[name].both for name in ("scenarios", "dialogues")] == [0, 0]
+    for reference in audited.sharing.references.values():
         assert [scores.ua for scores in reference.test] == pytest.approx([25.0] * 3)
 
 
@@ -229,16 +230,16 @@ def test_the_scenario_gives_the_emotion_away(
 ) -> None:
     audited = known(iemocap, part, length)
     assert len(audited.population.utterances) == utterances
-    in_sample = [reference.in_sample.wa for reference in audited.references.values()]
+    in_sample = [reference.in_sample.wa for reference in audited.sharing.references.values()]
     assert in_sample[1:] == pytest.approx([scenario, dialogue], abs=0.0501)
 
 
 def test_fitted_on_training_the_scenario_is_as_good(iemocap: Corpus) -> None:
     audited = known(iemocap, "improvised", 1.8)
-    on_test = [np.mean([scores.wa for scores in reference.test]) for reference in audited.references.values()]
+    on_test = [np.mean([scores.wa for scores in reference.test]) for reference in audited.sharing.references.values()]
     assert on_test[1] == pytest.approx(79.9, abs=0.05)
-    assert [audited.overlaps[name].whole for name in ("speakers", "dialogues", "scenarios")] == [10, 80, 12]
-    assert audited.overlaps["speakers"].both == 10
+    assert [audited.sharing.overlaps[name].whole for name in ("speakers", "dialogues", "scenarios")] == [10, 80, 12]
+    assert audited.sharing.overlaps["speakers"].both == 10
     assert [(dropped.reason, dropped.count) for dropped in audited.dropped] == [
         ("not improvised", 2588),
         ("label not in the recipe", 284),
