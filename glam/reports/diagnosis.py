@@ -47,7 +47,7 @@ class RunDiagnosis:
     within: by measure, its value over all utterances and over those of each true class; None where there is none.
     decided, voted: the scores of the utterances' classes as the model decides them, and by majority vote of their
     segments. torn: (n,) whether the two differ; right, voted_right: (n,) whether each is the true class; segments:
-    (n,) of the utterance. position: accuracy of segments by position. sure: by view, and calibrations of it.
+    (n,) of the utterance. position: accuracy of segments by position. sure: by view.
     """
 
     within: Mapping[str, Sequence[float | None]]
@@ -59,7 +59,6 @@ class RunDiagnosis:
     segments: NDArray[np.int64]
     position: ByPosition
     sure: Mapping[View, Sure]
-    calibrations: Mapping[View, Calibration]
 
 
 def diagnosis(folder: Path, view: View | None = None) -> str:
@@ -103,7 +102,6 @@ def _alone(experiment: StoredExperiment, folder: Path) -> tuple[StoredRun, Predi
 def diagnose(experiment: StoredExperiment, run: StoredRun, stored: Predictions, view: View) -> RunDiagnosis:
     """Look into a finished run: its segments under one view, its calibration under all that it has utterances for."""
     scored = take(experiment, stored, parts(experiment, run, stored, view))
-    sure = {choice: sure_of(experiment, run, stored, choice) for choice in possible_views(run)}
     classes = len(experiment.classes)
     decided = scored.logits.argmax(axis=1)
     voted = majority_vote(votes(scored.segment_classes, scored.offsets, classes), scored.logits)
@@ -116,8 +114,7 @@ def diagnose(experiment: StoredExperiment, run: StoredRun, stored: Predictions, 
         voted_right=voted == scored.truth,
         segments=scored.segments,
         position=accuracy_by_position(scored.segment_classes, scored.truth, scored.offsets),
-        sure=sure,
-        calibrations={choice: calibrated(of.scored) for choice, of in sure.items()},
+        sure={choice: sure_of(experiment, run, stored, choice) for choice in possible_views(run)},
     )
 
 
@@ -252,7 +249,7 @@ def _length(experiment: StoredExperiment, diagnoses: Sequence[RunDiagnosis]) -> 
 def _calibration(diagnoses: Sequence[RunDiagnosis]) -> str:
     rows = []
     for view in VIEWS:
-        calibrations = [run.calibrations[view] for run in diagnoses if view in run.calibrations]
+        calibrations = [calibrated(run.sure[view].scored) for run in diagnoses if view in run.sure]
         if calibrations:
             rows.append(
                 [

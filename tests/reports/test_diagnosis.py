@@ -11,7 +11,7 @@ from glam.cli.diagnose import diagnose as verb
 from glam.errors import GlamError
 from glam.evaluation.calibration import calibration
 from glam.evaluation.metrics import softmax
-from glam.reports.diagnosis import diagnose, diagnosis
+from glam.reports.diagnosis import calibrated, diagnose, diagnosis
 from glam.reports.views import VIEWS
 from glam.results.experiment import StoredExperiment, read_experiment, store_experiment
 from glam.results.run import read_run
@@ -62,8 +62,8 @@ def test_one_run_by_hand(tmp_path: Path) -> None:
     assert diagnosed.position.utterances == 2
     assert diagnosed.position.parts == pytest.approx([100, 100, 100, 50, 50])
     chances = softmax(np.eye(3)[DECIDED])
-    assert diagnosed.calibrations["last"].error == calibration(chances, TARGETS[:8]).error
-    assert set(diagnosed.calibrations) == set(VIEWS)
+    assert calibrated(diagnosed.sure["last"].scored).error == calibration(chances, TARGETS[:8]).error
+    assert set(diagnosed.sure) == set(VIEWS)
     assert diagnose(stored, run, run.predictions(), "halves").segments.sum() == SEGMENTS.sum()
 
 
