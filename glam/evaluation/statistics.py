@@ -140,14 +140,17 @@ def compare_unpaired(
     `interval_of_mean`. Unknown where either has one run or no spread. Raises ValueError as `compare_paired`, lengths
     apart.
     """
-    sides: list[tuple[float, float, int]] = []
-    for values, step, name in ((first, steps[0], "first"), (second, steps[1], "second")):
+    means: list[float] = []
+    arms: list[Arm] = []
+    for values, step, ratio, name in zip((first, second), steps, ratios, ("first", "second"), strict=True):
         runs = finite(values, name)
+        check_ratio(ratio)
         moments = mean_with_spread(runs, float(np.abs(runs).max()), step, noun)
         if isinstance(moments, Unknown):
             return Unknown(f"of the {name}, {moments.reason}")
-        sides.append((*moments, runs.size))
-    return _welch(*sides[0], *sides[1], ratios, to_show, confidence)
+        means.append(moments[0])
+        arms.append(Arm(moments[1] ** 2, runs.size, ratio))
+    return _welch(means, arms, to_show, confidence)
 
 
 def welch_from_summaries(
@@ -168,7 +171,15 @@ def welch_from_summaries(
     it finds no difference is no reproduction: `equivalence` asks for one, `smallest_difference` says what could have
     been found. Unknown for n < 2 and a std of 0. Raises ValueError for a negative std and numbers that are not finite.
     """
-    return _welch(mean1, std1, n1, mean2, std2, n2, (0.0, 0.0), to_show, confidence)
+    if not (math.isfinite(mean1) and math.isfinite(mean2)):
+        raise ValueError(f"means must be finite, not {mean1} and {mean2}")
+    for mean, std, n, name in ((mean1, std1, n1, "first"), (mean2, std2, n2, "second")):
+        check_std(std)
+        if n < 2:
+            return Unknown(f"of the {name}, one run says nothing about the spread")
+        if std <= ROUNDING:
+            return Unknown(f"of the {name}, the {n} runs are all at {mean:.2f}, and no spread is no certainty")
+    return _welch((mean1, mean2), [Arm(std1**2, n1, 0.0), Arm(std2**2, n2, 0.0)], to_show, confidence)
 
 
 def holm(p_values: ArrayLike) -> NDArray[np.float64]:
@@ -187,31 +198,13 @@ def holm(p_values: ArrayLike) -> NDArray[np.float64]:
     return adjusted
 
 
-def _welch(
-    mean1: float,
-    std1: float,
-    n1: int,
-    mean2: float,
-    std2: float,
-    n2: int,
-    ratios: tuple[float, float],
-    to_show: float,
-    confidence: float,
-) -> Comparison | Unknown:
-    if not (math.isfinite(mean1) and math.isfinite(mean2)):
-        raise ValueError(f"means must be finite, not {mean1} and {mean2}")
-    for mean, std, n, ratio, name in ((mean1, std1, n1, ratios[0], "first"), (mean2, std2, n2, ratios[1], "second")):
-        check_std(std)
-        check_ratio(ratio)
-        if n < 2:
-            return Unknown(f"of the {name}, one run says nothing about the spread")
-        if std <= ROUNDING:
-            return Unknown(f"of the {name}, the {n} runs are all at {mean:.2f}, and no spread is no certainty")
-    arms = [Arm(std1**2, n1, ratios[0]), Arm(std2**2, n2, ratios[1])]
-    difference = mean1 - mean2
-    if abs(difference) <= ROUNDING * max(abs(mean1), abs(mean2)):
+def _welch(means: Sequence[float], arms: Sequence[Arm], to_show: float, confidence: float) -> Comparison | Unknown:
+    """The test of the first of two means minus the second."""
+    difference = means[0] - means[1]
+    if abs(difference) <= ROUNDING * max(map(abs, means)):
         difference = 0.0
-    return _compare(difference, math.sqrt((std1**2 + std2**2) / 2), arms, to_show, confidence)
+    scale = math.sqrt(sum(arm.variance for arm in arms) / 2)
+    return _compare(difference, scale, arms, to_show, confidence)
 
 
 def _compare(
