@@ -45,6 +45,15 @@ def csv_rows(path: Path, content: bytes) -> Iterator[tuple[int, list[str]]]:
         raise GlamError(f"{path}: line {reader.line_num} is no CSV: {error}") from None
 
 
+def is_number(field: str | bytes) -> bool:
+    """True where a field of a text file is a number as Python reads it, NaN and infinity among them."""
+    try:
+        float(field)
+    except ValueError:
+        return False
+    return True
+
+
 def headed_rows(path: Path, content: bytes, *headings: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
     """The rows of a CSV file whose first row names the columns of one of these headings, in any order: by column.
 

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from glam.corpora.outside import check_all_there, content_of, csv_rows, text_of
+from glam.corpora.outside import check_all_there, content_of, csv_rows, is_number, text_of
 from glam.errors import GlamError
 from glam.words import counted
 
@@ -189,7 +189,7 @@ def _names_columns(cells: Sequence[str]) -> bool:
     """True where a first row names the columns: by no number at all or, as pandas does, by 0, 1, 2, ..."""
     first, *others = cells
     numbered = others == [str(i) for i in range(len(others))] and first.strip().lower() in ("", "id", "utterance")
-    return numbered or not any(map(_is_number, others))
+    return numbered or not any(map(is_number, others))
 
 
 def _ark(path: Path, content: bytes) -> Iterator[Row]:
@@ -229,13 +229,5 @@ def _numbers(path: Path, line: int, fields: Sequence[str]) -> NDArray[np.float64
     try:
         return np.array([float(field) for field in fields])
     except ValueError:
-        wrong = next(field for field in fields if not _is_number(field))
+        wrong = next(field for field in fields if not is_number(field))
         raise GlamError(f"{path}: line {line}: {wrong[:40]!r} is no number") from None
-
-
-def _is_number(field: str) -> bool:
-    try:
-        float(field)
-    except ValueError:
-        return False
-    return True

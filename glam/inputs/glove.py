@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from glam.corpora.outside import is_number
 from glam.errors import GlamError
 from glam.files import only_one, write_bytes
 from glam.inputs.tokens import UNKNOWN, Vocabulary
@@ -171,7 +172,7 @@ def _first(path: Path, line: bytes) -> tuple[int | None, int]:
         if dimension:
             return promised, dimension
     values = 0  # from the end, as the word may have spaces in it; and may be a number itself
-    while values < len(fields) - 1 and _is_number(fields[-1 - values]):
+    while values < len(fields) - 1 and is_number(fields[-1 - values]):
         values += 1
     if not values:
         raise GlamError(
@@ -184,7 +185,7 @@ def _spaced_word(path: Path, number: int, raw: bytes, line: bytes, dimension: in
     """The word of a line with more or fewer spaces than its numbers need; only more can be right."""
     word, *values = line.rsplit(b" ", dimension)
     first, *others = word.split(b" ")
-    if len(values) == dimension and not all(map(_is_number, others)):
+    if len(values) == dimension and not all(map(is_number, others)):
         return word
     place = f"{path}: line {number}"
     if len(raw) == LONGEST_LINE and not raw.endswith(b"\n"):
@@ -203,7 +204,7 @@ def _numbers(path: Path, number: int, line: bytes, dimension: int) -> NDArray[np
         with np.errstate(over="ignore"):  # becomes infinite, and is refused below
             vector = np.array(values).astype(np.float32)
     except ValueError:
-        wrong = next(value for value in values if not _is_number(value))
+        wrong = next(value for value in values if not is_number(value))
         raise GlamError(f"{path}: line {number}: {_shown(wrong)} of {_shown(word)} is no number") from None
     if not np.isfinite(vector).all():
         wrong = values[int(np.flatnonzero(~np.isfinite(vector))[0])]
@@ -231,14 +232,6 @@ def _of_words(
 
 def _bytes(word: str) -> bytes:
     return word.encode(errors="surrogatepass")
-
-
-def _is_number(field: bytes) -> bool:
-    try:
-        float(field)
-    except ValueError:
-        return False
-    return True
 
 
 def _shown(field: bytes) -> str:

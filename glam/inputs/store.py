@@ -121,22 +121,20 @@ def open_store(
         waiting = f"{base}.npy: another process is extracting these features; waiting for it"
         with only_one(_lock(base), waiting):
             store = _read(base, wanted)
-            if store is not None and not store.sound():
+            if store is not None and store.sound():  # another process has made it meanwhile
+                return store
+            if store is not None:
                 place = set_aside(store.path)
                 say(f"{store.path}: has changed on disk; set aside as {place}, extracted again")
-                store = None
-            if store is None:  # another process may have made it meanwhile
-                _extract(base, wanted)
-                if (store := _read(base, wanted)) is not None and not store.sound():
-                    store = None
+            _extract(base, wanted)
+            if (store := _read(base, wanted)) is not None and store.sound():
+                return store
     except OSError as error:
         raise GlamError(
             f"{base.parent}: features cannot be kept there ({error}); choose another folder with GLAM_DATA or "
             "--data-folder."
         ) from None
-    if store is None:
-        raise GlamError(f"{base}.npy: was written, but cannot be read back; is the disk failing?")
-    return store
+    raise GlamError(f"{base}.npy: was written, but cannot be read back; is the disk failing?")
 
 
 def bytes_to_write(

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from glam.corpora.outside import is_number
 from glam.errors import GlamError
 from glam.inputs import glove
 from glam.inputs.glove import WordVectors, read_vectors, table
@@ -128,7 +129,7 @@ def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
 
 WORD = st.text(
     st.characters(exclude_categories=["Cs"], exclude_characters="\n\r\ufeff"), min_size=1, max_size=6
-).filter(lambda word: word.strip(" ") == word and not any(glove._is_number(part.encode()) for part in word.split(" ")))
+).filter(lambda word: word.strip(" ") == word and not any(map(is_number, word.encode().split(b" "))))
 
 
 @given(
