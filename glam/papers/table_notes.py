@@ -47,12 +47,10 @@ def note_lines(report: TableReport) -> list[str]:
         )
     elif report.is_printed:  # else there is nothing that the runs could be held against
         lines += _chance(report) if report.tests else []
-        lines += [f"not tested against the print: not as printed are {', '.join(report.unlike)}"] * bool(report.unlike)
-        lines += (
-            [HELD]
-            if any(comparison.holds is not None for row in report.rows for comparison in row.metrics.values())
-            else []
-        )
+        if report.unlike:
+            lines.append(f"not tested against the print: not as printed are {', '.join(report.unlike)}")
+        if any(comparison.holds is not None for row in report.rows for comparison in row.metrics.values()):
+            lines.append(HELD)
     experiments = [row.stored.experiment for row in report.rows if row.stored.experiment is not None]
     lines += dict.fromkeys(line for experiment in experiments for line in experiment.remarks)
     lines += _among_rows(report)
@@ -61,32 +59,34 @@ def note_lines(report: TableReport) -> list[str]:
     lines += [f"{row.row.label}: {row.row.printed.note}" for row in report.rows if row.row.printed.note]
     lines += report.protocols
     for row in report.rows:
-        lines += [f"FAILED, not averaged: {row.row.label}, {run.key}: {run.failed}" for run in row.failed]
-        lines += [
-            f"INCOMPLETE, not pooled: {row.row.label}, seed {seed} has {row.folds - len(names)} of {row.folds} folds; "
-            f"missing: {', '.join(names)}"
-            for seed, names in row.missing.items()
-        ]
-        lines += _absent(row)
-        if row.lacking:
-            lines.append(
-                f"{row.row.label}: not trained, as no file is given for {', '.join(row.lacking)}: say --file "
-                f"{row.lacking[0]}=PATH"
-            )
-        if row.unlike_print:
-            lines.append(f"{row.row.label}: {row.unlike_print.upper()}: not compared with the print")
-        experiment = row.stored.experiment
-        if experiment is not None and experiment.format != FORMAT:
-            lines.append(
-                f"{row.row.label}: runs of format {experiment.format}, stored by an earlier version; only read"
-            )
-        lines += [f"LEFT OUT: {row.row.label}: {reason}" for reason in row.left_out]
-        if row.stored.damaged:
-            lines.append(f"DAMAGED, not shown: {row.row.label}: {row.stored.damaged}")
+        lines += _of_row(row)
     lines += [f"cannot be read: {why}" for why in report.damaged if why not in {r.stored.damaged for r in report.rows}]
     elsewhere = {path for row in report.rows for path in row.stored.elsewhere}
     if elsewhere:
         lines.append("the same settings on another corpus, not shown: " + ", ".join(sorted(p.name for p in elsewhere)))
+    return lines
+
+
+def _of_row(row: RowReport) -> list[str]:
+    """What is missing of a row, and what keeps it from being compared."""
+    label, experiment = row.row.label, row.stored.experiment
+    lines = [f"FAILED, not averaged: {label}, {run.key}: {run.failed}" for run in row.failed]
+    lines += [
+        f"INCOMPLETE, not pooled: {label}, seed {seed} has {row.folds - len(names)} of {row.folds} folds; "
+        f"missing: {', '.join(names)}"
+        for seed, names in row.missing.items()
+    ]
+    lines += _absent(row)
+    if row.lacking:
+        places = ", ".join(row.lacking)
+        lines.append(f"{label}: not trained, as no file is given for {places}: say --file {row.lacking[0]}=PATH")
+    if row.unlike_print:
+        lines.append(f"{label}: {row.unlike_print.upper()}: not compared with the print")
+    if experiment is not None and experiment.format != FORMAT:
+        lines.append(f"{label}: runs of format {experiment.format}, stored by an earlier version; only read")
+    lines += [f"LEFT OUT: {label}: {reason}" for reason in row.left_out]
+    if row.stored.damaged:
+        lines.append(f"DAMAGED, not shown: {label}: {row.stored.damaged}")
     return lines
 
 
