@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 
 from glam.corpora.made import SYNTHETIC_MARK
@@ -73,7 +74,7 @@ def read_table(path: Path, root: Path, columns: Mapping[str, str]) -> Corpus:
     table = with_neighbours(path, read_rows(path))
     fields = columns_of(path, table, columns)
     findings = _Findings(len(str(table.rows[-1].number)) if table.rows else 1)
-    read = list(_understood(path, root, table.rows, fields, findings))
+    read = list(_understood(root, table.rows, fields, findings))
     if not read:
         raise GlamError(_nothing(path, root, findings))
     kept = _once_each(read, findings)
@@ -153,10 +154,8 @@ def seconds(text: str) -> float:
     return value
 
 
-def _understood(
-    path: Path, root: Path, rows: Sequence[Row], fields: Mapping[str, str], findings: _Findings
-) -> Iterator[_Read]:
-    known_files: dict[str, bool] = {}
+def _understood(root: Path, rows: Sequence[Row], fields: Mapping[str, str], findings: _Findings) -> Iterator[_Read]:
+    is_there = cache(_is_there)  # a file may have thousands of rows
     others = [name for name in fields if name not in USUAL]
     grouping = [kind for kind in others if _divides([row.cells.get(fields[kind], "") for row in rows])]
     if left_out := [kind for kind in others if kind not in grouping]:
@@ -165,11 +164,8 @@ def _understood(
     texts = [row.cells.get(fields["words"], "").casefold() for row in rows] if "words" in fields else []
     repeated = "text" not in fields and _divides(texts)
     for row in rows:
-
-        def cell(name: str, row: Row = row) -> str:
-            return row.cells.get(fields.get(name, ""), "")
-
-        audio, label = cell("file").replace("\\", "/"), cell("emotion")
+        cells = {name: row.cells.get(column, "") for name, column in fields.items()}
+        audio, label = cells["file"].replace("\\", "/"), cells["emotion"]
         if not audio:
             findings.problem("no file", row.number, f"has nothing in the column {fields['file']}")
             continue
@@ -177,38 +173,41 @@ def _understood(
             findings.problem("no label", row.number, f"{audio} has nothing in the column {fields['emotion']}")
             continue
         audio = audio if audio.lower().endswith(ENDINGS) else f"{audio}.wav"
-        if audio not in known_files:
-            known_files[audio] = _is_there(root / audio)
-        if not known_files[audio]:
+        if not is_there(root / audio):
             findings.problem("no audio", row.number, f"{audio} is not in {root}")
             continue
         try:
-            start, end = (seconds(cell(name)) if cell(name) else 0.0 for name in ("start", "end"))
-        except ValueError:
-            findings.problem(
-                "unreadable time", row.number, f"{audio}: from {cell('start')!r} to {cell('end')!r}, expected seconds"
-            )
+            start, end = _piece(cells.get("start", ""), cells.get("end", ""))
+        except ValueError as error:
+            findings.problem("unreadable time", row.number, f"{audio}: {error}")
             continue
-        if end and end <= start:
-            findings.problem("unreadable time", row.number, f"{audio}: ends at {end:g} s, begins at {start:g} s")
-            continue
-        speaker = cell("speaker")
-        groups = {kind: cell(kind) for kind in kinds}
-        groups["part"] = _part(groups["part"])
+        groups = {kind: cells.get(kind, "") for kind in kinds} | {"part": _part(cells.get("part", ""))}
         if repeated:
-            groups["text"] = cell("words").casefold()
+            groups["text"] = cells["words"].casefold()
+        speaker = cells.get("speaker", "")
         utterance = Utterance(
-            id=cell("id"),
+            id=cells.get("id", ""),
             label=label,
             speaker="" if speaker.casefold() in UNKNOWN else speaker,
             audio=_below(root, audio),
             groups={kind: group for kind, group in groups.items() if group},
-            words=cell("words"),
-            ratings={name: value for name in RATINGS if (value := finite(cell(name))) is not None},
+            words=cells.get("words", ""),
+            ratings={name: value for name in RATINGS if (value := finite(cells.get(name, ""))) is not None},
             start=start,
             end=end,
         )
         yield _Read(row.number, utterance)
+
+
+def _piece(start: str, end: str) -> tuple[float, float]:
+    """The seconds from which and to which a row is of its file, 0 where empty; ValueError where that is no piece."""
+    try:
+        first, last = (seconds(text) if text else 0.0 for text in (start, end))
+    except ValueError:
+        raise ValueError(f"from {start!r} to {end!r}, expected seconds") from None
+    if last and last <= first:
+        raise ValueError(f"ends at {last:g} s, begins at {first:g} s")
+    return first, last
 
 
 def _is_there(path: Path) -> bool:
