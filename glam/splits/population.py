@@ -315,8 +315,6 @@ def population(corpus: Corpus, settings: CorpusSettings, cut: AnyCut) -> Populat
     _check_part(corpus, settings)
     target = {label: i for i, labels in enumerate(settings.labels.values()) for label in labels}
     selected = [utterance for utterance in corpus.utterances if utterance.label in target]
-    labels = Counter(utterance.label for utterance in corpus.utterances)
-    by_label = ", ".join(f"{count} {label}" for label, count in sorted(labels.items())) or "none"
     stored = tuple(utterance for utterance in selected if cut.keeps(utterance.samples))
     kept = {utterance.id for utterance in stored}
     of_part = [utterance for utterance in selected if settings.counts(utterance)]
@@ -326,22 +324,7 @@ def population(corpus: Corpus, settings: CorpusSettings, cut: AnyCut) -> Populat
     def by_class(utterances: Sequence[Utterance]) -> Counter[str]:
         return Counter(settings.classes[target[utterance.label]] for utterance in utterances)
 
-    if not used:
-        minimum = f" (or corpus.min_length, {settings.min_length:g} s)" if settings.min_length else ""
-        raise GlamError(
-            f"no usable utterance in {corpus.root}: in the part {settings.part} with the labels "
-            f"{', '.join(target)} there "
-            + (f"are {len(of_part)}, all too short for {cut.title}{minimum}. " if of_part else "is none. ")
-            + f"Utterances found, by label: {by_label}. Look at the corpus with glam corpus, or change "
-            "corpus.labels, corpus.where or cut.length."
-        )
-    empty = [name for name, made_of in settings.labels.items() if not any(u.label in made_of for u in used)]
-    if empty:
-        raise GlamError(
-            f"no usable utterance of class {', '.join(empty)} (labels "
-            f"{', '.join(label for name in empty for label in settings.labels[name])}) in the {settings.part} "
-            f"part of {corpus.root}; at least one is needed. Utterances found, by label: {by_label}."
-        )
+    _check_used(corpus, settings, cut, of_part, used)
     return Population(
         settings=settings,
         corpus=corpus.name,
@@ -353,6 +336,31 @@ def population(corpus: Corpus, settings: CorpusSettings, cut: AnyCut) -> Populat
         left_out=dict(by_class(usable) - by_class(used)),
         unusable=dict(Counter(problem.kind for problem in corpus.problems)),
         release=corpus.release,
+    )
+
+
+def _check_used(
+    corpus: Corpus, settings: CorpusSettings, cut: AnyCut, of_part: Sequence[Utterance], used: Sequence[Utterance]
+) -> None:
+    """GlamError where no utterance of the part is used, or none of a class."""
+    present = {utterance.label for utterance in used}
+    empty = [name for name, made_of in settings.labels.items() if present.isdisjoint(made_of)]
+    if used and not empty:
+        return
+    labels = Counter(utterance.label for utterance in corpus.utterances)
+    by_label = ", ".join(f"{count} {label}" for label, count in sorted(labels.items())) or "none"
+    asked = ", ".join(label for name in empty for label in settings.labels[name])
+    if used:
+        raise GlamError(
+            f"no usable utterance of class {', '.join(empty)} (labels {asked}) in the {settings.part} part of "
+            f"{corpus.root}; at least one is needed. Utterances found, by label: {by_label}."
+        )
+    minimum = f" (or corpus.min_length, {settings.min_length:g} s)" if settings.min_length else ""
+    raise GlamError(
+        f"no usable utterance in {corpus.root}: in the part {settings.part} with the labels {asked} there "
+        + (f"are {len(of_part)}, all too short for {cut.title}{minimum}. " if of_part else "is none. ")
+        + f"Utterances found, by label: {by_label}. Look at the corpus with glam corpus, or change "
+        "corpus.labels, corpus.where or cut.length."
     )
 
 
