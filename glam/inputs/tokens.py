@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 Tags = Literal["keep", "drop"]
 
-TOKENISER = "penn-lower"
 PADDING, UNKNOWN = 0, 1  # ids; the words' begin after them
 LONGEST = 128  # tokens of an utterance: the longest of IEMOCAP has as many
 

@@ -30,7 +30,6 @@ from glam.reports.views import Result, View, default_view, selection
 from glam.results.experiment import StoredExperiment, read_experiment
 from glam.words import counted
 
-Ints = NDArray[np.int64]
 SINGLE = ("recording",)  # kinds of group that are no groups of speech
 SHOWN = 12  # groups of a kind that get a row each
 
