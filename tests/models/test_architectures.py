@@ -1,19 +1,13 @@
-import copy
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from models.made import RELEASED, made, without_dropout
-from torch import Tensor
-from torch.func import functional_call, grad, stack_module_state, vmap
 from torch.nn import functional
 
 from glam.models.dropout import seeds
-
-SMALL = (12, 14)
 
 
 @pytest.mark.parametrize(
@@ -57,41 +51,6 @@ def test_original_aacnn_drops_at_test_only_where_asked() -> None:
         seed.fill_(1)
         assert torch.equal(before, model(x)) is not active
         assert not any("seed" in name for name in model.state_dict())
-
-
-@pytest.mark.parametrize("name", RELEASED)
-def test_stacked_copies_learn_as_each_would_alone(name: str) -> None:
-    """Gradients and batch norm statistics of three models side by side, against each by itself."""
-    torch.manual_seed(1)
-    models = [made(name, 4, SMALL, **without_dropout(name)).double() for _ in range(3)]
-    x, y = torch.randn(3, 5, *SMALL, dtype=torch.float64), torch.randint(0, 4, (3, 5))
-    parameters, buffers = stack_module_state(models)
-    buffers = {key: buffer.clone() for key, buffer in buffers.items()}
-    template = copy.deepcopy(models[0]).to("meta")
-
-    def loss(parameters: Any, buffers: Any, x: Tensor, y: Tensor) -> tuple[Tensor, Any]:
-        logits = functional_call(template, (parameters, buffers), (x,))
-        return functional.cross_entropy(logits, y), buffers
-
-    stacked, after = vmap(grad(loss, has_aux=True))(parameters, buffers, x, y)
-    for i, model in enumerate(models):
-        functional.cross_entropy(model(x[i]), y[i]).backward()
-        largest = max(float(parameter.grad.abs().max()) for parameter in model.parameters())
-        for key, parameter in model.named_parameters():
-            assert torch.allclose(stacked[key][i], parameter.grad, rtol=1e-9, atol=1e-12 * largest), key
-        for key, buffer in model.named_buffers():
-            assert torch.allclose(after[key][i], buffer, rtol=1e-12), key
-
-
-# The compiler itself makes an instance of the autograd function of area attention, which torch deprecates.
-@pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")
-@pytest.mark.parametrize("name", RELEASED)
-def test_model_is_one_graph_for_the_compiler(name: str) -> None:
-    model = made(name, 4, SMALL).eval()
-    x = torch.randn(2, *SMALL)
-    torch._dynamo.reset()
-    compiled: Any = torch.compile(model, backend="eager", fullgraph=True)
-    assert torch.equal(compiled(x), model(x))
 
 
 @pytest.mark.parametrize("name", RELEASED)
