@@ -190,7 +190,7 @@ def _computation(experiment: StoredExperiment, runs: Sequence[StoredRun], everyt
         else "not stored"
     )
     return [
-        ("parameters", _parameters(experiment, runs)),
+        ("parameters", _parameters(runs)),
         ("time", taken),
         ("device and versions", computed_on(everything)),
         ("command", command_of(experiment)),
@@ -199,7 +199,7 @@ def _computation(experiment: StoredExperiment, runs: Sequence[StoredRun], everyt
     ]
 
 
-def _parameters(experiment: StoredExperiment, runs: Sequence[StoredRun]) -> str:
+def _parameters(runs: Sequence[StoredRun]) -> str:
     for run in runs:
         if not (run.folder / MODEL).is_file():
             continue
