@@ -15,7 +15,7 @@ from glam.splits.groups import Grouping, Groups
 from glam.splits.protocol import Protocol
 from glam.splits.protocols import PROTOCOLS, AnyProtocol, LeaveSessionOut
 from glam.splits.runs import RunKey, runs_of
-from glam.splits.splits import Split
+from glam.splits.splits import Split, k_fold_split
 
 Ints = NDArray[np.int64]
 seed_values = st.integers(0, 2**32 - 1)
@@ -183,20 +183,17 @@ def test_balanced_parts_have_equal_shares_of_each_kind_of_speaker(seed: int) -> 
 
 
 @given(st.integers(10, 3000), seed_values, st.integers(2, 10))
-def test_k_folds_are_slices_of_the_seeds_permutation(n: int, seed: int, folds: int) -> None:
+def test_k_folds_are_those_of_the_seed_and_the_fold(n: int, seed: int, folds: int) -> None:
     groups = {"speaker": Grouping.of(["a"] * n)}
-    chosen = protocol("k-fold", folds=folds)
-    assert chosen.folds_of(groups) == tuple(f"slice {fold}" for fold in range(1, folds + 1))
-    splits = [chosen.split(groups, run) for run in runs_of([seed], folds)]
-    order = np.random.RandomState(seed).permutation(n)
-    np.testing.assert_array_equal(np.concatenate([split.held_out for split in splits]), order)
-    assert len({len(split.held_out) for split in splits}) <= 2
-    np.testing.assert_array_equal(splits[-1].train, order[: len(splits[-1].train)])
-    assert all(split.validation_only == 0 for split in splits)
-    if folds > 2:
-        validated = protocol("k-fold", folds=folds, validation="next").split(groups, RunKey(seed, folds))
-        np.testing.assert_array_equal(validated.scored, splits[-1].held_out)
-        np.testing.assert_array_equal(validated.held_out[: validated.validation_only], splits[0].held_out)
+    assert protocol("k-fold", folds=folds).folds_of(groups) == tuple(f"slice {fold}" for fold in range(1, folds + 1))
+    for run in runs_of([seed], folds):
+        for validation in ("none", "next") if folds > 2 else ("none",):
+            of_run = protocol("k-fold", folds=folds, validation=validation).split(groups, run)
+            assert run.fold is not None
+            expected = k_fold_split(n, seed, run.fold, folds, validation == "next")
+            np.testing.assert_array_equal(of_run.train, expected.train)
+            np.testing.assert_array_equal(of_run.held_out, expected.held_out)
+            assert of_run.validation_only == expected.validation_only
 
 
 def test_folds_and_seeds_written_down_once() -> None:
