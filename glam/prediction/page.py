@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glam.errors import GlamError
-from glam.prediction.model import Model, Refused
+from glam.prediction.model import Model, Prediction, Refused
 from glam.prediction.origin import cautions, trained_on
 from glam.prediction.over_time import over_time
 from glam.reports.figures.page import COLUMN
-from glam.words import to_install
+from glam.words import counted, to_install
 
 HERE = ("127.0.0.1", "localhost", "::1")
 Shown = tuple[dict[str, float] | None, NDArray[np.uint8] | None, str]
@@ -37,7 +37,7 @@ def answered(model: Model, path: str | None) -> Shown:
     if isinstance(answer, Refused):
         return None, None, f"**Nothing can be said of {_plain(name)}:** it {_plain(answer.reason)}"
     chances = dict(zip(answer.classes, answer.probabilities.tolist(), strict=True))
-    segments = f"{len(answer.starts)} segment{'s' * (len(answer.starts) != 1)}"
+    segments = counted(len(answer.starts), "segment")
     text = f"**{_plain(answer.predicted)}**: {_plain(name)}, {answer.end:.1f} s, the mean of {segments}"
     if answer.heard < answer.end:
         text += f", heard up to {answer.heard:.1f} s"
@@ -122,7 +122,7 @@ def _theme() -> Any:
     return gradio.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
 
 
-def _pixels(answer: Any) -> NDArray[np.uint8]:
+def _pixels(answer: Prediction) -> NDArray[np.uint8]:
     from matplotlib.image import imread
 
     content = BytesIO()

@@ -116,7 +116,7 @@ def _protocol(audit: Audit) -> str:
 
 
 def _dropped(corpus: Corpus, people: Population, recipe: Recipe) -> list[Dropped]:
-    """Every usable utterance outside the population, under the first reason that holds: style, label, length."""
+    """Every usable utterance outside the population, under the first reason that holds: part, label, length."""
     settings = people.settings
     labels = {label for made_of in settings.labels.values() for label in made_of}
     of_part = [utterance for utterance in corpus.utterances if settings.counts(utterance)]

@@ -185,7 +185,7 @@ def _computation(experiment: StoredExperiment, runs: Sequence[StoredRun], everyt
     seconds = [float(run.environment["seconds"]) for run in runs if "seconds" in run.environment]
     epochs = sum(len(run.epochs) for run in runs) / len(runs)
     taken = (
-        f"{duration(float(np.median(seconds)))} a run (median), {epochs:.0f} epoch{'s' * (round(epochs) != 1)}"
+        f"{duration(float(np.median(seconds)))} a run (median), {counted(round(epochs), 'epoch')}"
         if seconds
         else "not stored"
     )

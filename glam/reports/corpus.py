@@ -17,6 +17,7 @@ from glam.reports.summary import SYNTHETIC
 from glam.splits.population import AS_RELEASED, CorpusSettings
 from glam.words import counted, range_of
 
+MOST = 3 * LISTED  # speakers in the table
 FEW_SPEAKERS = 3  # below, no interval over speakers means anything
 SEGMENT = 1.8  # seconds: the released setting
 
@@ -116,12 +117,13 @@ def _speakers(corpus: Corpus, release: Release | None) -> str:
         ]
         for speaker in sorted({*counts, *known})
     ]
-    shown = [row for row in rows if known and row[1] != row[2]] if len(rows) > 3 * LISTED else rows
-    if len(rows) > 3 * LISTED:
+    if len(rows) > MOST:  # those alone that are not as known
         sizes = np.array(list(counts.values()))
         lines.append(f"{sizes.min()} to {sizes.max()} utterances each, median {np.median(sizes):g}")
-    more = [] if len(shown) <= 3 * LISTED else [f"... and {len(shown) - 3 * LISTED} more"]
-    return "\n".join([*lines, *(["", grid(headings, shown[: 3 * LISTED])] if shown else []), *more])
+        rows = [row for row in rows if known and row[1] != row[2]]
+    lines += ["", grid(headings, rows[:MOST])] if rows else []
+    lines += [f"... and {len(rows) - MOST} more"] if len(rows) > MOST else []
+    return "\n".join(lines)
 
 
 def _beside(kind: str, counts: Mapping[str, int], known: Mapping[str, int]) -> str:

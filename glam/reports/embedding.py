@@ -32,8 +32,8 @@ class Embedding:
     """The last hidden layer of one run's held-out utterances.
 
     hidden: (H, D) float32, the mean over the segments of each utterance that is scored. targets: (H,) int64, their
-    true classes.
-    epoch: whose weights these are (1-based). wa: of that epoch on these utterances, in percent, as the run has it.
+    true classes. epoch: whose weights these are (1-based). wa: of that epoch on these utterances, in percent, as the
+    run has it.
     """
 
     hidden: NDArray[np.float32]

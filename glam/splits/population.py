@@ -177,8 +177,7 @@ class Population:
     def digest_with(self, kinds: Collection[str]) -> str:
         """The digest, with the groups of these kinds, which splits depend on, and with the raters' votes among them.
 
-        Where a scheme or a table tells groups, a change in a file beside it may
-        change them alone, and they count.
+        Groups count where a scheme or a table tells them: a change in a file beside it may change them alone.
         """
         told = is_table(self.settings.name) or scheme_of(self.settings.name) is not None
         asked = sorted({kind for kind in kinds if kind == RATERS or (kind and told)})
