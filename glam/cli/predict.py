@@ -120,7 +120,7 @@ def _asked(args: argparse.Namespace, standard_input: Path | None) -> int:
         raise GlamError(f"{reasons[0]}: --words TEXT, --words-file FILE and --vector INPUT=FILE give what is no sound")
     if args.figures is not None and not model.hears:
         raise GlamError("--figures: draws the emotion over time, and this model is asked without a recording")
-    from glam.prediction.answers import Answers, Lines, Table
+    from glam.prediction.answers import Lines, Table
     from glam.prediction.model import SHORT, Prediction, Question, Refused
     from glam.progress import bar
     from glam.words import counted
@@ -142,7 +142,7 @@ def _asked(args: argparse.Namespace, standard_input: Path | None) -> int:
         _output(args.output) as output,
         bar(len(given), "asking", "recording") as progress,
     ):
-        table: Answers = Lines(output, args.segments) if args.json else Table(output, classes, args.segments)
+        table: Table | Lines = Lines(output, args.segments) if args.json else Table(output, classes, args.segments)
         for answer in answers:
             table.add(answer)
             if isinstance(answer, Prediction):

@@ -2,20 +2,13 @@
 
 import csv
 import json
-from typing import Any, Protocol, TextIO
+from typing import Any, TextIO
 
 from glam.errors import GlamError
 from glam.foreign import cell
 from glam.prediction.model import Prediction, Refused
 
 DIGITS = 6  # of a probability
-
-
-class Answers(Protocol):
-    """A table of predictions that is being written."""
-
-    def add(self, answer: Prediction | Refused) -> None:
-        """Write what is said of one recording."""
 
 
 class Table:
@@ -33,7 +26,7 @@ class Table:
         self.rows.writerow([*columns, *map(cell, classes)])
 
     def add(self, answer: Prediction | Refused) -> None:
-        """See Answers."""
+        """Write what is said of one recording."""
         if isinstance(answer, Refused):
             return
         for row in _of_segments(answer) if self.segments else [_of_whole(answer)]:
@@ -49,7 +42,7 @@ class Lines:
         self.output, self.segments = output, segments
 
     def add(self, answer: Prediction | Refused) -> None:
-        """See Answers."""
+        """Write what is said of one recording."""
         content = as_object(answer, self.segments)
         self.output.write(json.dumps(content, ensure_ascii=False, allow_nan=False) + "\n")
 
