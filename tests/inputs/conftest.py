@@ -1,9 +1,12 @@
-"""Recordings to extract features of, and a folder to keep them in."""
+"""Recordings to extract features of, a folder to keep them in, and torch's precision as it was."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from inputs.stores import SAMPLES, SHORT, utterance, write_wav
 
 from glam.corpora.utterances import Utterance
@@ -27,3 +30,16 @@ def spoken(root: Path) -> list[Utterance]:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return tmp_path / "data"
+
+
+@pytest.fixture
+def switches() -> Iterator[tuple[Any, Any]]:
+    """Torch's switches for the precision of products, put back afterwards."""
+    backends: Any = torch.backends
+    if not hasattr(backends.cuda.matmul, "fp32_precision"):
+        pytest.skip("torch has had a switch for each device since 2.9")
+    both = (backends.cuda.matmul, backends.mkldnn.matmul)
+    before = [switch.fp32_precision for switch in both]
+    yield both
+    for switch, value in zip(both, before, strict=True):
+        switch.fp32_precision = value

@@ -1,7 +1,6 @@
 """Frames, mel filters and their products, against plain NumPy in double precision; and the switches of precision."""
 
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import librosa
@@ -92,19 +91,6 @@ def test_the_power_by_bands_is_that_of_all_filters_at_once(fft: int, warp: float
     power = np.abs(np.fft.rfft(frames.astype(np.float64))) ** 2
     expected = power @ filters.double().numpy()
     np.testing.assert_allclose(mel_power(torch.from_numpy(frames), bands).numpy(), expected, rtol=1e-4)
-
-
-@pytest.fixture
-def switches() -> Iterator[tuple[Any, Any]]:
-    """Torch's switches for the precision of products, put back afterwards."""
-    backends: Any = torch.backends
-    if not hasattr(backends.cuda.matmul, "fp32_precision"):
-        pytest.skip("torch has had a switch for each device since 2.9")
-    both = (backends.cuda.matmul, backends.mkldnn.matmul)
-    before = [switch.fp32_precision for switch in both]
-    yield both
-    for switch, value in zip(both, before, strict=True):
-        switch.fp32_precision = value
 
 
 def precision(switches: tuple[Any, Any]) -> list[str]:

@@ -6,7 +6,7 @@ The project's own recorded values are made by `python tests/inputs/test_spectral
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -273,19 +273,6 @@ def test_segments_too_short_to_reflect_are_refused() -> None:
     SpectralExtractor(Mfcc(), cut_into(1025))
     SpectralExtractor(Mfcc(pad_mode="constant"), cut_into(1024))
     SpectralExtractor(Fbank(), cut_into(10))  # whose frames reach beyond one end alone, into zeros
-
-
-@pytest.fixture
-def switches() -> Iterator[Any]:
-    """Torch's switches for the precision of products, put back afterwards."""
-    backends: Any = torch.backends
-    if not hasattr(backends.cuda.matmul, "fp32_precision"):
-        pytest.skip("torch has had a switch for each device since 2.9")
-    both = (backends.cuda.matmul, backends.mkldnn.matmul)
-    before = [switch.fp32_precision for switch in both]
-    yield both
-    for switch, value in zip(both, before, strict=True):
-        switch.fp32_precision = value
 
 
 def test_lower_precision_of_the_process_changes_neither_features_nor_itself(switches: Any) -> None:
