@@ -26,6 +26,7 @@ from glam.corpora.outside import check_all_there, content_of, csv_rows, is_numbe
 from glam.errors import GlamError
 from glam.words import counted
 
+IDS = (".ids", ".txt")  # endings of the file beside an .npy that names its rows
 Numbers = NDArray[np.float32]
 Row = tuple[str, str, NDArray[Any]]  # where it is in the file, the id, the embedding
 
@@ -155,7 +156,7 @@ def _npy(path: Path, content: bytes) -> Iterator[Row]:
 
 def _ids_of(path: Path) -> Path:
     """The file beside an array that names its rows."""
-    beside = [path.with_suffix(suffix) for suffix in (".ids", ".txt")]
+    beside = [path.with_suffix(suffix) for suffix in IDS]
     for candidate in beside:
         if candidate.is_file():
             return candidate

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from glam.corpora.utterances import Utterance
 from glam.inputs.cut import AnyCut, Part, Whole
-from glam.inputs.embeddings import Embeddings, read_embeddings
+from glam.inputs.embeddings import IDS, Embeddings, read_embeddings
 from glam.inputs.inputs import Extractor, Input, Rows, Shape
 from glam.places import path_of
 
@@ -36,7 +36,7 @@ class Vectors(Input):
         self.place, self.frames = place, frames
         self.time_axis = 1 if frames else None
         self.dimension = 0
-        self.file: tuple[Path, int] | None = None  # and when it was changed
+        self.file: tuple[Path, tuple[int, ...]] | None = None  # and when it, and that of its ids, were changed
         self.sha256, self.utterances, self.cut_off = "", 0, 0
         self.given: dict[str, NDArray[np.float32]] = {}  # embeddings that are of no file
 
@@ -65,7 +65,8 @@ class Vectors(Input):
     def look_through(self, utterances: Sequence[Utterance], folder: Path) -> None:
         """The file's embeddings; GlamError where some utterance has none, or they are frames where pooled are meant."""
         path = path_of(self.place, "embeddings of the utterances (.npz, .npy, .csv or Kaldi's text .ark)")
-        self.file = path, path.stat().st_mtime_ns if path.is_file() else 0
+        files = (path, *(path.with_suffix(end) for end in IDS))
+        self.file = path, tuple(file.stat().st_mtime_ns for file in files if file.is_file())
         embeddings = _read(*self.file)
         embeddings.expect(bool(self.frames))
         rows = embeddings.of([utterance.id for utterance in utterances])
@@ -127,6 +128,6 @@ class _Rows(Extractor):
 
 
 @lru_cache(2)
-def _read(path: Path, changed: int) -> Embeddings:
-    """The embeddings of a file that was changed at that time."""
+def _read(path: Path, changed: tuple[int, ...]) -> Embeddings:
+    """The embeddings of a file that was changed, or whose ids were, at these times."""
     return read_embeddings(path)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from glam.corpora.outside import content_of, headed_rows
 from glam.errors import GlamError
-from glam.inputs.embeddings import read_embeddings
+from glam.inputs.embeddings import IDS, read_embeddings
 from glam.prediction.given import Given
 
 COLUMNS = ("file", "text")
@@ -71,7 +71,7 @@ class VectorsFile:
     def __init__(self, path: Path, several: bool) -> None:
         self.alone: Vector | None = None
         self.by_id: dict[str, Vector] = {}
-        if path.suffix.lower() == ".npy" and not any(path.with_suffix(end).is_file() for end in (".ids", ".txt")):
+        if path.suffix.lower() == ".npy" and not any(path.with_suffix(end).is_file() for end in IDS):
             try:
                 self.alone = np.load(path, allow_pickle=False)
             except (OSError, ValueError, EOFError) as error:

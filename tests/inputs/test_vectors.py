@@ -1,5 +1,6 @@
 """Embeddings of a lab's as an input: pooled and frames, whole utterances and segments."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -74,6 +75,18 @@ def test_what_is_missing_is_named(vectors: Vectors, tmp_path: Path, monkeypatch:
     for wrong in ({"place": "x-vectors"}, {"frames": -1}):
         with pytest.raises(ValueError, match=next(iter(wrong))):
             Vectors(**wrong)
+
+
+def test_ids_that_are_mended_are_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In one process, as a notebook is: the array itself has not changed."""
+    np.save(tmp_path / "x.npy", POOLED)
+    monkeypatch.setenv("XVECTORS", str(tmp_path / "x.npy"))
+    for when, ids, first in ((1, "a\nb\n", [1, 2, 3]), (2, "b\na\n", [4, 5, 6])):
+        (tmp_path / "x.ids").write_text(ids)
+        os.utime(tmp_path / "x.ids", (when, when))
+        made = Vectors()
+        made.look_through(UTTERANCES, tmp_path)
+        assert made.vector("a").tolist() == first
 
 
 def test_a_saved_model_remembers_the_dimension(vectors: Vectors) -> None:
