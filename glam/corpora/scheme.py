@@ -6,6 +6,7 @@ One YAML file of `schemes/` is one corpus; a file of the user's own is one, too 
 import re
 import string
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -172,9 +173,16 @@ def scheme_names() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in FOLDER.glob("*.yaml")))
 
 
-@cache
 def read_scheme(path: Path) -> Scheme:
     """The scheme in that file; GlamError where it is none, with the field."""
+    content = b""
+    with suppress(OSError):  # whoever reads the fields says so
+        content = path.read_bytes()
+    return _scheme(path, content)  # a notebook may edit the file and go on
+
+
+@cache
+def _scheme(path: Path, _content: bytes) -> Scheme:
     try:
         return Scheme.model_validate(read_mapping(path, "corpus scheme"))
     except ValidationError as error:

@@ -54,5 +54,13 @@ def test_what_is_no_scheme(text: str, message: str, tmp_path: Path) -> None:
         read_scheme(path)
 
 
+def test_a_scheme_that_is_edited_is_read_again(tmp_path: Path) -> None:
+    """In one process, as a notebook is: its hash, which is the experiment's, is that of the file as it is now."""
+    path = tmp_path / "own.yaml"
+    for title in ("first", "second"):
+        path.write_text(f"title: {title}\npattern: '(?P<label>[a-z]+)'\nspeaker: '{{label}}'\n")
+        assert read_scheme(path).title == title
+
+
 def test_schemes_come_with_the_package() -> None:
     assert len(list(FOLDER.glob("*.yaml"))) == len(scheme_names()) >= 20
