@@ -124,6 +124,15 @@ class Recipe(Settings):
                 fields.setdefault(f"{section}.{name}", value)
         return fields
 
+    def without_effect(self) -> list[str]:
+        """Settings that do nothing beside others, which a recipe may well inherit: a line each, with the reason."""
+        lines = []
+        if self.split.fixed and self.split.seed is not None:
+            lines.append(f"split.seed does nothing: with {self.split.name} every seed has the same split")
+        if self.training.decayed and not self.training.weight_decay:
+            lines.append("training.decayed does nothing: training.weight_decay is 0")
+        return lines
+
     def groups_used(self) -> tuple[str, ...]:
         """The kinds of group that runs of the recipe depend on, and RATERS where they do on the raters' votes."""
         by_speaker = any(settings.normalisation == "speaker" for settings in self.inputs.values())

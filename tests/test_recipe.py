@@ -392,3 +392,9 @@ def test_a_field_with_an_odd_name_is_told_on_one_line() -> None:
     with pytest.raises(GlamError) as raised:
         checked({"training": {"optimizer": {"name": "adam", "na\x0cme": 1}}}, "this")
     assert len(str(raised.value).splitlines()) == 1
+
+
+def test_settings_that_do_nothing_are_told_with_the_reason() -> None:
+    assert load_recipe("glrf-light-sernet", [("split.seed", 3)]).without_effect() == []
+    both = load_recipe("glrf-light-sernet", [("split.name", "parts"), ("split.seed", 3), ("training.weight_decay", 0)])
+    assert [line.split(" does")[0] for line in both.without_effect()] == ["split.seed", "training.decayed"]

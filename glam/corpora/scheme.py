@@ -110,16 +110,21 @@ class Scheme(Settings):
     def _fields_exist(self) -> Self:
         try:
             known = {STEM, *self.regex.groupindex}
-            for table in self.tables:
-                re.compile(table.lines)
+            columns = [set(re.compile(table.lines).groupindex) or set(table.columns) for table in self.tables]
         except re.error as error:
             raise ValueError(f"is no regular expression: {error}") from None
+        for table, named in zip(self.tables, columns, strict=True):
+            if named and (absent := sorted({*table.fields.values(), *_fields(table.key)} - named)):
+                raise ValueError(f"tables: no column {', '.join(absent)}: the columns are {', '.join(sorted(named))}")
         known |= {field for table in self.tables for field in table.fields} | set(self.made)
         templates = [self.id, self.speaker, *self.groups.values(), *self.made.values()]
         templates += [table.of for table in self.tables]
-        asked = {field for template in templates for field in _fields(template)} | set(self.label_sets.values())
+        asked = {field for template in templates for field in _fields(template)}
+        asked |= {*self.label_sets.values(), *self.codes, *self.ratings}
         if missing := sorted(asked - known):
             raise ValueError(f"no field {', '.join(missing)}: the fields are {', '.join(sorted(known))}")
+        if other := [release.label_set for release in self.releases if release.label_set not in ("", *self.label_sets)]:
+            raise ValueError(f"releases: no label set {other[0]}: there are {', '.join(self.label_sets)}")
         return self
 
     @cached_property

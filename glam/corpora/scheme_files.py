@@ -118,7 +118,7 @@ class _Joined:
         return joined
 
     def _read(self, path: Path, findings: _Findings) -> None:
-        for number, cells in self._cells(path):
+        for number, cells in self._cells(path, findings):
             key = _key(filled(self.table.key, cells))
             if not key:
                 findings.problem("unreadable row", f"{path.name} line {number}", f"has no {self.table.key}")
@@ -127,9 +127,13 @@ class _Joined:
             else:
                 self.rows.setdefault(key, cells)
 
-    def _cells(self, path: Path) -> Iterator[tuple[int, Mapping[str, str]]]:
+    def _cells(self, path: Path, findings: _Findings) -> Iterator[tuple[int, Mapping[str, str]]]:
         if not self.table.lines:
-            for row in read_rows(path, self.table.columns, self.table.encodings).rows:
+            table = read_rows(path, self.table.columns, self.table.encodings)
+            if absent := [name for name, column in self.table.fields.items() if column not in table.columns]:
+                columns = ", ".join(self.table.fields[name] for name in absent)
+                findings.notes.append(f"{path.name} has no column {columns}: {', '.join(absent)} not known")
+            for row in table.rows:
                 yield row.number, row.cells
             return
         for number, line in enumerate(read_text(path, self.table.encodings).splitlines(), start=1):

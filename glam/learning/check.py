@@ -1,7 +1,7 @@
 """A check that model, loss and the shapes of the inputs fit together: made on rows of zeros, before long work."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -16,6 +16,7 @@ from glam.models import ModelSettings, Shape, check_shape
 from glam.named import in_file
 
 ROWS = 6  # of three utterances
+SHOWN = 8  # names of parameters in a message
 
 
 def check(
@@ -48,6 +49,10 @@ def check(
             "are distributed over the classes; set training.labels to hard, or training.loss to cross-entropy"
         )
     _check_loss(settings.title, loss, len(classes), settings.own_file, training.labels == "votes")
+    if training.decayed:
+        objective = initial_objective(model, training, classes, shapes, seed=0)
+        names = [name.removeprefix("network.") for name, _ in objective.named_parameters()]
+        _check_decayed(training.decayed, names, model.title)
 
 
 def not_packable(
@@ -74,6 +79,16 @@ def not_packable(
     except Exception as error:
         return f"the model {model.title} cannot be mapped over runs ({type(error).__name__})"
     return ""
+
+
+def _check_decayed(decayed: Sequence[str], parameters: Sequence[str], title: str) -> None:
+    """GlamError where one of these beginnings of names is of no parameter; those of entrances are not known here."""
+    unknown = [prefix for prefix in decayed if not any(name.startswith(prefix) for name in parameters)]
+    if other := [prefix for prefix in unknown if not prefix.startswith("entrances")]:
+        raise GlamError(
+            f"training.decayed: the name of no parameter of the model {title} begins with {other[0]!r}; they are "
+            f"{', '.join(parameters[:SHOWN])}{', ...' if len(parameters) > SHOWN else ''}"
+        )
 
 
 def _check_loss(title: str, loss: torch.nn.Module, classes: int, path: Path | None, votes: bool) -> None:

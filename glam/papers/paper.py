@@ -62,6 +62,12 @@ class PaperRow(Settings):
     elsewhere: dict[str, Cell] = Field(default_factory=dict)
     note: str = ""
 
+    @model_validator(mode="after")
+    def _set_is_of_a_recipe(self) -> Self:
+        if self.set and self.recipe is None:
+            raise ValueError("set: changes a recipe, and the row has none")
+        return self
+
     def of(self, source: str) -> dict[str, Printed]:
         """The printed numbers as that source has them."""
         return {**self.printed, **self.differs.get(source, {})}
@@ -141,6 +147,9 @@ class Paper(Settings):
             if name not in self.sources:
                 known = ", ".join(self.sources) or "none"
                 raise ValueError(f"{place}: there is no source {name!r}; sources has {known}")
+        recipes = {row.recipe for table in self.tables.values() for row in table.rows.values() if row.recipe}
+        if self.own is not None and self.own not in recipes:
+            raise ValueError(f"own: no row has the recipe {self.own!r}; they have {', '.join(sorted(recipes))}")
         return self
 
     @property

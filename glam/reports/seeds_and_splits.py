@@ -87,6 +87,8 @@ def _checked(experiments: Sequence[StoredExperiment]) -> StoredExperiment:
     for experiment in experiments:
         if experiment.folds:
             raise GlamError(f"{experiment.folder}: its protocol has folds; seeds and splits are told apart without")
+        if experiment.split.fixed:
+            raise GlamError(f"{experiment.folder}: its protocol has one split, whatever the seed: none of the ± is its")
         if experiment.split.seed is None:
             raise GlamError(f"{experiment.folder}: has no split.seed: a run's seed chooses its split, too; {HOW}")
         ours, theirs = (dict(of.identity["settings"]) for of in (first, experiment))

@@ -151,7 +151,8 @@ def sharing_of(experiment: StoredExperiment, runs: Sequence[RunKey]) -> Sharing 
 def protocol_line(experiment: StoredExperiment, sharing: Sharing | None) -> str:
     """The protocol of a stored experiment, with the audit of its splits (`sharing_of`) in short."""
     protocol = experiment.split
-    title = protocol.title + (f", in every run the split of seed {protocol.seed}" if protocol.seed is not None else "")
+    seed = None if protocol.fixed else protocol.seed
+    title = protocol.title + (f", in every run the split of seed {seed}" if seed is not None else "")
     if not experiment.groups:
         return f"{title}; what training and test share was not stored with this experiment: glam audit says it"
     return title if sharing is None else f"{title}; {audit_line(sharing)}"

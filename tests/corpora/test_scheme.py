@@ -9,6 +9,8 @@ from glam.corpora import load_corpus
 from glam.corpora.scheme import FOLDER, read_scheme, scheme, scheme_names
 from glam.errors import GlamError
 
+NAMED = "title: x\npattern: '(?P<label>x)(?P<speaker>y)'\n"
+
 
 @pytest.mark.parametrize("name", scheme_names())
 def test_what_is_known_of_a_release_adds_up(name: str) -> None:
@@ -37,6 +39,18 @@ def test_a_scheme_of_ones_own(tmp_path: Path) -> None:
     ]
 
 
+def test_a_column_that_a_table_of_the_corpus_lacks_is_noted(tmp_path: Path) -> None:
+    path = tmp_path / "lab.yaml"
+    path.write_text(
+        "title: Our lab\npattern: '(?P<speaker>s\\d+)-(?P<label>\\w+)'\n"
+        "tables: [{files: [people.csv], key: '{who}', of: '{speaker}', fields: {age: years, gender: sex}}]\n"
+    )
+    root = record(tmp_path / "lab", ["s1-glad.wav", "s2-cross.wav"])
+    (root / "people.csv").write_text("who,sex\ns1,f\ns2,m\n")
+    corpus = load_corpus(str(path), root, tmp_path / "index")
+    assert "people.csv has no column years: age not known" in corpus.notes
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -45,6 +59,11 @@ def test_a_scheme_of_ones_own(tmp_path: Path) -> None:
         ("title: x\npattern: '(?P<label>x)'\n", r"no field speaker: the fields are label, stem"),
         ("title: x\npattern: '(?P<label>x)(?P<speaker>y)'\nid: '{a'\n", "is no template"),
         ("title: x\npatern: y\n", "patern: Extra inputs"),
+        (NAMED + "codes: {lable: {glad: g}}\n", "no field lable: the fields are label, speaker, stem"),
+        (NAMED + "ratings: [valence]\n", "no field valence"),
+        (NAMED + "releases: [{utterances: 2, label_set: voice}]\n", "releases: no label set voice: there are label"),
+        (NAMED + "tables: [{files: [a], key: '{n}', columns: [n], fields: {age: years}}]\n", "tables: no column years"),
+        (NAMED + "tables: [{files: [a], key: '{m}', lines: '(?P<n>x)', fields: {}}]\n", "tables: no column m"),
     ],
 )
 def test_what_is_no_scheme(text: str, message: str, tmp_path: Path) -> None:

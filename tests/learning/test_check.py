@@ -65,6 +65,14 @@ def test_a_model_with_the_wrong_output_is_named_with_its_line(tmp_path: Path, bo
     assert "\n" not in str(error.value)
 
 
+def test_what_decays_is_of_the_model() -> None:
+    checked(decayed=["trunk", "classify.weight", "entrances.words"])
+    with pytest.raises(
+        GlamError, match=r"training\.decayed: the name of no parameter of the model glam begins with 'x'"
+    ):
+        checked(decayed=["trunk", "x"])
+
+
 @pytest.mark.parametrize(
     ("body", "message"),
     [

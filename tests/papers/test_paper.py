@@ -174,6 +174,12 @@ def test_a_number_in_another_form_is_refused(tmp_path: Path, number: object) -> 
             r"tables\.1\.rows\.GLAM\.differs\.web: there is no metric 'acc'",
         ),
         ("tables/1/rows/GLAM/differs/web", {"wa": "x"}, r"tables\.1\.rows\.GLAM\.differs\.web\.wa: found 'x'"),
+        (
+            "tables/1/rows/theirs/set",
+            {"training.lr": 1},
+            r"tables\.1\.rows\.theirs: set: changes a recipe, and the row",
+        ),
+        ("own", "glam", r"own: no row has the recipe 'glam'; they have glam-paper, mhcnn-released"),
         ("tables/1/rows/theirs/elsewhere/RAVDESS", "?", r"tables\.1\.rows\.theirs\.elsewhere\.RAVDESS: found '\?'"),
     ],
 )

@@ -247,6 +247,9 @@ def test_seeds_and_splits_are_told_apart(tmp_path: Path) -> None:
         seeds_and_splits([stored(tmp_path / "r", ~ODD), folders[0]])
     with pytest.raises(GlamError, match="two or more are needed"):
         seeds_and_splits(folders[:1])
+    parted = [stored(tmp_path / f"p{n}", ~ODD, (), split={"name": "parts", "seed": n}) for n in (5, 6)]
+    with pytest.raises(GlamError, match="its protocol has one split, whatever the seed"):
+        seeds_and_splits(parted)
 
 
 def test_runs_of_one_split_are_no_further_splits(tmp_path: Path) -> None:

@@ -60,8 +60,10 @@ def test_two_folds_of_many_speakers(tmp_path: Path) -> None:
 
 
 def test_the_parts_of_a_corpus(tmp_path: Path) -> None:
-    text = text_of(tmp_path, {"name": "parts", "validation": "dev"}, "uvwxyz", [RunKey(1), RunKey(2)])
+    text = text_of(tmp_path, {"name": "parts", "validation": "dev", "seed": 5}, "uvwxyz", [RunKey(1), RunKey(2)])
     assert "all runs test the same utterances: they differ by their training alone" in text
+    assert "protocol: the corpus's own parts (part: train, dev, test)" in text
+    assert "the split of seed" not in text, "it is the same for every seed"
 
 
 def scored_runs(
