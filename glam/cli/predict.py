@@ -4,7 +4,7 @@ import argparse
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -109,6 +109,7 @@ def _asked(args: argparse.Namespace, standard_input: Path | None) -> int:
     asked = recordings(args.recordings) if args.recordings else Recordings((), 0)
     vectors = vector_files(args.vector)
     model = opened(args)
+    _check_taken(model, vectors, args.segments)
     given, unasked = given_with(asked.paths, args.words, args.words_file, vectors, model.hears)
     if standard_input is not None:
         given = [
@@ -128,8 +129,11 @@ def _asked(args: argparse.Namespace, standard_input: Path | None) -> int:
     labels = tuple(label.strip() for label in args.labels.split(",")) if args.labels is not None else ()
     answers = model.ask(given, Question(args.hop, labels, args.repeat_short, args.channel))
     _warn(model, args.hop, labels)
-    if args.words is not None and "words" not in model.saved.needs.values():
-        say(f"--words: the model {model.recipe.model.title} takes no words, so they are not used")
+    if "words" not in model.saved.needs.values():
+        for flag in ("words", "words_file"):
+            if getattr(args, flag) is not None:
+                name = flag.replace("_", "-")
+                say(f"--{name}: the model {model.recipe.model.title} takes no words, so they are not used")
     classes = tuple(label for label in model.classes if label in labels or not labels)
     refused: list[Refused] = []
     if asked.others:
@@ -164,6 +168,17 @@ def _asked(args: argparse.Namespace, standard_input: Path | None) -> int:
         written = f", written to {args.output}" if args.output is not None else ""
         say(f"{len(given) - len(refused)} of {counted(len(given), 'recording')} predicted{written}")
     return 1 if refused else 0
+
+
+def _check_taken(model: "Model", vectors: Mapping[str, Path], segments: bool) -> None:
+    """GlamError where the model has no such input of vectors, or no segments that would have rows."""
+    from glam.inputs.cut import Segments
+
+    title = model.recipe.model.title
+    if other := [name for name in vectors if model.saved.needs.get(name) != "vector"]:
+        raise GlamError(f"--vector {other[0]}: the model {title} has no input {other[0]} of vectors")
+    if segments and not isinstance(model.recipe.cut, Segments):
+        raise GlamError(f"--segments: the model {title} decides on whole recordings, not on segments")
 
 
 def _warn(model: "Model", hop: float | None, labels: tuple[str, ...]) -> None:

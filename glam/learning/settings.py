@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from glam.errors import GlamError
 from glam.named import Chosen
 from glam.settings import Settings, by_name
 
@@ -124,6 +125,12 @@ class TrainingSettings(Settings):
     upsampling: bool = False
     precision: Precision = "fp32"
     shuffle_labels: bool = False
+
+
+def check_precision(precision: Precision, device: str) -> None:
+    """GlamError where a device (`cpu`, `cuda:0`, `mps`) has no arithmetic of that precision."""
+    if precision == "tf32" and not device.startswith("cuda"):
+        raise GlamError(f"precision tf32 exists on NVIDIA GPUs only; this is {device}. Use fp32 or bf16.")
 
 
 class EvaluationSettings(Settings):

@@ -60,8 +60,8 @@ def unusable(model: SavedModel, given: Given) -> str:
         missing.append("a recording, of which it makes segments")
     if missing:
         return f"the model {title} needs {' and '.join(missing)}, which was not given"
-    if more := [name for name in given.vectors if name not in model.recipe.inputs]:
-        return f"the model {title} has no input {', '.join(more)}"
+    if more := [name for name in given.vectors if model.needs.get(name) != "vector"]:
+        return f"the model {title} has no input {', '.join(more)} of vectors"
     return ""
 
 

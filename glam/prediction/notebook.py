@@ -14,8 +14,10 @@ from glam.places import runs_folder
 from glam.prediction.given import Given, check_channel
 from glam.prediction.hashes import check_folder
 from glam.prediction.model import Model, Prediction, Question, Refused, Samples
+from glam.progress import say
 from glam.results.experiment import EXPERIMENT, read_experiment
 from glam.results.run import MODEL
+from glam.running.own_code import not_used
 from glam.running.saved import load_model
 
 
@@ -43,7 +45,11 @@ def load(path: str | Path, *, code: Sequence[str | Path] = (), device: str = "cp
             "each run, and the first run of an experiment has one in any case."
         )
     check_folder(place.absolute().parent, place.name)
-    return Model(load_model(place, [Path(file).expanduser() for file in code]), place, device, threads)
+    files = [Path(file).expanduser() for file in code]
+    saved = load_model(place, files)
+    for file in not_used(saved.recipe, files):
+        say(f"--code {file}: not used: the model {saved.recipe.model.title} was made without it")
+    return Model(saved, place, device, threads)
 
 
 @overload
@@ -96,18 +102,16 @@ def predict(
         words, vectors: of a single recording, for models with such inputs: what is said in it; by the name of the
             input, (d,) or frames (T, d).
 
-    Raises GlamError where a single recording cannot be used.
+    Raises GlamError where a single recording cannot be used, and for an argument that would do nothing.
     """
     asked = model if isinstance(model, Model) else load(model)
     question = Question(hop, tuple(labels), repeat_short, channel)
+    _check_used(asked, recordings, rate, words, vectors, channel)
     if isinstance(recordings, Sequence) and not isinstance(recordings, str):
-        if words is not None or vectors:
-            raise GlamError("words and vectors are of one recording: give several as glam.prediction.given.Given")
         return list(asked.ask([item if isinstance(item, Given) else Path(item) for item in recordings], question))
     if isinstance(recordings, Given):
         given = recordings
     elif isinstance(recordings, np.ndarray):
-        check_channel(asked.saved, channel)
         given = Given("samples", _mono(recordings, rate, channel), words, vectors or {})
         question = replace(question, channel=None)  # it is chosen already
     elif recordings is None:
@@ -118,6 +122,30 @@ def predict(
     if isinstance(answer, Refused):
         raise GlamError(f"{answer.file}: {answer.reason}")
     return answer
+
+
+def _check_used(
+    model: Model,
+    recordings: Any,
+    rate: int | None,
+    words: str | None,
+    vectors: Mapping[str, Any] | None,
+    channel: int | None,
+) -> None:
+    """GlamError for an argument of `predict` that would do nothing with this model, or beside such recordings."""
+    check_channel(model.saved, channel)
+    if isinstance(recordings, np.ndarray) and not model.hears:
+        raise GlamError(f"samples: the model {model.recipe.model.title} hears no sound; give None in their place")
+    if not isinstance(recordings, np.ndarray) and rate is not None:
+        raise GlamError("rate: is of samples; a file tells its own, and samples of a Given are of 16 kHz")
+    if words is not None and "words" not in model.saved.needs.values():
+        raise GlamError(f"words: the model {model.recipe.model.title} takes no words; leave them out")
+    if words is None and not vectors:
+        return
+    if isinstance(recordings, Given):
+        raise GlamError("words and vectors: a Given has its own; put them into it")
+    if isinstance(recordings, Sequence) and not isinstance(recordings, str):
+        raise GlamError("words and vectors are of one recording: give several as glam.prediction.given.Given")
 
 
 def _mono(samples: NDArray[Any], rate: int | None, channel: int | None) -> Samples:

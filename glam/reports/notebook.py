@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from glam.errors import GlamError
 from glam.reports.summary import report as report_on
-from glam.reports.views import View
+from glam.reports.views import VIEWS, View
 from glam.running.experiment import Experiment
 
 
@@ -18,7 +19,9 @@ def report(
         select: which epoch counts: `test`, `halves`, `validation` or `last`; None for the protocol's own.
         seeds: the runs that count; None for all that are stored.
 
-    Raises GlamError where no experiment lies there.
+    Raises GlamError where no experiment lies there, and for another view.
     """
+    if select not in (None, *VIEWS):
+        raise GlamError(f"select: given {select!r}, expected one of {', '.join(VIEWS)}")
     folder = experiment.folder if isinstance(experiment, Experiment) else Path(experiment).expanduser()
     return report_on(folder, select, seeds)

@@ -3,13 +3,15 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from glam.corpora.made import folder_of
 from glam.corpora.utterances import Corpus
 from glam.errors import GlamError
+from glam.learning.settings import check_precision
 from glam.places import data_folder, runs_folder
 from glam.processor import cores
+from glam.progress import say
 from glam.recipe import Recipe, corpus_settings, load_recipe
 from glam.running import experiment as experiments
 from glam.running.experiment import Experiment, Places, experiment_on, prepare, set_damaged_aside
@@ -18,6 +20,7 @@ from glam.running.live import live_of
 from glam.running.log import Log
 from glam.splits.population import CorpusSettings
 from glam.splits.runs import seeds as known_seeds
+from glam.words import counted
 
 CHECKPOINTS = 60.0  # seconds of work that a kill may cost a run
 
@@ -74,16 +77,23 @@ def train(
         settings: fields of the recipe that are otherwise: `{"training.epochs": 5, "split.name": "leave-speaker-out"}`.
         seeds: how many of the release's 100 seeds, or which ones; each with all its folds.
         device: `cpu`, `cuda:0`, ... runs_at_once: None for one a core, or as many as a GPU's memory holds.
-        save_model: the epoch whose weights are kept, for `glam.load`. show: whether progress is shown.
+        save_model: the epoch whose weights are kept of the runs that are trained, for `glam.load`. show: whether
+            progress is shown.
 
     Returns the experiment, for `glam.report`; `folder` is where its runs lie. Raises GlamError where recipe and corpus
     do not fit together, before any long work.
     """
+    if save_model not in get_args(SaveModel):
+        raise GlamError(f"save_model: given {save_model!r}, expected one of {', '.join(get_args(SaveModel))}")
     keys, machine = _seeds(seeds), _machine(device, runs_at_once)
     experiment = prepared(recipe, corpus, settings)
+    check_precision(experiment.recipe.training.precision, device)
     asked = experiment.runs(keys)
     set_damaged_aside(experiment, asked)
     missing = [key for key in asked if not experiment.finished(key)]
+    stored = {key.name for key in asked} - {key.name for key in missing}
+    if save_model != "none" and stored and (without := stored - set(experiment.stored.with_model())):
+        say(f"save_model {save_model}: not for {counted(len(without), 'run')} without a model, stored already")
     epochs = experiment.recipe.training.epochs
     if show and missing:
         with live_of(experiment, missing) as live, Log(experiment.folder, len(missing), epochs, device, live) as log:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from prediction.conftest import Trained
 from running.spoken import RUN, prepared, release_with, trained
 
 import glam
@@ -134,6 +135,29 @@ def test_a_model_that_hears_nothing_refuses_a_channel(
     shown = capsys.readouterr()
     assert shown.out == ""
     assert message in shown.err
+
+
+def test_what_would_do_nothing_is_refused(
+    text_cnn: Path,
+    everything: Everything,
+    trained: Trained,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    sound, given = trained.held_out[0], Given("a", words="Fine")
+    with pytest.raises(GlamError, match="words: the model mhcnn takes no words; leave them out"):
+        glam.predict(trained.model, sound, words="Fine")
+    with pytest.raises(GlamError, match="rate: is of samples; a file tells its own"):
+        glam.predict(trained.model, sound, rate=8000)
+    with pytest.raises(GlamError, match="words and vectors: a Given has its own; put them into it"):
+        glam.predict(text_cnn, given, words="Fine")
+    with pytest.raises(GlamError, match="samples: the model text-cnn hears no sound; give None in their place"):
+        glam.predict(text_cnn, np.zeros(16000, np.float32), rate=16000, words="Fine")
+    of_sound = replace(given, recording=sound, vectors={"speaker": np.zeros(6), "audio": np.zeros(6)})
+    with pytest.raises(GlamError, match="the model mscnn-spu has no input audio of vectors"):
+        glam.predict(everything[0].folder / RUN.name, of_sound)
+    assert main(["predict", str(text_cnn), "--words", "Fine", "--segments"]) == 2
+    assert "--segments: the model text-cnn decides on whole recordings, not on segments" in capsys.readouterr().err
 
 
 def test_words_alone_of_many(text_cnn: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

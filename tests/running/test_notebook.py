@@ -35,6 +35,11 @@ def test_from_a_corpus_to_a_prediction(
     assert "runs: 2" in text
     assert text == glam.report(str(experiment.folder))
     assert "runs: 1" in glam.report(experiment, "last", seeds=[int(experiment.runs([2602656884])[0].name)])
+    glam.train("mhcnn-released", corpus, SMALL, seeds=[5], save_model="none")
+    capsys.readouterr()
+    for seeds, said in ((2, False), ([5], True)):
+        glam.train("mhcnn-released", corpus, SMALL, seeds=seeds)
+        assert ("save_model last: not for 1 run without a model, stored already" in capsys.readouterr().err) == said
     recording = next(tiny_release.rglob("*.wav"))
     answer = glam.predict(glam.load(experiment.folder), recording)
     assert isinstance(answer, Prediction)
@@ -70,6 +75,12 @@ def test_mistakes(tiny_release: Path) -> None:
         glam.train("glam-released", corpus, runs_at_once=0)
     with pytest.raises(GlamError, match=r"corpus\.name: the corpus was read with 'iemocap', and settings say 'emodb'"):
         glam.train("glam-released", corpus, {"corpus.name": "emodb"})
+    with pytest.raises(GlamError, match="save_model: given 'first', expected one of none, last, best"):
+        glam.train("mhcnn-released", corpus, save_model="first")  # type: ignore[arg-type]
+    with pytest.raises(GlamError, match="select: given 'best', expected one of test, halves, validation, last"):
+        glam.report("absent", "best")  # type: ignore[arg-type]
+    with pytest.raises(GlamError, match="precision tf32 exists on NVIDIA GPUs only; this is cpu"):
+        glam.train("mhcnn-released", corpus, SMALL | {"training.precision": "tf32"})
     with pytest.raises(GlamError, match=r"training\.lr"):
         glam.train("glam-released", corpus, {"training.lr": "fast"})
     with pytest.raises(GlamError, match=r"no corpus|there is no"):
