@@ -7,6 +7,7 @@ from corpora: indexes and features) and GLAM_RUNS (results); and, for recipes th
 
 import ast
 import os
+from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from glam.errors import GlamError
 GLOVE, ASR = "GLOVE", "ASR"
 TABLES, SCHEMES = (".csv", ".tsv", ".jsonl", ".ndjson"), (".yaml", ".yml")
 """Endings of the names of corpora that are the path of a table of utterances, or of a scheme of names."""
+_not_looked_for: set[str] = set()  # names of files that were given
 
 
 def is_table(name: str) -> bool:
@@ -26,6 +28,18 @@ def own_file(name: str) -> Path | None:
     """The file that the name of a corpus is the path of, a table or scheme of the user's own; None for other names."""
     path = Path(name)
     return path if path.suffix.lower() in (*TABLES, *SCHEMES) else None
+
+
+def give_files(files: Mapping[str, str]) -> None:
+    """Let files (or folders) go by these names, whatever the environment says."""
+    os.environ.update(files)
+    _not_looked_for.clear()
+    _not_looked_for.update(files)
+
+
+def files_not_used() -> list[str]:
+    """The names that `give_files` was given last and nothing has looked for since."""
+    return sorted(_not_looked_for)
 
 
 def data_folder() -> Path:
@@ -74,6 +88,7 @@ def corpus_root(name: str, data: Path) -> Path:
 
 def file_at(name: str) -> Path | None:
     """The file (or folder) that goes by that name: the environment variable, else the constant of path.py."""
+    _not_looked_for.discard(name)
     if path := _from_environment(name):
         return path
     constant = _written_in_path_py(name)

@@ -6,7 +6,7 @@ import pytest
 
 from glam import places
 from glam.errors import GlamError
-from glam.places import corpus_root, data_folder, index_folder, runs_folder
+from glam.places import corpus_root, data_folder, file_at, files_not_used, give_files, index_folder, runs_folder
 
 PROJECT = Path(__file__).resolve().parents[1]
 
@@ -66,3 +66,13 @@ def test_neither_is_explained(project: Path, content: str | None) -> None:
         (project / "path.py").write_text(content)
     with pytest.raises(GlamError, match=r"where IEMOCAP lies is not known: say -d .*variable IEMOCAP"):
         corpus_root("iemocap", data_folder())
+
+
+def test_files_that_nothing_looks_for_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("GLOVE", "OTHER"):
+        monkeypatch.setenv(name, "")
+    give_files({"GLOVE": "a.txt", "OTHER": "b.txt"})
+    assert file_at("GLOVE") == Path("a.txt").absolute()
+    assert files_not_used() == ["OTHER"]
+    give_files({})
+    assert files_not_used() == []

@@ -6,11 +6,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from glam.cli.flags import refuse
 from glam.cli.machine import computed, resources
 from glam.errors import GlamError
 from glam.progress import say
 
 if TYPE_CHECKING:
+    from glam.learning.settings import Precision
     from glam.running.experiment import Executor, Todo
     from glam.running.job import Resources
     from glam.running.pace import Measure
@@ -29,15 +31,13 @@ class Executing:
 
 
 @contextmanager
-def executing(args: argparse.Namespace, precision: str) -> Iterator[Executing]:
+def executing(args: argparse.Namespace, precision: "Precision") -> Iterator[Executing]:
     """What the flags say about where to train; a connection to a cluster lasts as long as the block."""
     from glam.running.experiment import on_this_machine
     from glam.words import counted
 
     if args.cluster is None:
-        for flag in ("address", "worker_corpus", "worker_folder"):
-            if getattr(args, flag) is not None:
-                raise GlamError(f"--{flag.replace('_', '-')}: is of a cluster; give --cluster ray as well")
+        refuse(args, ("address", "worker_corpus", "worker_folder"), "is of a cluster; give --cluster ray as well")
         machine = resources(args, precision)
         slots = 1 if machine.packed else machine.at_once  # the seconds of a run in a pack are its share
         yield Executing(machine, precision, on_this_machine, computed(machine, precision), slots, None)
@@ -47,6 +47,8 @@ def executing(args: argparse.Namespace, precision: str) -> Iterator[Executing]:
 
     if not args.threads:
         raise GlamError("--threads auto: measured on this machine only; with --cluster, give a number")
+    if args.gpu is not None and args.gpu > 0:
+        raise GlamError(f"--gpu {args.gpu}: Ray gives each task its GPU; say 0 for GPUs or -1 for CPUs")
     here = resources(argparse.Namespace(**vars(args) | {"gpu": -1}), "fp32")
     with connected(args.address):
         cluster = Cluster(args.worker_corpus, args.worker_folder)

@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Sequence
 
-from glam.cli.flags import add_flags, columns_of
+from glam.cli.flags import add_flags, columns_of, refuse
 from glam.cli.guard import guarded
 from glam.cli.machine import corpus_folder
 
@@ -30,6 +30,9 @@ def _corpus(args: argparse.Namespace) -> None:
     from glam.reports.corpus import known_corpora, look_through
 
     if args.name is None:
+        refuse(
+            args, ("datadir", "columns", "label_set", "data_folder", "verify_corpus"), "is of a corpus; name it, too"
+        )
         print(known_corpora())
         return
     data = args.data_folder or data_folder()

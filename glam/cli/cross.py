@@ -58,11 +58,10 @@ def _test(args: argparse.Namespace) -> None:
     from glam.prediction.cross_corpus import check_given, cross_test, cross_text, matrix_text, models_of
     from glam.results.experiment import read_experiment
 
-    data = args.data_folder or data_folder()
+    data, given = args.data_folder or data_folder(), _pairs(args.map)
     experiments = [read_experiment(find(given, args.runs_folder)) for given in args.folder]
     for experiment in experiments:
         models_of(experiment)  # all that is missing is said before any long work
-    given = _pairs(args.map)
     if args.columns and not any(is_table(text.partition("=")[0]) for text in args.on):
         raise GlamError("--columns: none of the corpora is a table, and no other has columns")
     corpora = [_corpus(text, args, data) for text in args.on]
@@ -77,11 +76,13 @@ def _test(args: argparse.Namespace) -> None:
 
 
 def _pairs(given: Sequence[str]) -> dict[str, str]:
-    pairs = {}
+    pairs: dict[str, str] = {}
     for text in given:
         label, equals, name = text.partition("=")
         if not equals or not label.strip():
             raise GlamError(f"--map {text}: expected LABEL=CLASS, for example --map excited=happy")
+        if label.strip() in pairs:
+            raise GlamError(f"--map {text}: {label.strip()} is given twice")
         pairs[label.strip()] = name.strip()
     return pairs
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from glam.cli.flags import CORPUS, add_flags, columns_of, corpus_fields
+from glam.cli.flags import CORPUS, add_flags, columns_of, corpus_fields, refuse
 from glam.cli.guard import guarded
-from glam.cli.machine import computed, corpus_folder, folders, resources, take_files
+from glam.cli.machine import computed, corpus_folder, folders, resources, say_files_not_used, take_files
 from glam.errors import GlamError
 from glam.foreign import plain
 
@@ -61,6 +61,11 @@ def _findings(args: argparse.Namespace) -> "Iterator[Finding]":
     from glam.running.room import free
     from glam.words import in_bytes
 
+    if args.no_tables:
+        why = "is about the corpus and the tables, which --no-tables leaves out"
+        if args.tables:
+            raise GlamError(f"{args.tables[0]}: {why}")
+        refuse(args, ("corpus", "columns", "label_set", "set", "file", "datadir"), why)
     if args.threads < 1:
         raise GlamError(f"--threads {args.threads}: at least one is needed")
     runs, data = folders(args)
@@ -112,6 +117,7 @@ def _tables(args: argparse.Namespace, runs: "Path", data: "Path", machine: "Reso
         yield Finding("", str(error), "WRONG")
         return
     yield from _times(outlooks, places)
+    say_files_not_used()
 
 
 def _times(outlooks: "Sequence[Outlook]", places: "Places") -> "Iterator[Finding]":

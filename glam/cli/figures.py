@@ -2,13 +2,14 @@
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from glam.cli.flags import add_flags, place
 from glam.cli.guard import guarded, show
-from glam.cli.machine import corpus_folder, take_files
-from glam.cli.stored import find
+from glam.cli.machine import corpus_folder, say_files_not_used, take_files
+from glam.cli.stored import corpus_of, find
 from glam.errors import GlamError
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def figure(argv: Sequence[str] | None = None) -> int:
     tsne = kinds.add_parser(
         "tsne", help="t-SNE of the last hidden layer on held-out utterances (Figure 3); needs saved models"
     )
-    add_flags(tsne, "file", "datadir", "data-folder")
+    add_flags(tsne, "moved-corpus", "file", "datadir", "data-folder")
     curves = kinds.add_parser("curves", help="loss, WA and UA after each epoch, with the spread over runs")
     for kind in (confusion, tsne, curves, reliability, bars):
         kind.add_argument(
@@ -131,8 +132,10 @@ def _tsne(args: argparse.Namespace, experiments: "Sequence[StoredExperiment]") -
     for experiment in experiments:
         first_saved(experiment)  # all that is missing is said before any long work
     data = args.data_folder or data_folder()
+    corpora = [corpus_of(experiment, args.corpus) for experiment in experiments]
     embeddings = []
-    for experiment in experiments:
-        root = corpus_folder(experiment.recipe.corpus.name, args.datadir, data)
-        embeddings.append(embed(experiment, root, data))
+    for experiment, corpus in zip(experiments, corpora, strict=True):
+        where = replace(experiment, recipe=experiment.recipe.model_copy(update={"corpus": corpus}))
+        embeddings.append(embed(where, corpus_folder(corpus.name, args.datadir, data), data))
+    say_files_not_used()
     return tsne(experiments, embeddings)

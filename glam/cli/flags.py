@@ -165,6 +165,15 @@ FLAGS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
             "experiment, that of its first run that kept one",
         },
     ),
+    "moved-corpus": (
+        ("--corpus",),
+        {
+            "type": place,
+            "metavar": "FILE",
+            "help": "the table of your own (scheme, file.py:reader) that runs were trained on, where that has moved "
+            "since",
+        },
+    ),
     "code": (
         ("--code",),
         {
@@ -251,6 +260,13 @@ def corpus_fields(args: argparse.Namespace) -> list[tuple[str, Any]]:
     return fields
 
 
+def refuse(args: argparse.Namespace, names: Sequence[str], why: str) -> None:
+    """GlamError for the first of these flags, by their names in args, that is given where it would do nothing."""
+    for name in names:
+        if getattr(args, name) not in (None, False, []):
+            raise GlamError(f"--{name.replace('_', '-')}: {why}")
+
+
 def refuse_live_without_page(args: argparse.Namespace) -> None:
     """GlamError where --live is given, and no page that it could keep fresh."""
     if args.live and args.html is None:
@@ -259,11 +275,13 @@ def refuse_live_without_page(args: argparse.Namespace) -> None:
 
 def columns_of(given: Sequence[str]) -> dict[str, str]:
     """Field -> column, of what --columns gives, several of them separated by commas."""
-    columns = {}
+    columns: dict[str, str] = {}
     for pair in (pair for text in given for pair in text.split(",")):
         field, equals, column = pair.partition("=")
         if not (equals and field.strip() and column.strip()):
             raise GlamError(f"--columns {pair}: expected FIELD=COLUMN, for example --columns emotion=label")
+        if field.strip() in columns:
+            raise GlamError(f"--columns {pair}: {field.strip()} is given twice")
         columns[field.strip()] = column.strip()
     return columns
 

@@ -1,7 +1,6 @@
 """The machine that a command runs on, as its flags say: corpus, folders, device, threads."""
 
 import argparse
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ from glam.progress import say
 
 if TYPE_CHECKING:
     from glam.corpora.utterances import Corpus
+    from glam.learning.settings import Precision
     from glam.running.events import Listen
     from glam.running.job import Resources
 
@@ -60,11 +60,25 @@ def computed(machine: "Resources", precision: str) -> str:
 
 def take_files(args: argparse.Namespace) -> None:
     """Take note of the files beside the corpus that --file gives: they go before the environment's."""
+    from glam.places import give_files
+
+    files: dict[str, str] = {}
     for given in args.file:
         name, equals, path = given.partition("=")
         if not (equals and path.strip() and name.isidentifier() and name.isupper()):
             raise GlamError(f"--file {given}: expected NAME=PATH, for example --file GLOVE=glove.840B.300d.txt")
-        os.environ[name] = path
+        if name in files:
+            raise GlamError(f"--file {given}: {name} is given twice")
+        files[name] = path
+    give_files(files)
+
+
+def say_files_not_used() -> None:
+    """Say which of the files that --file gave nothing has looked for, once everything has been read."""
+    from glam.places import files_not_used
+
+    for name in files_not_used():
+        say(f"--file {name}: not used: no input here reads a file of that name")
 
 
 def folders(args: argparse.Namespace) -> tuple[Path, Path]:
@@ -96,8 +110,9 @@ def corpus_folder(name: str, datadir: Path | None, data: Path) -> Path:
         ) from None
 
 
-def resources(args: argparse.Namespace, precision: str) -> "Resources":
+def resources(args: argparse.Namespace, precision: "Precision") -> "Resources":
     """Device, threads (0: to be measured) and runs at once, as the flags say; GlamError for what is not here."""
+    from glam.learning.settings import check_precision
     from glam.running.job import Resources
     from glam.running.processes import expect_torch
 
@@ -105,8 +120,7 @@ def resources(args: argparse.Namespace, precision: str) -> "Resources":
         raise GlamError(f"--checkpoint-every {args.checkpoint_every}: expected seconds, 0 or more")
     expect_torch()  # mistakes are found by now, and the corpus is still to be read
     where = device(args.gpu)
-    if precision == "tf32" and not where.startswith("cuda"):
-        raise GlamError(f"precision tf32 exists on NVIDIA GPUs only; this is {where}. Use fp32 or bf16.")
+    check_precision(precision, where)
     if not args.threads and where != "cpu":
         raise GlamError(f"--threads auto: measured on a CPU only, and runs are on {where}. Give a number.")
     if args.runs_at_once == "auto":

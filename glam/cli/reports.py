@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from glam.cli.flags import add_flags, file_to_write, place, refuse_live_without_page
+from glam.cli.flags import add_flags, file_to_write, place, refuse, refuse_live_without_page
 from glam.cli.guard import guarded, show
 from glam.cli.stored import find
 from glam.errors import GlamError
@@ -46,11 +46,21 @@ def report(argv: Sequence[str] | None = None) -> int:
         help="instead, of several experiments that differ in split.seed alone: what of the ± is the split's",
     )
     add_flags(what, "html")
-    add_flags(parser, "live", "select", "metric", "runs-folder", "data-folder")
+    add_flags(parser, "live", "select", "metric", "runs-folder")
+    add_flags(parser, "data-folder", help="where the index lies, for --analyses and --html (GLAM_DATA, else data)")
 
     def work() -> None:
         args = parser.parse_args(argv)
         refuse_live_without_page(args)
+        if args.analyses or args.checklist or args.seeds_and_splits:
+            refuse(
+                args,
+                ["metric"],
+                "is a column of the report and its page; --analyses, --checklist and "
+                "--seeds-and-splits have columns of their own",
+            )
+        if not args.analyses and args.html is None:
+            refuse(args, ["data_folder"], "only --analyses and --html look at the index of the corpus")
         if args.html is not None:
             _page(args, shlex.join(["glam", "report", *(sys.argv[1:] if argv is None else argv)]))
         else:
@@ -197,6 +207,7 @@ def export(argv: Sequence[str] | None = None) -> int:
         if args.folder is not None:
             _export_model(args)
             return
+        refuse(args, ["code"], "is run to export a model; give the folder to write that to, too")
         run = find(args.run, args.runs_folder)
         write = export_all if (run / EXPERIMENT).is_file() else of_run
         if args.output is None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from glam.cli.cluster import executing, settled
 from glam.cli.flags import CORPUS, MACHINE, MANY, add_flags, corpus_fields, place
 from glam.cli.guard import guarded, show
-from glam.cli.machine import board, corpus_folder, folders, say_elsewhere, say_problems, take_files
+from glam.cli.machine import board, corpus_folder, folders, say_elsewhere, say_files_not_used, say_problems, take_files
 from glam.cli.release_flags import add_release_flags, notes, overrides, with_config
 from glam.cli.shards import Shard, say_share, shard
 from glam.errors import GlamError
@@ -39,7 +39,7 @@ def train(argv: Sequence[str] | None = None, prog: str = "glam train") -> int:
     add(
         "--save-model",
         choices=["none", "last", "best"],
-        help="weights to keep: of no, the last, the best epoch (none)",
+        help="weights to keep: of no, the last, the best epoch (none; of an experiment's first run, the best)",
     )
     add("--verify-corpus", action="store_true", help="hash every audio file and stored feature again")
     machine = (flag for flag in MACHINE if flag != "gpu")
@@ -63,6 +63,8 @@ def _train(args: argparse.Namespace) -> None:
     from glam.running.log import Log
     from glam.running.waiting import wait_for, without_elsewhere
 
+    if args.save_model is not None and args.SaveModel is not None:
+        raise GlamError("--save-model and --SaveModel say the same in two ways: give one of them")
     fields: list[tuple[str, Any]] = corpus_fields(args) + overrides(args)
     if args.precision is not None:
         fields.append(("training.precision", args.precision))
@@ -79,6 +81,7 @@ def _train(args: argparse.Namespace) -> None:
         for line in notes(args):
             say(line)
         experiment = prepare(recipe, places, verify=args.verify_corpus)
+        say_files_not_used()
         seeds = asked if args.next is None else _next(args.next, asked, experiment)
         runs_asked = share.of(experiment.runs(seeds))
         for line in set_damaged_aside(experiment, runs_asked):
@@ -88,6 +91,7 @@ def _train(args: argparse.Namespace) -> None:
         if args.verify_corpus:
             verify_stores(experiment, executed.machine.device)
         save: SaveModel = args.save_model or ("best" if args.SaveModel else "none")
+        _say_without_effect(args, save, experiment, runs_asked, missing)
         if missing:
             executed = settled(executed, [(experiment, missing)])
             say(
@@ -143,6 +147,26 @@ def _next(count: int, known: "Sequence[int]", experiment: "Experiment") -> list[
     return left[:count]
 
 
+def _say_without_effect(
+    args: argparse.Namespace,
+    save: "SaveModel",
+    experiment: "Experiment",
+    asked: "Sequence[RunKey]",
+    missing: "Sequence[RunKey]",
+) -> None:
+    """Say what of the flags is about training alone, and so not for the runs that are stored already."""
+    from glam.words import counted
+
+    stored = {run.name for run in asked} - {run.name for run in missing}
+    if save != "none" and stored and (without := stored - set(experiment.stored.with_model())):
+        say(
+            f"--save-model {save}: not for {counted(len(without), 'run')} without a model, stored already: weights are "
+            "kept while a run is trained (--next N trains others)"
+        )
+    if args.tensorboard is not None and not missing:
+        say(f"--tensorboard: nothing is left to train, so nothing is written to {args.tensorboard}")
+
+
 def _banner(
     experiment: "Experiment", where: str, asked: "Sequence[RunKey]", missing: "Sequence[RunKey]", share: "Shard"
 ) -> None:
@@ -154,6 +178,8 @@ def _banner(
 
     recipe = experiment.recipe
     say(f"recipe     {recipe.name}: {recipe.model.title}, {counted(recipe.training.epochs, 'epoch')}")
+    for line in recipe.without_effect():
+        say(f"           note: {line}")
     say(f"corpus     {experiment.population.composition()}")
     say_problems(experiment.corpus)
     for note in experiment.corpus.notes:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from glam.cli.flags import add_flags, place
 from glam.cli.guard import guarded, show
-from glam.cli.machine import corpus_folder, device, take_files
-from glam.cli.stored import find
+from glam.cli.machine import corpus_folder, device, say_files_not_used, take_files
+from glam.cli.stored import corpus_of, find
 from glam.errors import GlamError
 from glam.progress import say
 
@@ -33,9 +33,7 @@ def verify(argv: Sequence[str] | None = None) -> int:
     add = parser.add_argument
     add("run", type=place, help="<experiment>/<seed>: its folder, or that in the runs folder")
     add("--epochs", type=int, metavar="N", help="only the first N, which do not depend on how many follow (all)")
-    moved = "the table of your own (scheme, file.py:reader) that it was trained on, where that has moved since"
-    add_flags(parser, "corpus", type=place, metavar="FILE", help=moved)
-    add_flags(parser, "code", "file", "datadir", "data-folder", "runs-folder")
+    add_flags(parser, "moved-corpus", "code", "file", "datadir", "data-folder", "runs-folder")
     add_flags(parser, "gpu", help="number of the GPU, -1 = CPU (the kind of device that it was trained on)")
     return guarded(lambda: _verify(parser.parse_args(argv)), "the stored run is as it was")
 
@@ -58,48 +56,18 @@ def _verify(args: argparse.Namespace) -> int:
         stored.predictions()  # damage is said before anything long
     data = args.data_folder or data_folder()
     take_files(args)
-    corpus = _corpus(original, args.corpus)
+    corpus = corpus_of(original, args.corpus)
     root = corpus_folder(corpus.name, args.datadir, data)
     expect_torch()
     with TemporaryDirectory(prefix="glam-verify-") as temporary:
         experiment = _experiment(original, corpus, Places(root, data, Path(temporary)), args.epochs, args.code)
+        say_files_not_used()
         again = _train(experiment, stored, args.gpu)
         outcome = compare_runs(stored, again)
         show("\n".join(outcome.lines))
         differences = environment_differences(stored.environment, again.environment)
         show(f"environment: {'; '.join(differences) or 'as recorded'}")
     return 0 if outcome.same else 1
-
-
-def _corpus(original: "StoredExperiment", given: Path | None) -> "CorpusSettings":
-    """The settings of its corpus; of one of the user's own, with its file where that is given.
-
-    Raises GlamError, which names both, where that is not the file that was recorded, and where none is there.
-    """
-    from glam.corpora import corpus_sha256
-    from glam.named import title_of
-
-    recorded = original.recipe.corpus
-    trained = f"{original.folder} was trained on {recorded.name}"
-    if recorded.sha256 is None:
-        if given is not None:
-            raise GlamError(f"--corpus {given}: {trained}, no file of your own; where it lies is said with --datadir")
-        return recorded
-    name = recorded.name if given is None else str(given.absolute())
-    if title_of(name) != recorded.title:  # it is part of the identity
-        raise GlamError(f"--corpus {given}: {trained}; give that file, wherever it lies now, under its name")
-    try:
-        digest = corpus_sha256(name)
-    except GlamError as error:
-        raise GlamError(f"{error}. {trained}: where it has moved, say so with --corpus {recorded.title}") from None
-    if digest != recorded.sha256:
-        raise GlamError(
-            f"{name}: has been changed since {original.folder} was trained on it; give the file that it was with "
-            f"--corpus {recorded.title}"
-            if given is None
-            else f"--corpus {given}: {trained}, and the content of the two is not the same"
-        )
-    return recorded.model_copy(update={"name": name})
 
 
 def _experiment(

@@ -140,6 +140,7 @@ def _data(experiment: StoredExperiment, recipe: "Recipe", run: RunKey, corpus: P
     from glam.running.experiment import Places, job, prepare
     from glam.running.job import Resources, run_data
 
+    recipe = recipe.model_copy(update={"corpus": experiment.recipe.corpus})  # which may have moved since
     recipe = checked(recipe.model_dump(mode="json"), f"{experiment.folder}: the recorded recipe")
     prepared = prepare(recipe, Places(corpus, data, experiment.folder.parent))
     if prepared.stored.identity["corpus_digest"] != experiment.identity["corpus_digest"]:
