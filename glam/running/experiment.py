@@ -135,6 +135,7 @@ def experiment_on(corpus: Corpus, recipe: Recipe, places: Places) -> Experiment:
     """The experiment of a recipe on a corpus that has been read."""
     own, recipe = recipe.own, recipe.replaced(corpus=recipe.corpus.of(corpus))
     people = population(corpus, recipe.corpus, recipe.cut)
+    _check_speakers(recipe, people)
     folds = people.folds(recipe.split)
     inputs = inputs_of(recipe, people.stored, places.data)
     weights = with_torch(check_recipe, recipe, sizes_of(recipe, inputs))
@@ -157,6 +158,17 @@ def experiment_on(corpus: Corpus, recipe: Recipe, places: Places) -> Experiment:
         own_recipe=own,
     )
     return Experiment(recipe, corpus, people, places, stored, inputs, weights, votes)
+
+
+def _check_speakers(recipe: Recipe, people: Population) -> None:
+    """GlamError where an input is normalised by speaker, and the corpus does not tell of all utterances who speaks."""
+    by_speaker = [name for name, settings in recipe.inputs.items() if settings.normalisation == "speaker"]
+    unknown = int((~people.groups["speaker"].known).sum())
+    if by_speaker and unknown:
+        raise GlamError(
+            f"inputs.{by_speaker[0]}.normalisation: speaker, but {people.corpus} does not tell who speaks in {unknown} of "
+            f"{len(people.utterances)} utterances, which would be normalised as one speaker's; use training or none"
+        )
 
 
 def inputs_of(recipe: Recipe, utterances: Sequence[Utterance], data: Path) -> dict[str, Input]:

@@ -1,6 +1,7 @@
 """An experiment from a recipe and a corpus to what its runs are given, on a tiny release."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from glam.recipe import load_recipe
 from glam.results.experiment import store_experiment
 from glam.results.run import read_run
 from glam.running.events import Event, Finished
-from glam.running.experiment import Experiment, Places, job, prepare
+from glam.running.experiment import Experiment, Places, experiment_on, job, prepare
 from glam.running.job import Resources, run_data
 from glam.running.workers import run_alone
 from glam.splits.runs import RunKey
@@ -104,3 +105,13 @@ def test_a_changed_recording_is_noticed(tiny_release: Path, tmp_path: Path) -> N
     content[1000] ^= 255
     path.write_bytes(content)
     assert prepared(copy, tmp_path).folder != before.folder
+
+
+def test_who_is_not_known_is_not_normalised_as_one_speaker(tiny_release: Path, tmp_path: Path) -> None:
+    places = Places(tiny_release, tmp_path / "data", tmp_path / "runs")
+    recipe = load_recipe("glam-released", [*SMALL, ("inputs.audio.normalisation", "speaker")])
+    corpus = recipe.corpus.load(places.corpus, places.data)
+    experiment_on(corpus, recipe, places)
+    unknown = replace(corpus, utterances=tuple(replace(of, speaker="") for of in corpus.utterances))
+    with pytest.raises(GlamError, match="speaker, but iemocap does not tell who speaks in"):
+        experiment_on(unknown, recipe, places)
