@@ -166,8 +166,8 @@ def _check_speakers(recipe: Recipe, people: Population) -> None:
     unknown = int((~people.groups["speaker"].known).sum())
     if by_speaker and unknown:
         raise GlamError(
-            f"inputs.{by_speaker[0]}.normalisation: speaker, but {people.corpus} does not tell who speaks in {unknown} of "
-            f"{len(people.utterances)} utterances, which would be normalised as one speaker's; use training or none"
+            f"inputs.{by_speaker[0]}.normalisation: speaker, but {people.corpus} does not tell who speaks in {unknown} "
+            f"of {len(people.utterances)} utterances, which would be normalised as one speaker's; use training or none"
         )
 
 
