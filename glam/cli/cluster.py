@@ -67,16 +67,22 @@ def executing(args: argparse.Namespace, precision: "Precision") -> Iterator[Exec
 
 
 def settled(executed: Executing, todo: "Todo") -> Executing:
-    """The same with the threads that these runs will have, which --threads auto has measured, and told, now."""
-    if executed.machine.threads:
-        return executed
-    from glam.processor import cores
-    from glam.running.threads import choose
+    """The same for these runs: no more at once than there are, and with threads, which --threads auto measures.
 
-    say("threads    trying how the cores are best shared out")
-    choice = choose(todo, executed.machine, cores())
-    for line in choice.lines:
-        say(f"           {line}")
-    machine = choice.resources
+    On a cluster, and where runs are one pack, nothing changes.
+    """
+    machine, measure = executed.machine, executed.measure
+    if machine.packed or measure is not None:
+        return executed
+    machine = replace(machine, at_once=min(machine.at_once, sum(len(runs) for _, runs in todo)))
+    if not machine.threads:
+        from glam.processor import cores
+        from glam.running.threads import choose
+
+        say("threads    trying how the cores are best shared out")
+        choice = choose(todo, machine, cores())
+        for line in choice.lines:
+            say(f"           {line}")
+        machine, measure = choice.resources, choice.measure
     where = computed(machine, executed.precision)
-    return replace(executed, machine=machine, where=where, slots=machine.at_once, measure=choice.measure)
+    return replace(executed, machine=machine, where=where, slots=machine.at_once, measure=measure)

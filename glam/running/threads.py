@@ -43,13 +43,14 @@ def choose(todo: Todo, resources: Resources, cores: int, measure: Measure | None
     resources: at_once is 0, or what the user wants. measure: None for this machine. Runs under way keep the number of
     threads that they were begun with, and the others have it, too: rounding depends on it.
     """
+    count = sum(len(runs) for _, runs in todo)
     begun = {threads_of(checkpoint_of(experiment.folder, run)) for experiment, runs in todo for run in runs} - {0}
     if len(begun) == 1:
         threads = begun.pop()
-        kept = replace(resources, threads=threads, at_once=resources.at_once or max(1, cores // threads))
+        kept = replace(resources, threads=threads, at_once=resources.at_once or min(max(1, cores // threads), count))
         return Choice(kept, [f"{_shown(kept)}, as runs under way were begun"])
     steps = [timed_step(experiment) for experiment, _ in todo]
-    count, lines, tried = sum(len(runs) for _, runs in todo), [], list[Way]()
+    lines, tried = [], list[Way]()
     for threads, at_once in ways(cores, resources.at_once, count):
         shared = replace(resources, threads=threads, at_once=at_once)
         of_steps = paces(steps, shared, measure)

@@ -111,7 +111,7 @@ def test_a_run_under_way_keeps_its_threads(experiment: Experiment, torch_threads
     two = job(experiment, Resources("cpu", 2, 1, 0.0))
     run_alone(two, key, lambda _: None, lambda: next(stops))
     assert threads_of(checkpoint_of(experiment.folder, key)) == 2
-    choice = choose([(experiment, runs(3))], AUTO, 8, told({}, asked))
+    choice = choose([(experiment, runs(5))], AUTO, 8, told({}, asked))
     assert (choice.resources.threads, choice.resources.at_once, asked) == (2, 4, [])
     assert choice.lines == ["2 a run, 4 at once, as runs under way were begun"]
 
