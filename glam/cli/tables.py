@@ -5,7 +5,6 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -278,27 +277,25 @@ def _train_pieces(
     missing: "dict[str, list[RunKey]]",
     executed: Executing,
 ) -> None:
-    """Train the runs of all pieces, in this order; with --wait, those that another process had are waited for."""
+    """Train the runs of all pieces, in this order; with --wait, those that another process has are waited for."""
     from glam.running.experiment import run_all
     from glam.running.log import Log
     from glam.running.table_progress import RowProgress, Rows, TableProgress
-    from glam.running.waiting import wait_for, without_elsewhere
+    from glam.running.waiting import train_and_wait
 
     @contextmanager
-    def listening(experiment: "Experiment", elsewhere: bool = True) -> "Iterator[Listen]":
+    def listening(experiment: "Experiment") -> "Iterator[Listen]":
         row, epochs = RowProgress(pieces[experiment], progress), experiment.recipe.training.epochs
         with (
             board(args.tensorboard, experiment.folder.name, row) as heard,
             Log(experiment.folder, row.runs, epochs, executed.where, heard) as listen,
         ):
-            yield listen if elsewhere else without_elsewhere(listen)
+            yield listen
 
     todo = [(experiment, missing[piece.label]) for experiment, piece in pieces.items()]
-    with TableProgress(list(pieces.values())) as progress:
-        first = partial(listening, elsewhere=not args.wait)
-        with Rows({experiment: len(runs) for experiment, runs in todo}, first) as rows:
-            run_all(todo, executed.machine, "none", rows, executed.execute)
-        for experiment, runs in todo if args.wait else ():
-            if not all(map(experiment.finished, runs)):
-                with listening(experiment) as listen:
-                    wait_for(experiment, runs, executed.machine, "none", listen, executed.execute)
+    train = train_and_wait if args.wait else run_all
+    with (
+        TableProgress(list(pieces.values()), executed.slots) as progress,
+        Rows({experiment: len(runs) for experiment, runs in todo}, listening) as rows,
+    ):
+        train(todo, executed.machine, "none", rows, executed.execute)

@@ -58,10 +58,10 @@ def _train(args: argparse.Namespace) -> None:
     from glam.reports.summary import report as report_on
     from glam.results.experiment import store_experiment
     from glam.results.run import read_run
-    from glam.running.experiment import Places, prepare, run, set_damaged_aside, verify_stores
+    from glam.running.experiment import Places, prepare, run_all, set_damaged_aside, verify_stores
     from glam.running.live import live_of
     from glam.running.log import Log
-    from glam.running.waiting import wait_for, without_elsewhere
+    from glam.running.waiting import train_and_wait
 
     if args.save_model is not None and args.SaveModel is not None:
         raise GlamError("--save-model and --SaveModel say the same in two ways: give one of them")
@@ -93,7 +93,8 @@ def _train(args: argparse.Namespace) -> None:
         save: SaveModel = args.save_model or ("best" if args.SaveModel else "none")
         _say_without_effect(args, save, experiment, runs_asked, missing)
         if missing:
-            executed = settled(executed, [(experiment, missing)])
+            todo = [(experiment, missing)]
+            executed = settled(executed, todo)
             say(
                 "next       features are extracted where they are not stored yet; after the first steps comes an "
                 "estimate"
@@ -104,10 +105,8 @@ def _train(args: argparse.Namespace) -> None:
                 board(args.tensorboard, experiment.folder.name, shown) as heard,
                 Log(experiment.folder, len(missing), epochs, executed.where, heard) as listen,
             ):
-                hears = without_elsewhere(listen) if args.wait else listen
-                run(experiment, missing, executed.machine, save, hears, executed.execute)
-                if args.wait:
-                    wait_for(experiment, missing, executed.machine, save, listen, executed.execute)
+                train = train_and_wait if args.wait else run_all
+                train(todo, executed.machine, save, lambda _, event: listen(event), executed.execute)
             say_elsewhere(sum(not experiment.finished(run) for run in missing))
         else:
             store_experiment(experiment.stored)  # what a user was told to delete is written anew

@@ -141,7 +141,7 @@ class Cluster:
         for node in sorted(self.machines.keys() - here.keys()):
             machine = self.machines.pop(node)
             if len(machine.refused) < len(works):
-                yield Note(f"{machine.name} has left the cluster")
+                yield Note(f"{machine.name} has left the cluster", of_all=True)
         for node in self._asked.keys() - here.keys():
             del self._asked[node]
         for node in sorted(here.keys() - self.machines.keys() - self._asked.keys()):
@@ -187,7 +187,7 @@ class Cluster:
         """A note, unless an experiment before this one had it already."""
         if (node, text) not in self._noted:
             self._noted.add((node, text))
-            yield Note(text)
+            yield Note(text, of_all=True)
 
     def hopeless(self, experiments: Iterable[Experiment]) -> str:
         """The reasons why one of these experiments has no machine, once all that there are refuse it; else empty."""
@@ -233,7 +233,8 @@ class _Driver:
                 if self.cluster.machines:
                     alone_since = now
                 elif now - alone_since > PATIENCE:
-                    yield first, Note("no machine of the cluster can take a task; waiting for one (Ctrl-C ends this)")
+                    text = "no machine of the cluster can take a task; waiting for one (Ctrl-C ends this)"
+                    yield first, Note(text, of_all=True)
                     alone_since = float("inf")
                 yield from self._hand_out()
                 yield from self._hear()

@@ -93,9 +93,10 @@ class Stopped:
 
 @dataclass(frozen=True)
 class Note:
-    """Something to know, of no run in particular."""
+    """Something to know, of no run in particular. of_all: of no experiment in particular either."""
 
     text: str
+    of_all: bool = False
 
 
 @dataclass(frozen=True)

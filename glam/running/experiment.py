@@ -25,7 +25,7 @@ from glam.recipe import Recipe
 from glam.results.experiment import StoredExperiment, experiment_folder, run_of, store_experiment
 from glam.results.identity import identity
 from glam.results.run import RUN
-from glam.running.events import Event, Listen, Note
+from glam.running.events import Event, FinishedElsewhere, Listen, Note
 from glam.running.job import Job, Kept, Resources, SaveModel
 from glam.running.own_code import keep_code
 from glam.running.processes import with_torch
@@ -307,7 +307,7 @@ def run(
     listen: Listen,
     execute: Executor = on_this_machine,
 ) -> None:
-    """Train those of these runs that are not stored yet; `listen` hears what happens.
+    """Train those of these runs that are not stored yet; `listen` hears what happens, and of each that it has ended.
 
     execute: where and how they are trained.
 
@@ -328,7 +328,13 @@ def run_all(
     for experiment, runs in todo:
         store_experiment(experiment.stored)
         keep_code(experiment.recipe, experiment.folder)
-        if left := [run for run in runs if not experiment.finished(run)]:
+        left = []
+        for run in runs:
+            if experiment.finished(run):
+                listen(experiment, FinishedElsewhere(run))
+            else:
+                left.append(run)
+        if left:
             missing.append((experiment, left))
 
     def resources_of(of: tuple[Experiment, object]) -> Resources:

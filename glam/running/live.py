@@ -68,9 +68,10 @@ class Listener:
             case Stepped() | EpochEnded():
                 self._advance(event)
                 self.under_way(event)
-            case Finished():
+            case Finished(run):
                 self.ended += 1
                 self._advance(event)
+                self._forget(run)
                 self.finished(event)
             case Failed(run, reason):
                 self._left(run, f"FAILED: {reason}; the other runs go on")
@@ -117,10 +118,16 @@ class Listener:
         self.bar.update(further)
         self.done[event.run] = reached
 
+    def _forget(self, run: RunKey) -> None:
+        """A run is not under way any more."""
+        self.done.pop(run, None)
+        self.whole.pop(run, None)
+
     def _left(self, run: RunKey, text: str) -> None:
         """A run has ended without being finished here."""
         self.ended += 1
         self.take_out(self.whole.get(run, self.size()) - self.done.get(run, 0.0))
+        self._forget(run)
         self.say(f"{self.name(run)}: {text}")
 
 

@@ -1,5 +1,6 @@
 """The view of a table's runs under way for a person: one bar over all of them, weighed by what they cost."""
 
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
@@ -7,12 +8,14 @@ from types import TracebackType
 from typing import Self
 
 from glam.progress import bar
-from glam.running.events import Ended, EpochEnded, Event, Finished, Listen, Stepped
+from glam.running.events import Ended, EpochEnded, Event, Finished, Listen, Note, Stepped
 from glam.running.experiment import Experiment
 from glam.running.live import Listener
 from glam.running.pace import ends
 from glam.splits.runs import RunKey
 from glam.words import counted, duration
+
+SHOWN = 0.5  # seconds between times left: a cluster of many cores says more often how far its runs are
 
 
 @dataclass(frozen=True)
@@ -62,16 +65,22 @@ def estimate(pieces: list[Piece], at_once: int, side_by_side: str) -> str:
 
 
 class TableProgress:
-    """A bar in seconds of estimated work: the time left that it shows corrects the estimate by what it took so far."""
+    """A bar in seconds of estimated work, and the time left: the estimate for what is left, corrected by what it took.
 
-    def __init__(self, pieces: list[Piece]) -> None:
-        self.runs, self.ended = sum(piece.runs for piece in pieces), 0
+    at_once: how many pieces of work go on at the same time. clock: seconds, from any beginning.
+    """
+
+    def __init__(self, pieces: list[Piece], at_once: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self.runs, self.ended, self.at_once, self.clock = sum(piece.runs for piece in pieces), 0, at_once, clock
+        self.pieces = pieces
+        self.rows: dict[str, RowProgress] = {}  # that have begun, by label
+        self.heard, self.worked = clock(), 0.0  # when runs were last heard of, and seconds that they have taken
+        self.shown = -SHOWN
         self.bar = bar(
             total=sum(piece.runs * piece.seconds for piece in pieces),
             desc="training",
             unit="s",
-            smoothing=0.02,
-            bar_format="{desc} {percentage:5.1f}%|{bar}| {elapsed} so far, {remaining} left{postfix}",
+            bar_format="{desc} {percentage:5.1f}%|{bar}| {elapsed} so far{postfix}",
         )
 
     def __enter__(self) -> Self:
@@ -81,6 +90,31 @@ class TableProgress:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.bar.close()
+
+    def hear(self) -> None:
+        """Count the seconds since this was called last for the runs that were under way meanwhile."""
+        under_way, now = sum(len(row.done) for row in self.rows.values()), self.clock()
+        self.worked += min(under_way, self.at_once) * (now - self.heard)
+        self.heard = now
+
+    def show(self, label: str) -> None:
+        """Show the time left, and how many runs are done; label: of a row that is under way."""
+        if self.bar.disable or self.heard - self.shown < SHOWN:
+            return
+        self.shown, left = self.heard, self.bar.format_interval(self.seconds_left())
+        done = f"{self.ended} of {counted(self.runs, 'run')} done"
+        self.bar.set_postfix_str(f"{left} left, {done}, now {label}", refresh=False)
+
+    def seconds_left(self) -> float:
+        """Seconds until all runs are done: those under way go on, and those that wait begin as slots come free."""
+        under_way = [left for row in self.rows.values() for left in row.under_way_left()]
+        waiting = [
+            piece.seconds
+            for piece in self.pieces
+            for _ in range(self.rows[piece.label].waiting if piece.label in self.rows else piece.runs)
+        ]
+        correction = self.worked / self.bar.n if self.bar.n else 1.0
+        return correction * max(ends([*under_way, *waiting], self.at_once), default=0.0)
 
 
 class RowProgress(Listener):
@@ -92,13 +126,26 @@ class RowProgress(Listener):
     def __init__(self, piece: Piece, table: TableProgress) -> None:
         super().__init__(piece.runs, table.bar)
         self.piece, self.table = piece, table
+        table.rows[piece.label] = self
         self.say(f"{piece.label}: {counted(piece.runs, 'run')}")
 
     def __call__(self, event: Event) -> None:
-        """Show one event."""
+        """Show one event; a note with the row that it is about."""
+        self.table.hear()
         if isinstance(event, Ended):
             self.table.ended += 1
+        if isinstance(event, Note) and not event.of_all:
+            event = Note(f"{self.piece.label}: {event.text}")
         super().__call__(event)
+
+    @property
+    def waiting(self) -> int:
+        """Number of its runs that have not begun."""
+        return self.runs - self.ended - len(self.done)
+
+    def under_way_left(self) -> list[float]:
+        """Seconds that its runs under way still take, as estimated."""
+        return [self.whole[run] - done for run, done in self.done.items()]
 
     def size(self, total: int = 0) -> float:
         """Seconds of a run, as estimated."""
@@ -109,9 +156,8 @@ class RowProgress(Listener):
         return f"{self.piece.label}, {super().name(run)}"
 
     def under_way(self, event: Stepped | EpochEnded) -> None:
-        """Show which run it is."""
-        shown = f"{self.piece.label}, run {self.table.ended + 1} of {self.table.runs}"
-        self.bar.set_postfix_str(shown, refresh=False)
+        """Show what the table has come to."""
+        self.table.show(self.piece.label)
 
     def finished(self, event: Finished) -> None:
         """Say what a run gave."""

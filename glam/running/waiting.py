@@ -1,10 +1,10 @@
 """Runs that another process has: waited for, and taken over where it leaves them unfinished."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable
 
-from glam.running.events import Elsewhere, Event, FinishedElsewhere, Listen, Note
-from glam.running.experiment import Executor, Experiment, run
+from glam.running.events import Elsewhere, Ended, Event, FinishedElsewhere, Note
+from glam.running.experiment import Executor, Experiment, Todo, run_all
 from glam.running.job import Resources, SaveModel
 from glam.running.one_run import claimed
 from glam.splits.runs import RunKey
@@ -13,37 +13,39 @@ from glam.words import counted
 POLL = 2.0  # seconds
 
 
-def without_elsewhere(listen: Listen) -> Listen:
-    """A listener to which runs of other processes have not ended, as they are waited for."""
-
-    def hear(event: Event) -> None:
-        if not isinstance(event, Elsewhere):
-            listen(event)
-
-    return hear
-
-
-def wait_for(
-    experiment: Experiment,
-    runs: Sequence[RunKey],
+def train_and_wait(
+    todo: Todo,
     resources: Resources,
     save_model: SaveModel,
-    listen: Listen,
+    listen: Callable[[Experiment, Event], None],
     execute: Executor,
 ) -> None:
-    """Come back when all of these runs are stored: by whoever has them, or by this process once nobody has."""
-    left = [key for key in runs if not experiment.finished(key)]
-    if left:
-        listen(Note(f"waiting for {counted(len(left), 'run')} that another process has (Ctrl-C ends this)"))
-    while left:
-        free = [key for key in left if not experiment.finished(key) and _free(experiment, key)]
-        if free:
-            run(experiment, free, resources, save_model, without_elsewhere(listen), execute)
-        for ended in [key for key in left if experiment.finished(key)]:
-            left.remove(ended)
-            if ended not in free:
-                listen(FinishedElsewhere(ended))
-        if left:
+    """Train as `run_all` does, and come back when all of these runs are stored: by this process or by whoever has them.
+
+    A run that another process has is not told to have ended before it is finished.
+    """
+    left: dict[Experiment, list[RunKey]] = {experiment: list(runs) for experiment, runs in todo}
+
+    def hear(experiment: Experiment, event: Event) -> None:
+        if isinstance(event, Elsewhere):
+            return
+        if isinstance(event, Ended):
+            left[experiment].remove(event.run)
+        listen(experiment, event)
+
+    run_all(todo, resources, save_model, hear, execute)
+    for experiment, runs in left.items():
+        if runs:
+            listen(
+                experiment, Note(f"waiting for {counted(len(runs), 'run')} that another process has (Ctrl-C ends this)")
+            )
+    while any(left.values()):
+        free = [(experiment, [run for run in runs if _free(experiment, run)]) for experiment, runs in left.items()]
+        run_all([(experiment, runs) for experiment, runs in free if runs], resources, save_model, hear, execute)
+        for experiment, runs in left.items():
+            for run in filter(experiment.finished, list(runs)):
+                hear(experiment, FinishedElsewhere(run))
+        if any(left.values()):
             time.sleep(POLL)
 
 

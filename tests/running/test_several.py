@@ -5,7 +5,7 @@ from pathlib import Path
 
 from glam.recipe import load_recipe
 from glam.results.transfer import files_of
-from glam.running.events import Event, Finished, Started
+from glam.running.events import Event, Finished, FinishedElsewhere, Started
 from glam.running.experiment import Experiment, Places, job, prepare, run_all
 from glam.running.job import Resources
 from glam.running.workers import run_alone
@@ -42,4 +42,4 @@ def test_runs_of_two_experiments_go_on_side_by_side(tiny_release: Path, tmp_path
 
     heard.clear()
     run_all(todo, TWO, "none", listen)
-    assert heard == [], "nothing is left to train"
+    assert heard == [(experiment, FinishedElsewhere(RunKey(5))) for experiment in together], "nothing is left to train"

@@ -44,7 +44,7 @@ def test_the_bar_ends_at_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(screen, "isatty", lambda: True)
     monkeypatch.setattr(sys, "stderr", screen)
     piece = Piece("GLAM", 3, 16.4 / 3)
-    with TableProgress([piece]) as table:
+    with TableProgress([piece], 1) as table:
         progress = RowProgress(piece, table)
         for seed in range(3):
             progress(Started(RunKey(seed), Progress(1, 0, 7)))
@@ -59,7 +59,7 @@ def test_the_bar_ends_at_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_bar_goes_by_cost_over_the_whole_table(capsys: pytest.CaptureFixture[str]) -> None:
     cheap, dear = Piece("MHCNN", 2, 10), Piece("GLAM", 2, 100)
-    with TableProgress([cheap, dear]) as table:
+    with TableProgress([cheap, dear], 2) as table:
         seen: list[float] = []
         table.bar.update = lambda n=1: seen.append(n or 0)  # type: ignore[method-assign]
         assert table.bar.total == 220
@@ -83,6 +83,46 @@ def test_the_bar_goes_by_cost_over_the_whole_table(capsys: pytest.CaptureFixture
     assert "GLAM, seed 1: FAILED: the loss is nan" in shown
     assert "MHCNN, seed 1: WA 50.00, UA 50.00, run 1 of 4" in shown
     assert "GLAM, seed 2: another process" in shown
+
+
+def test_the_time_left_is_that_of_the_longest_run_where_the_others_end_before_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    screen, now = io.StringIO(), 0.0
+    monkeypatch.setattr(screen, "isatty", lambda: True)
+    monkeypatch.setattr(sys, "stderr", screen)
+    pieces = [Piece("GLAM", 1, 100), Piece("MHCNN", 2, 20), Piece("AACNN", 1, 20)]
+    with TableProgress(pieces, 3, lambda: now) as table:
+        assert table.seconds_left() == 100
+        glam, mhcnn = RowProgress(pieces[0], table), RowProgress(pieces[1], table)
+        for row, seed in ((glam, 1), (mhcnn, 1), (mhcnn, 2)):
+            row(Started(RunKey(seed), Progress(1, 0, 100)))
+        now = 20.0  # everything takes twice as long as estimated
+        glam(Stepped(RunKey(1), Progress(1, 10, 100)))
+        for seed in (1, 2):
+            mhcnn(Stepped(RunKey(seed), Progress(1, 50, 100)))
+        assert table.seconds_left() == pytest.approx(180), "not a third of all that is left"
+        now = 40.0
+        glam(Stepped(RunKey(1), Progress(1, 20, 100)))
+        for seed in (1, 2):
+            mhcnn(Finished(RunKey(seed), Progress(1, 100, 100), epoch=1, wa=50, ua=50))
+        now = 41.0
+        glam(Stepped(RunKey(1), Progress(1, 20, 100)))
+        assert table.seconds_left() == pytest.approx(161, abs=2)
+    assert "02:41 left, 2 of 4 runs done, now GLAM" in screen.getvalue()
+
+
+def test_a_note_on_the_terminal_names_its_row(capsys: pytest.CaptureFixture[str]) -> None:
+    piece = Piece("GLAM", 2, 10)
+    with TableProgress([piece], 1) as table:
+        row = RowProgress(piece, table)
+        row(Note("seed 5: goes on with 1 CPU thread"))
+        row(Note("a (10.0.0.1): 8 tasks at once", of_all=True))
+    assert capsys.readouterr().err.splitlines() == [
+        "GLAM: 2 runs",
+        "GLAM: seed 5: goes on with 1 CPU thread",
+        "a (10.0.0.1): 8 tasks at once",
+    ]
 
 
 def test_a_row_is_listened_to_from_its_first_event_until_its_runs_have_ended() -> None:

@@ -1,6 +1,7 @@
 """Runs that another process has are waited for, and taken over where it leaves them."""
 
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -8,11 +9,11 @@ import pytest
 from glam.recipe import load_recipe
 from glam.results.experiment import store_experiment
 from glam.running import waiting
-from glam.running.events import Elsewhere, Event, Finished, FinishedElsewhere, Note, Progress
+from glam.running.events import Elsewhere, Event, Finished, FinishedElsewhere, Note
 from glam.running.experiment import Experiment, Happens, Places, Todo, job, prepare
 from glam.running.job import Resources, SaveModel
 from glam.running.one_run import claimed
-from glam.running.waiting import wait_for, without_elsewhere
+from glam.running.waiting import train_and_wait
 from glam.running.workers import run_alone
 from glam.splits.runs import RunKey
 
@@ -21,21 +22,29 @@ RUNS = [RunKey(1), RunKey(2)]
 
 
 @pytest.fixture
-def experiment(tiny_release: Path, tmp_path: Path) -> Experiment:
-    small = [("cut.length", 0.5), ("cut.train_overlap", 0), ("cut.test_overlap", 0), ("training.epochs", 1)]
-    made = prepare(load_recipe("mhcnn-released", small), Places(tiny_release, tmp_path / "data", tmp_path / "runs"))
-    store_experiment(made.stored)
+def experiments(tiny_release: Path, tmp_path: Path) -> list[Experiment]:
+    small = [("cut.length", 0.5), ("cut.train_overlap", 0), ("cut.test_overlap", 0)]
+    places = Places(tiny_release, tmp_path / "data", tmp_path / "runs")
+    made = [prepare(load_recipe("mhcnn-released", [*small, ("training.epochs", n)]), places) for n in (1, 2)]
+    for experiment in made:
+        store_experiment(experiment.stored)
     return made
+
+
+@pytest.fixture
+def experiment(experiments: list[Experiment]) -> Experiment:
+    return experiments[0]
 
 
 def here(todo: Todo, resources: Resources, save: SaveModel) -> Happens:
     """An executor in this process."""
     told: list[Event] = []
-    ((experiment, runs),) = todo
-    for key in runs:
-        run_alone(job(experiment, resources, save), key, told.append, lambda: False)
-    for event in told:
-        yield experiment, event
+    for experiment, runs in todo:
+        for key in runs:
+            run_alone(job(experiment, resources, save), key, told.append, lambda: False)
+        for event in told:
+            yield experiment, event
+        told.clear()
 
 
 def test_what_the_other_finishes_is_awaited_and_what_it_leaves_is_trained(
@@ -47,22 +56,22 @@ def test_what_the_other_finishes_is_awaited_and_what_it_leaves_is_trained(
     def other() -> None:
         """Has both runs; finishes the first and leaves the second, once it is waited for."""
         with claimed(experiment.folder, RUNS[1]):
-            begun.set()
-            leave.wait(20)
+            with claimed(experiment.folder, RUNS[0]):
+                begun.set()
+                leave.wait(20)
             run_alone(job(experiment, ONE), RUNS[0], lambda _: None, lambda: False)
 
     thread = threading.Thread(target=other)
-    with claimed(experiment.folder, RUNS[0]):
-        thread.start()
-        begun.wait(20)
+    thread.start()
+    begun.wait(20)
     heard: list[Event] = []
 
-    def listen(event: Event) -> None:
+    def listen(_: Experiment, event: Event) -> None:
         heard.append(event)
         leave.set()
 
-    # The first is not free while the other is at it: so long, it is taken for free or finished, never for lost.
-    wait_for(experiment, RUNS, ONE, "none", listen, here)
+    # Between the other's claims the first is free for a moment: it is trained there or here, and lost by neither.
+    train_and_wait([(experiment, RUNS)], ONE, "none", listen, here)
     thread.join()
     assert all(map(experiment.finished, RUNS))
     assert heard[0] == Note("waiting for 2 runs that another process has (Ctrl-C ends this)")
@@ -71,18 +80,27 @@ def test_what_the_other_finishes_is_awaited_and_what_it_leaves_is_trained(
     assert not any(isinstance(event, Elsewhere) for event in heard)
 
 
-def test_nothing_is_said_where_all_is_stored(experiment: Experiment) -> None:
+def test_no_experiment_waits_for_another(experiments: list[Experiment], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "POLL", 0.05)
+    first, second = experiments
+    with ExitStack() as long, ExitStack() as short:
+        for has, experiment in ((long, first), (short, second)):
+            has.enter_context(claimed(experiment.folder, RUNS[0]))
+        finished: list[Experiment] = []
+
+        def listen(experiment: Experiment, event: Event) -> None:
+            short.close()  # once both are waited for
+            if isinstance(event, Finished):
+                finished.append(experiment)
+                long.close()
+
+        train_and_wait([(first, RUNS[:1]), (second, RUNS[:1])], ONE, "none", listen, here)
+    assert finished == [second, first]
+
+
+def test_what_is_stored_by_the_time_that_it_is_trained_has_ended(experiment: Experiment) -> None:
     for key in RUNS:
         run_alone(job(experiment, ONE), key, lambda _: None, lambda: False)
     heard: list[Event] = []
-    wait_for(experiment, RUNS, ONE, "none", heard.append, here)
-    assert heard == []
-
-
-def test_a_listener_that_waits_does_not_hear_that_another_has_a_run() -> None:
-    heard: list[Event] = []
-    hear = without_elsewhere(heard.append)
-    finished = Finished(RUNS[0], Progress(1, 1, 1), 1, 50.0, 50.0)
-    for event in (Elsewhere(RUNS[0]), finished):
-        hear(event)
-    assert heard == [finished]
+    train_and_wait([(experiment, RUNS)], ONE, "none", lambda _, event: heard.append(event), here)
+    assert heard == [FinishedElsewhere(run) for run in RUNS]
