@@ -108,18 +108,33 @@ class Cluster:
         return sum(slots_of(of, resources) for of in alive().values())
 
     def measure(self, steps: Sequence[Timed], resources: Resources) -> list[float]:
-        """Seconds of each of these steps on the machine with the most slots, all of which measure side by side."""
+        """Seconds of each of these steps on the machine with the most slots, all of which measure side by side.
+
+        Where it cannot take a step (a file of one's own is not there, say), the machine with the next most does.
+        """
+        able = [Machine(node, of["name"], slots_of(of, resources), {}) for node, of in alive().items()]
+        able = sorted((machine for machine in able if machine.slots), key=lambda machine: -machine.slots)
+        if not able:
+            raise GlamError(
+                "no machine of the cluster can take a task yet, and how long runs take is measured on one. "
+                "Start one (ray start --address=...) first."
+            )
+        return [self._seconds_of(step, resources, able) for step in steps]
+
+    def _seconds_of(self, step: Timed, resources: Resources, machines: Sequence[Machine]) -> float:
+        """Seconds of a step on the first of these machines that can take it."""
         import ray
 
-        machines = alive()
-        node = max(machines, key=lambda node: slots_of(machines[node], resources))
-        measuring = remote(paces_of, resources, node)
-        refs: list[Any] = [measuring.remote(steps, resources) for _ in range(slots_of(machines[node], resources))]
-        try:
-            return [mean(same) for same in zip(*ray.get(refs), strict=True)]
-        except ray.exceptions.RayError as error:
-            text = str(error).strip().splitlines()[-1]
-            raise GlamError(f"{machines[node]['name']}: the time of a step cannot be measured there ({text})") from None
+        failures = []
+        for machine in machines:
+            measuring = remote(paces_of, resources, machine.id)
+            refs: list[Any] = [measuring.remote([step], resources) for _ in range(machine.slots)]
+            try:
+                measured: list[list[float]] = ray.get(refs)
+                return mean(seconds for (seconds,) in measured)
+            except ray.exceptions.RayError as error:
+                failures.append(f"{machine.name}: {str(error).strip().splitlines()[-1]}")
+        raise GlamError("the time of a step cannot be measured on the cluster:\n" + "\n".join(failures))
 
     def _work(
         self, experiment: Experiment, resources: Resources, save_model: SaveModel, files: dict[Path, CarriedFile]

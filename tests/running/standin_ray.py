@@ -71,6 +71,7 @@ class StandIn(ModuleType):
         super().__init__("ray")
         self.names, self.dead = nodes, set[str]()
         self.cores = {node: threading.Semaphore() for node in nodes}
+        self.lacking = set[str]()  # nodes on which tasks that do not stream fail
         self.exceptions = SimpleNamespace(RayError=RayError, RayTaskError=RayTaskError)
         self.streams: list[Stream] = []
         self.most_given = 0
@@ -110,6 +111,8 @@ class StandIn(ModuleType):
                 here = [stream for stream in self.streams if stream.node == node and not stream.over]
                 self.most_given = max(self.most_given, len(here))
                 return self.streams[-1]
+            if node in self.lacking:
+                return Ref(error=RayTaskError(f"no file on {node}"))
             if self.introduced is not None:
                 return Ref(self.introduced(node, arguments[2:]))
             return Ref(function(*[of.value if isinstance(of, Ref) else of for of in arguments]))

@@ -21,6 +21,7 @@ from glam.running.events import Elsewhere, Event, Finished, Note, Progress, Star
 from glam.running.experiment import Experiment, Places, job, prepare, run, run_all
 from glam.running.job import Resources
 from glam.running.one_run import claimed
+from glam.running.pace import timed_step
 from glam.running.ray_api import connected
 from glam.running.workers import run_alone
 from glam.splits.runs import RunKey
@@ -174,6 +175,23 @@ def test_experiments_share_the_machines_but_those_that_refuse_one(
         GlamError, match=rf"^{other.folder.name}: every machine of the cluster is refused:\na \(a\): no"
     ):
         run_all(late, AUTO, "none", lambda of, event: None, Cluster())
+
+
+def test_a_step_is_measured_on_a_machine_that_can_take_it(
+    monkeypatch: pytest.MonkeyPatch, experiment: Experiment
+) -> None:
+    ray = play(monkeypatch, ["a", "b"], giving(experiment))
+    ray.introduced = None
+    monkeypatch.setattr(cluster, "paces_of", lambda steps, resources: [0.5] * len(steps))
+    steps = [timed_step(experiment)] * 2
+    ray.lacking = {"a"}
+    assert Cluster().measure(steps, AUTO) == [0.5, 0.5]
+    ray.lacking = {"a", "b"}
+    with pytest.raises(GlamError, match=r"measured on the cluster:\na: no file on a\nb: no file on b$"):
+        Cluster().measure(steps, AUTO)
+    ray.dead = {"a", "b"}
+    with pytest.raises(GlamError, match="no machine of the cluster can take a task yet"):
+        Cluster().measure(steps, AUTO)
 
 
 def test_two_drivers_do_not_train_a_run_twice(
