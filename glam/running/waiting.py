@@ -33,20 +33,22 @@ def train_and_wait(
             left[experiment].remove(event.run)
         listen(experiment, event)
 
-    run_all(todo, resources, save_model, hear, execute)
-    for experiment, runs in left.items():
-        if runs:
-            listen(
-                experiment, Note(f"waiting for {counted(len(runs), 'run')} that another process has (Ctrl-C ends this)")
-            )
-    while any(left.values()):
-        free = [(experiment, [run for run in runs if _free(experiment, run)]) for experiment, runs in left.items()]
-        run_all([(experiment, runs) for experiment, runs in free if runs], resources, save_model, hear, execute)
+    now, noted = todo, False
+    while True:
+        run_all(now, resources, save_model, hear, execute)
         for experiment, runs in left.items():
             for run in filter(experiment.finished, list(runs)):
                 hear(experiment, FinishedElsewhere(run))
-        if any(left.values()):
-            time.sleep(POLL)
+        if not any(left.values()):
+            return
+        for experiment, runs in left.items() if not noted else ():
+            if runs:
+                text = f"waiting for {counted(len(runs), 'run')} that another process has (Ctrl-C ends this)"
+                listen(experiment, Note(text))
+        noted = True
+        time.sleep(POLL)
+        free = [(experiment, [run for run in runs if _free(experiment, run)]) for experiment, runs in left.items()]
+        now = [(experiment, runs) for experiment, runs in free if runs]
 
 
 def _free(experiment: Experiment, run: RunKey) -> bool:

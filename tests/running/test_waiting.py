@@ -98,6 +98,22 @@ def test_no_experiment_waits_for_another(experiments: list[Experiment], monkeypa
     assert finished == [second, first]
 
 
+def test_what_the_other_finishes_while_this_one_trains_is_not_waited_for(experiment: Experiment) -> None:
+    heard: list[Event] = []
+    with ExitStack() as has:
+        has.enter_context(claimed(experiment.folder, RUNS[0]))
+
+        def listen(_: Experiment, event: Event) -> None:
+            heard.append(event)
+            if isinstance(event, Finished):
+                has.close()
+                run_alone(job(experiment, ONE), RUNS[0], lambda _: None, lambda: False)
+
+        train_and_wait([(experiment, RUNS)], ONE, "none", listen, here)
+    assert heard[-1] == FinishedElsewhere(RUNS[0])
+    assert not any(isinstance(event, Note) for event in heard)
+
+
 def test_what_is_stored_by_the_time_that_it_is_trained_has_ended(experiment: Experiment) -> None:
     for key in RUNS:
         run_alone(job(experiment, ONE), key, lambda _: None, lambda: False)
