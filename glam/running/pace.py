@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from glam.errors import GlamError
 from glam.inputs.cut import Part
 from glam.learning.settings import ByUtterances
+from glam.named import in_file
 from glam.progress import bar
 from glam.recipe import Recipe
 from glam.results.environment import environment
@@ -226,14 +227,22 @@ def _measure(steps: Sequence[Timed], resources: Resources) -> list[float]:
 
 
 def paces_of(steps: Sequence[Timed], resources: Resources) -> list[float]:
-    """Seconds of each of these steps, measured in this process."""
+    """Seconds of each of these steps, measured in this process; GlamError where a model or loss of one's own raises."""
     spare_new_pages()  # as a worker does
-    return [
-        share_of_a_step(step, resources)
-        if resources.packed and not not_packable(step.recipe, step.sizes)
-        else seconds_a_step(step, resources.device, resources.threads)
-        for step in steps
-    ]
+    return [_pace_of(step, resources) for step in steps]
+
+
+def _pace_of(step: Timed, resources: Resources) -> float:
+    model, loss = step.recipe.model, step.recipe.training.loss
+    try:
+        if resources.packed and not not_packable(step.recipe, step.sizes):
+            return share_of_a_step(step, resources)
+        return seconds_a_step(step, resources.device, resources.threads)
+    except Exception as error:
+        own = model.own_file or loss.own_file
+        if own is None or isinstance(error, GlamError | MemoryError):
+            raise
+        raise GlamError(f"{model.title}, a step of training on noise: {in_file(error, own)}") from None
 
 
 def cost(step: Timed) -> str:

@@ -20,6 +20,7 @@ from glam.running.pace import (
     _measure,
     _steps,
     paces,
+    paces_of,
     recorded,
     run_seconds,
     seconds_a_step,
@@ -179,3 +180,19 @@ def test_the_share_of_a_run_in_a_pack_is_measured(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("glam.running.pace.SECONDS", 0.0)
     recipe = load_recipe("mhcnn-released", [("training.batches.size", 4)])
     assert 0 < share_of_a_step(Timed(recipe, sizes(recipe), 4), Resources("cpu", 1, 2, 60, packed=True)) < 30
+
+
+def test_a_model_of_ones_own_that_raises_in_a_timed_step_is_named_with_its_line(
+    tiny_release: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "mine.py").write_text(
+        "from torch import nn\n\n\nclass Raises(nn.Linear):\n    def forward(self, x):\n"
+        "        if len(x) > 6:\n            raise RuntimeError('out of ideas')\n"
+        "        return super().forward(x.mean(-1))\n\n\n"
+        "def raises(classes: int, audio: tuple[int, int]) -> Raises:\n    return Raises(audio[0], classes)\n"
+    )
+    recipe = load_recipe("glam-released", [*SHORT, ("model", f"{tmp_path / 'mine.py'}:raises")])
+    mine = prepare(recipe, Places(tiny_release, tmp_path / "data", tmp_path / "runs"))
+    expected = r"mine\.py:raises, a step of training on noise: line 7: RuntimeError: out of ideas$"
+    with pytest.raises(GlamError, match=expected):
+        paces_of([timed_step(mine)], resources())
