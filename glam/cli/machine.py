@@ -73,6 +73,11 @@ def take_files(args: argparse.Namespace) -> None:
     give_files(files)
 
 
+def say_nothing_for_tensorboard(folder: Path) -> None:
+    """Say that TensorBoard gets nothing, as no run is left to train."""
+    say(f"--tensorboard: nothing is left to train, so nothing is written to {folder}")
+
+
 def say_files_not_used() -> None:
     """Say which of the files that --file gave nothing has looked for, once everything has been read."""
     from glam.places import files_not_used

@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Any
 from glam.cli.cluster import Executing, executing, settled
 from glam.cli.flags import CORPUS, MACHINE, MANY, USUALLY, add_flags, corpus_fields, place, refuse_live_without_page
 from glam.cli.guard import guarded, show
-from glam.cli.machine import board, corpus_folder, folders, say_elsewhere, say_problems, take_files
+from glam.cli.machine import (
+    board,
+    corpus_folder,
+    folders,
+    say_elsewhere,
+    say_files_not_used,
+    say_nothing_for_tensorboard,
+    say_problems,
+    take_files,
+)
 from glam.cli.shards import say_share, shard
 from glam.errors import GlamError
 from glam.progress import say
@@ -219,6 +228,7 @@ def _train(args: argparse.Namespace, wanted: "Table", rows: "Sequence[Row]", see
     with executing(args, recipes[0].training.precision) as executed:
         corpus = settings.load(root, data)
         experiments = {labels[id(recipe)]: experiment_on(corpus, recipe, places) for recipe in distinct(recipes)}
+        say_files_not_used()
         for label, experiment in experiments.items():
             for line in set_damaged_aside(experiment, experiment.runs(seeds)):
                 say(f"set aside: {label}: {line}")
@@ -242,6 +252,8 @@ def _train(args: argparse.Namespace, wanted: "Table", rows: "Sequence[Row]", see
         if left:
             own = [row.label for row in rows if row.recipe is not None and row.printed.recipe == wanted.paper.own_model]
             _run_all(args, {label: experiments[label] for label in missing if missing[label]}, missing, executed, own)
+        elif args.tensorboard is not None:
+            say_nothing_for_tensorboard(args.tensorboard)
         if share.count > 1:
             say_share(share, sum(experiments[label].finished(run) for label, run in asked), len(asked), runs)
     return corpus

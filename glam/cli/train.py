@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Any
 from glam.cli.cluster import executing, settled
 from glam.cli.flags import CORPUS, MACHINE, MANY, add_flags, corpus_fields, place
 from glam.cli.guard import guarded, show
-from glam.cli.machine import board, corpus_folder, folders, say_elsewhere, say_files_not_used, say_problems, take_files
+from glam.cli.machine import (
+    board,
+    corpus_folder,
+    folders,
+    say_elsewhere,
+    say_files_not_used,
+    say_nothing_for_tensorboard,
+    say_problems,
+    take_files,
+)
 from glam.cli.release_flags import add_release_flags, notes, overrides, with_config
 from glam.cli.shards import Shard, say_share, shard
 from glam.errors import GlamError
@@ -163,7 +172,7 @@ def _say_without_effect(
             "kept while a run is trained (--next N trains others)"
         )
     if args.tensorboard is not None and not missing:
-        say(f"--tensorboard: nothing is left to train, so nothing is written to {args.tensorboard}")
+        say_nothing_for_tensorboard(args.tensorboard)
 
 
 def _banner(

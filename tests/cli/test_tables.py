@@ -233,3 +233,13 @@ def test_mistakes_are_one_message(
 ) -> None:
     assert command(FakeTraining(stop_after=0), *words) == 2
     assert message in capsys.readouterr().err
+
+
+def test_what_does_nothing_is_said(
+    command: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["2", "--runs", "1", "--file", f"GLOVE={tmp_path}/glove.txt"]
+    assert command(FakeTraining(), *words) == 0
+    assert "--file GLOVE: not used: no input here reads a file of that name" in capsys.readouterr().err
+    assert command(FakeTraining(), *words, "--tensorboard", str(tmp_path)) == 0
+    assert f"--tensorboard: nothing is left to train, so nothing is written to {tmp_path}" in capsys.readouterr().err
