@@ -321,12 +321,16 @@ def _lies_elsewhere(name: str, path: Path) -> bool:
 
 def in_file(error: BaseException, path: Path | None) -> str:
     """An error in one line: what it says and, of the user's own file `path`, where in that file it was raised."""
+    line = error.lineno if isinstance(error, SyntaxError) else None if path is None else line_in(error, path)
+    where = f"line {line}: " if line else ""
+    return f"{where}{type(error).__name__}: {' '.join(str(error).split())}"
+
+
+def line_in(error: BaseException, path: Path) -> int | None:
+    """The line of a file in which an error was raised, or was on its way; None where it was not there."""
     line, trace = None, error.__traceback__
-    while path is not None and trace is not None:
+    while trace is not None:
         if Path(trace.tb_frame.f_code.co_filename).resolve() == path.resolve():
             line = trace.tb_lineno
         trace = trace.tb_next
-    if isinstance(error, SyntaxError):
-        line = error.lineno
-    where = f"line {line}: " if line else ""
-    return f"{where}{type(error).__name__}: {' '.join(str(error).split())}"
+    return line

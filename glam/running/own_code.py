@@ -11,7 +11,7 @@ from typing import TypeVar
 from glam.errors import GlamError
 from glam.files import set_aside, write_bytes
 from glam.foreign import file_name
-from glam.named import Chosen
+from glam.named import Chosen, in_file, line_in
 from glam.recipe import Recipe
 
 CODE = "code"  # the folder of an experiment that keeps them
@@ -30,6 +30,15 @@ def own_files(recipe: Recipe) -> list[Chosen]:
     """Model, inputs and loss of a recipe, as far as they are of files of the user's own."""
     chosen: list[Chosen] = [recipe.model, *recipe.inputs.values(), recipe.training.loss]
     return [of for of in chosen if of.sha256 is not None]
+
+
+def in_own_code(error: Exception, recipe: Recipe) -> str:
+    """An error in one line: what it says and, if it was in a file of the user's own that the recipe names, where."""
+    for chosen in own_files(recipe):
+        path = chosen.own_file
+        if path is not None and line_in(error, path):
+            return f"{path.name}, {in_file(error, path)}"
+    return in_file(error, None)
 
 
 def keep_code(recipe: Recipe, experiment: Path) -> None:

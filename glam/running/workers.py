@@ -21,6 +21,7 @@ from glam.running.events import Broken, Event, Listen, Note
 from glam.running.job import Job, objective_of, open_columns, run_data
 from glam.running.memory import spare_new_pages
 from glam.running.one_run import run_one
+from glam.running.own_code import in_own_code
 from glam.running.processes import context, deaf_to_interrupts, not_from_here
 from glam.splits.runs import RunKey
 from glam.words import counted
@@ -122,7 +123,7 @@ def work_through(
         why = in_the_way(error, "Mend it and run the same command again.")
         tell(place, Broken(f"{jobs[place].folder}: a run could not be written: {why} Finished runs are kept."))
     except Exception as error:  # whatever it is, the person at the terminal gets it in one line
-        text = " ".join(f"{type(error).__name__}: {error}".split())
+        text = in_own_code(error, jobs[place].recipe)
         tell(place, Broken(f"{jobs[place].folder}: a run stopped ({text}). Finished runs are kept."))
 
 

@@ -1,12 +1,13 @@
 """Files of the user's own that stay with the runs that they made."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from glam.errors import GlamError
 from glam.recipe import Recipe, load_recipe
-from glam.running.own_code import keep_code, kept_code, not_used, take_code, where_given
+from glam.running.own_code import in_own_code, keep_code, kept_code, not_used, take_code, where_given
 
 
 @pytest.fixture
@@ -64,3 +65,15 @@ def test_in_a_folder_of_code_only_files_count(tmp_path: Path, recipe: Recipe) ->
 def test_no_hash_of_a_foreign_experiment_leads_out_of_the_folder(tmp_path: Path, recipe: Recipe) -> None:
     foreign = recipe.model.model_copy(update={"sha256": "../../../x"})
     assert kept_code(foreign, tmp_path).parent.parent == tmp_path / "code"
+
+
+def test_an_error_is_placed_in_the_file_that_it_was_in(tmp_path: Path, recipe: Recipe) -> None:
+    raising = "\ndef loss(logits, target, group):\n    return logits / 0\n"
+    (tmp_path / "ours.py").write_text(raising)
+    recipe = load_recipe("glam-released", [("training.loss", f"{tmp_path / 'ours.py'}:loss")])
+    space: dict[str, Any] = {}
+    exec(compile(raising, str(tmp_path / "ours.py"), "exec"), space)
+    with pytest.raises(ZeroDivisionError) as raised:
+        space["loss"](1, 2, 3)
+    assert in_own_code(raised.value, recipe) == "ours.py, line 3: ZeroDivisionError: division by zero"
+    assert in_own_code(raised.value, load_recipe("glam-released")) == "ZeroDivisionError: division by zero"
