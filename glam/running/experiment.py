@@ -23,7 +23,7 @@ from glam.named import in_file
 from glam.places import file_at
 from glam.recipe import Recipe
 from glam.results.experiment import StoredExperiment, experiment_folder, run_of, store_experiment
-from glam.results.identity import identity
+from glam.results.identity import canonical_json, identity
 from glam.results.run import RUN
 from glam.running.events import Event, FinishedElsewhere, Listen, Note
 from glam.running.job import Job, Kept, Resources, SaveModel
@@ -138,7 +138,7 @@ def experiment_on(corpus: Corpus, recipe: Recipe, places: Places) -> Experiment:
     _check_speakers(recipe, people)
     folds = people.folds(recipe.split)
     inputs = inputs_of(recipe, people.stored, places.data)
-    weights = with_torch(check_recipe, recipe, sizes_of(recipe, inputs))
+    weights = _weights_checked(recipe, sizes_of(recipe, inputs))
     votes = votes_of(people) if recipe.training.labels == "votes" else None
     who = identity(recipe.scientific(), people.digest_with(recipe.groups_used()), outside_of(inputs))
     stored = StoredExperiment(
@@ -209,6 +209,18 @@ def sizes_of(recipe: Recipe, inputs: Mapping[str, Input]) -> Sizes:
                 raise
             raise GlamError(f"the input {recipe.inputs[name].title}, of zeros: {in_file(error, own)}") from None
     return Sizes(shapes, frozenset(name for name, made in inputs.items() if made.padded(recipe.cut)))
+
+
+_CHECKED: dict[str, int] = {}  # bytes of the weights, by all that the check is of
+
+
+def _weights_checked(recipe: Recipe, sizes: Sizes) -> int:
+    """What `check_recipe` returns, which is asked once where rows of a table differ in their utterances alone."""
+    settings = [part.model_dump(mode="json") for part in (recipe.model, recipe.training, recipe.cut)]
+    of = canonical_json([settings, recipe.corpus.classes, sizes.shapes, sorted(sizes.lengths)])
+    if of not in _CHECKED:
+        _CHECKED[of] = with_torch(check_recipe, recipe, sizes)
+    return _CHECKED[of]
 
 
 def check_recipe(recipe: Recipe, sizes: Sizes) -> int:

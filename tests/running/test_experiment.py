@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from glam.errors import GlamError
-from glam.recipe import load_recipe
+from glam.recipe import Recipe, load_recipe
 from glam.results.experiment import store_experiment
 from glam.results.run import read_run
 from glam.running.events import Event, Finished
-from glam.running.experiment import Experiment, Places, experiment_on, job, prepare
+from glam.running.experiment import Experiment, Places, Sizes, experiment_on, job, prepare
 from glam.running.job import Resources, run_data
 from glam.running.workers import run_alone
 from glam.splits.runs import RunKey
@@ -115,3 +115,21 @@ def test_who_is_not_known_is_not_normalised_as_one_speaker(tiny_release: Path, t
     unknown = replace(corpus, utterances=tuple(replace(of, speaker="") for of in corpus.utterances))
     with pytest.raises(GlamError, match="speaker, but iemocap does not tell who speaks in"):
         experiment_on(unknown, recipe, places)
+
+
+def test_rows_that_differ_in_their_utterances_alone_are_checked_once(
+    tiny_release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checked: list[str] = []
+
+    def check(function: object, recipe: Recipe, sizes: Sizes) -> int:
+        checked.append(recipe.model.name)
+        return 4
+
+    monkeypatch.setattr("glam.running.experiment._CHECKED", {})
+    monkeypatch.setattr("glam.running.experiment.with_torch", check)
+    for model in ("glam", "mhcnn"):
+        for least in (0.0, 0.9):
+            more = ("corpus.min_length", least), ("model.name", model)
+            assert prepared(tiny_release, tmp_path, *more).weights == 4
+    assert checked == ["glam", "mhcnn"]
