@@ -20,7 +20,7 @@ def learning_rates(settings: TrainingSettings) -> list[float]:
             steps += 1
             if isinstance(schedule, Cosine):
                 rate = settings.lr * (1 + cos(pi * steps / schedule.every)) / 2
-            elif (steps - (schedule.first or schedule.every)) % schedule.every == 0 <= steps - (schedule.first or 0):
+            elif steps in range(schedule.first or schedule.every, settings.epochs + 1, schedule.every):
                 rate *= schedule.factor
         rates.append(rate)
     return rates
