@@ -66,8 +66,7 @@ class Data:
         groups = torch.from_numpy(numbered(utterance, sizes)).to(device).split(sizes)
         mixes: list[tuple[Tensor, ...]] = [()] * len(sizes)
         if draws.partner is not None and draws.share is not None:
-            starts = np.repeat(np.cumsum([0, *sizes[:-1]]), sizes)
-            partners = torch.from_numpy(draws.partner - starts).to(device).split(sizes)
+            partners = torch.from_numpy(draws.partner).to(device).split(sizes)
             mixes = list(zip(partners, shares(draws.share, device), strict=True))
         for step, inputs in enumerate(self.train.picked(rows[first:]), first):
             yield Batch(inputs, targets[step], groups[step], mixes[step])
@@ -101,9 +100,7 @@ def noise(
     place = torch.arange(rows, device=device)
     mixing = (place.flip(0), torch.tensor([0.5, 0.5], device=device)) if mixed else ()
     inputs = {
-        name: torch.randn(rows, *x.shape[1:], device=device, dtype=x.dtype)
-        if x.is_floating_point()
-        else torch.ones(rows, *x.shape[1:], device=device, dtype=x.dtype)
+        name: (torch.randn if x.is_floating_point() else torch.ones)(rows, *x.shape[1:], device=device, dtype=x.dtype)
         for name, x in like.items()
     }
     target = place % classes

@@ -19,7 +19,7 @@ class EpochDraws:
     """The draws of one epoch over n training rows.
 
     order: (n,) int64, positions of the rows in the order of training. sizes: how many rows each batch has.
-    partner: (n,) int64, for each place in `order` the place (within the same batch) of the row it is mixed with.
+    partner: (n,) int64, for each place in `order` the place within its batch, from 0, of the row it is mixed with.
     share: (steps,) float64, lambda of each batch. Without mixup, both are None.
     dropout_seed: of the epoch's first step; that of each further step is one more. What a model drops is a function of
     it (glam/models/dropout.py).
@@ -56,8 +56,7 @@ def draw_epoch(
     if alpha == 0:
         return EpochDraws(order, sizes, None, None, dropout_seed)
     share = rng.beta(alpha, alpha, len(sizes))
-    first = np.cumsum([0, *sizes[:-1]])
-    partner = np.concatenate([start + rng.permutation(size) for start, size in zip(first, sizes, strict=True)])
+    partner = np.concatenate([rng.permutation(size) for size in sizes])
     return EpochDraws(order, sizes, partner.astype(np.int64), share, dropout_seed)
 
 
