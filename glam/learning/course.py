@@ -74,8 +74,9 @@ def initial_objective(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = build(model, len(classes), shapes)
-    weighted = training.class_weights == "share" and targets is not None
-    weight = share_weights(targets.cpu(), len(classes)) if weighted and targets is not None else None
+    weight = None
+    if training.class_weights == "share" and targets is not None:
+        weight = share_weights(targets.cpu(), len(classes))
     loss = loss_of(training.loss, classes, weight)
     return Objective(network, loss, model.taken(shapes), entrances, training.precision)
 
@@ -97,8 +98,7 @@ def course(
     It yields each step that is to be taken, and is sent its loss; who takes the steps, one run at a time (`alone`) or
     those of many together, makes no difference to the run. activation: of the loss. after_step(epoch) is called after
     every step and may raise to interrupt; after_epoch() after every evaluation. stop_early: asked before every epoch
-    whether the one before was the last. Raises NotFinite where the loss of an
-    epoch is not finite.
+    whether the one before was the last. Raises NotFinite where a loss, or a logit after the epoch, is not finite.
     """
     rates = learning_rates(settings)
     while state.epoch < settings.epochs and not stop_early():
