@@ -194,10 +194,10 @@ class Pack:
         return self._graphs.call(self._judge, (inputs, seeds))[:rows]
 
     def _logits(self, inputs: dict[str, Tensor], seed: Tensor) -> Tensor:
-        weights = {name: seed[0] if is_seed(name) else tensor for name, tensor in self._alone.items()}
+        weights = {f"objective.{name}": seed[0] if is_seed(name) else tensor for name, tensor in self._alone.items()}
 
         def logits_of(inputs: dict[str, Tensor]) -> Tensor:
-            logits: Tensor = functional_call(self._judged, _within(weights), (inputs,))
+            logits: Tensor = functional_call(self._judged, weights, (inputs,))
             return logits
 
         rows = len(next(iter(inputs.values())))
@@ -258,10 +258,6 @@ class _Logits(torch.nn.Module):
 
     def forward(self, inputs: dict[str, Tensor]) -> Tensor:
         return self.objective.logits(inputs)
-
-
-def _within(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {f"objective.{name}": tensor for name, tensor in weights.items()}
 
 
 class Lane:
