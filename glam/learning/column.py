@@ -38,9 +38,13 @@ class Column:
         self.shape: tuple[int, ...] = tuple(host[0].shape[1:])
         self.resident = device.type == "cpu" or sum(p.nbytes for p in host) <= RESIDENT_SHARE * _free_memory(device)
         self._parts = [part.to(device) for part in host] if self.resident else host
-        place = device if self.resident else torch.device("cpu")
         beside = {LENGTH: lengths, GROUP: group}
-        self._beside = {end: torch.from_numpy(a).to(place) for end, a in beside.items() if a is not None}
+        self._beside = {end: torch.from_numpy(a).to(self._place) for end, a in beside.items() if a is not None}
+
+    @property
+    def _place(self) -> torch.device:
+        """Where the rows lie."""
+        return self.device if self.resident else torch.device("cpu")
 
     def recordings(self) -> Tensor:
         """The first array (N, ...), on the host."""
@@ -50,12 +54,12 @@ class Column:
         """The same rows, each with its group (N,) beside."""
         other = object.__new__(type(self))
         vars(other).update(vars(self))
-        place = self.device if self.resident else torch.device("cpu")
-        other._beside = self._beside | {GROUP: torch.from_numpy(group).to(place)}
+        other._beside = self._beside | {GROUP: torch.from_numpy(group).to(self._place)}
         return other
 
     def take(self, rows: Tensor) -> dict[str, Tensor]:
         """The input in these rows (n,) and what goes with them, by what is to stand behind the input's name."""
+        rows = rows.to(self._place)
         return {"": self._rows(rows)} | {
             end: of.index_select(0, rows % self.length) for end, of in self._beside.items()
         }
@@ -152,15 +156,11 @@ class Columns:
         return iter([Picked(self, batch) for batch in rows]) if self.resident else self.batches(rows)
 
     def take(self, rows: Tensor) -> dict[str, Tensor]:
-        """The inputs of rows (n,) of resident columns, on their device."""
+        """The inputs of rows (n,), each where its column lies."""
         return {name + end: part for name, column in self.columns.items() for end, part in column.take(rows).items()}
 
     def _gather(self, rows: Tensor) -> dict[str, Tensor]:
-        taken = {
-            name + end: part.cpu()
-            for name, column in self.columns.items()
-            for end, part in column.take(rows.to(column.device) if column.resident else rows).items()
-        }
+        taken = {name: part.cpu() for name, part in self.take(rows).items()}
         return {name: part.pin_memory() for name, part in taken.items()} if self.device.type == "cuda" else taken
 
     def _sent(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
