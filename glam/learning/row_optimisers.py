@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor
 
-from glam.learning import settings as of
+from glam.learning.settings import Sgd as SgdSettings
+from glam.learning.settings import TrainingSettings
 
 BETAS = (0.9, 0.999)  # of Adam: torch's defaults, as in the release
 
@@ -63,22 +64,22 @@ class Sgd:
 class Clipped:
     """Another optimiser, which is given gradients whose norm, row by row, is at most `most`."""
 
-    def __init__(self, of: Adam | Sgd, most: float) -> None:
-        self.of, self.most = of, most
-        self.counts, self.steps, self.tensors = of.counts, of.steps, of.tensors
-        self.begin = of.begin
+    def __init__(self, optimiser: Adam | Sgd, most: float) -> None:
+        self.optimiser, self.most = optimiser, most
+        self.counts, self.steps, self.tensors = optimiser.counts, optimiser.steps, optimiser.tensors
+        self.begin = optimiser.begin
 
     def update(self, gradient: Tensor, *begun: Tensor) -> None:
         """Take the step. gradient: (rows, parameters)."""
         share = self.most / (gradient.norm(dim=1, keepdim=True) + 1e-6)  # as torch's clip_grad_norm_
-        self.of.update(gradient * share.clamp(max=1), *begun)
+        self.optimiser.update(gradient * share.clamp(max=1), *begun)
 
 
-def row_optimiser(matrix: Tensor, settings: of.TrainingSettings, decayed: Tensor) -> Adam | Sgd | Clipped:
+def row_optimiser(matrix: Tensor, settings: TrainingSettings, decayed: Tensor) -> Adam | Sgd | Clipped:
     """The optimiser of the settings. matrix: (rows, parameters). decayed: (parameters,) bool, which ones decay."""
     decay = settings.weight_decay if bool(decayed.all()) else settings.weight_decay * decayed.to(matrix)
     optimiser: Adam | Sgd
-    if isinstance(settings.optimizer, of.Sgd):
+    if isinstance(settings.optimizer, SgdSettings):
         optimiser = Sgd(matrix, decay, settings.optimizer.momentum)
     else:
         optimiser = Adam(matrix, decay, settings.optimizer.eps)
