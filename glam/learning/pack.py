@@ -65,7 +65,7 @@ class Pack:
         self.shapes = {name: tuple(parameter.shape) for name, parameter in objective.named_parameters()}
         sizes = [parameter.numel() for parameter in objective.parameters()]
         ends = np.cumsum(sizes)
-        self.columns = {
+        self.slices = {
             name: slice(int(end) - size, int(end)) for name, size, end in zip(self.shapes, sizes, ends, strict=True)
         }
         kind = next(objective.parameters()).dtype
@@ -77,13 +77,13 @@ class Pack:
             [torch.full((size,), decays(name, settings)) for name, size in zip(self.shapes, sizes, strict=True)]
         )
         self.optimiser = row_optimiser(self.matrix, settings, decayed)
-        self._judged = _Logits(objective)
+        self._logits_module = _LogitsModule(objective)
         self.fused = compiled and can_fuse(self.device) and fuse(objective)
-        self._go(compiled)
+        self._use(compiled)
         self.tell: Callable[[str], None] = lambda _: None  # what to know of how it goes
         self._graphs = Graphs() if self.device.type == "cuda" else None
         self._spare: Pack | None = None
-        self._alone = {name: tensor.clone() for name, tensor in self.weights(0).items()}
+        self._evaluated = {name: tensor.clone() for name, tensor in self.weights(0).items()}
 
     def lanes(self) -> "list[Lane]":
         """The slots, each as something that learns."""
@@ -97,7 +97,7 @@ class Pack:
         filler = next(step for step in steps if step is not None)
         inputs = self._stacked([step or filler for step in steps])
         settle(self.settings.precision, self.device, self.compiled)
-        return self._falling_back(lambda: self._taken(inputs))
+        return self._falling_back(lambda: self._step_or_replay(inputs))
 
     def step_of(self, slot: int, step: Step) -> Tensor:
         """One step of a single slot, on a batch of another shape than the pack's steps; returns its loss."""
@@ -128,7 +128,7 @@ class Pack:
         """
         settle(self.settings.precision, self.device, self.compiled)
         for name, tensor in self.weights(slot).items():
-            self._alone[name].copy_(tensor)
+            self._evaluated[name].copy_(tensor)
         self.objective.eval()
         parts = []
         with torch.inference_mode():
@@ -140,7 +140,7 @@ class Pack:
 
     def weights(self, slot: int) -> dict[str, Tensor]:
         """Views of a slot's parameters and buffers, by name."""
-        parameters = {name: self.matrix[slot, part].view(self.shapes[name]) for name, part in self.columns.items()}
+        parameters = {name: self.matrix[slot, part].view(self.shapes[name]) for name, part in self.slices.items()}
         return parameters | {name: buffer[slot] for name, buffer in self.buffers.items()}
 
     def state(self) -> list[Tensor]:
@@ -163,22 +163,22 @@ class Pack:
         else:
             self.tell(f"the steps could not be compiled, and take two to three times as long: {reason}")
         self.fused, compiled = False, self.fused
-        self._go(compiled)
+        self._use(compiled)
         return self._falling_back(call)
 
-    def _go(self, compiled: bool) -> None:
+    def _use(self, compiled: bool) -> None:
         """Take steps and evaluate from now on as compiled, or as they are written."""
         self.compiled = compiled
-        self._climb: Callable[..., tuple[Tensor, Tensor]] = self._gradient
-        self._descend: Callable[..., None] = self.optimiser.update
-        self._judge: Callable[..., Tensor] = self._logits
+        self._compute_gradient: Callable[..., tuple[Tensor, Tensor]] = self._gradient
+        self._update: Callable[..., None] = self.optimiser.update
+        self._compute_logits: Callable[..., Tensor] = self._logits
         if compiled:
             torch.compiler.reset()  # what is left of packs before this one counts against a limit
-            self._climb = torch.compile(self._gradient, dynamic=False, options=INDUCTOR)
-            self._descend = torch.compile(self.optimiser.update, dynamic=False)
-            self._judge = torch.compile(self._logits, dynamic=False, options=INDUCTOR)
+            self._compute_gradient = torch.compile(self._gradient, dynamic=False, options=INDUCTOR)
+            self._update = torch.compile(self.optimiser.update, dynamic=False)
+            self._compute_logits = torch.compile(self._logits, dynamic=False, options=INDUCTOR)
 
-    def _taken(self, inputs: tuple[Batch, Tensor, Tensor]) -> Tensor:
+    def _step_or_replay(self, inputs: tuple[Batch, Tensor, Tensor]) -> Tensor:
         if self._graphs is None:
             return self._step(*inputs)
         return self._graphs.call(self._step, inputs, self.state())
@@ -186,22 +186,24 @@ class Pack:
     def _logits_of(self, inputs: dict[str, Tensor], seed: int) -> Tensor:
         seeds = self._sent([seed], torch.int64)
         if self._graphs is None:
-            return self._judge(inputs, seeds)
+            return self._compute_logits(inputs, seeds)
         rows = len(next(iter(inputs.values())))
         missing = evaluation_batch(self.device) - rows
         if missing:  # graphs are recorded for whole batches alone
             inputs = {name: torch.cat((x, x[:1].expand(missing, *x.shape[1:]))) for name, x in inputs.items()}
-        return self._graphs.call(self._judge, (inputs, seeds))[:rows]
+        return self._graphs.call(self._compute_logits, (inputs, seeds))[:rows]
 
     def _logits(self, inputs: dict[str, Tensor], seed: Tensor) -> Tensor:
-        weights = {f"objective.{name}": seed[0] if is_seed(name) else tensor for name, tensor in self._alone.items()}
+        weights = {
+            f"objective.{name}": seed[0] if is_seed(name) else tensor for name, tensor in self._evaluated.items()
+        }
 
         def logits_of(inputs: dict[str, Tensor]) -> Tensor:
-            logits: Tensor = functional_call(self._judged, weights, (inputs,))
+            logits: Tensor = functional_call(self._logits_module, weights, (inputs,))
             return logits
 
         rows = len(next(iter(inputs.values())))
-        if not self.fused or rows % PARTS or any(is_seed(name) for name in self._alone):
+        if not self.fused or rows % PARTS or any(is_seed(name) for name in self._evaluated):
             return logits_of(inputs)
         # Parts of a batch as if they were runs: convolutions of few channels take half the time in groups.
         parts = {name: x.unflatten(0, (PARTS, -1)) for name, x in inputs.items()}
@@ -224,13 +226,13 @@ class Pack:
 
     def _step(self, batch: Batch, rate: Tensor, seed: Tensor) -> Tensor:
         """A step of all slots on these batches; returns their losses."""
-        gradient, losses = self._climb(batch, seed)
-        self._descend(gradient, *self.optimiser.begin(rate))
+        gradient, losses = self._compute_gradient(batch, seed)
+        self._update(gradient, *self.optimiser.begin(rate))
         return losses
 
     def _gradient(self, batch: Batch, seed: Tensor) -> tuple[Tensor, Tensor]:
         """The gradient (slots, parameters), and the losses (slots,); moves the running statistics."""
-        parameters = {name: self.matrix[:, part].unflatten(1, self.shapes[name]) for name, part in self.columns.items()}
+        parameters = {name: self.matrix[:, part].unflatten(1, self.shapes[name]) for name, part in self.slices.items()}
         for name, buffer in self.buffers.items():
             if is_seed(name):
                 buffer.copy_(seed)
@@ -240,7 +242,7 @@ class Pack:
         )(parameters, self.buffers, batch)
         for name, buffer in self.buffers.items():
             buffer.copy_(after[name])
-        return torch.cat([gradients[name].flatten(1) for name in self.columns], dim=1), losses.detach()
+        return torch.cat([gradients[name].flatten(1) for name in self.slices], dim=1), losses.detach()
 
     def _loss(
         self, parameters: dict[str, Tensor], buffers: dict[str, Tensor], batch: Batch
@@ -249,7 +251,7 @@ class Pack:
         return functional_call(self.objective, (parameters, buffers), (batch,)), buffers
 
 
-class _Logits(torch.nn.Module):
+class _LogitsModule(torch.nn.Module):
     """The logits of an objective as what a module gives when it is called."""
 
     def __init__(self, objective: Objective) -> None:
@@ -292,7 +294,7 @@ class Lane:
         """See Learns."""
         pack, optimiser = self.pack, self.pack.optimiser
         state: dict[str, Tensor] = {}
-        for name, part in pack.columns.items():
+        for name, part in pack.slices.items():
             for entry, matrix in optimiser.tensors.items():
                 state[f"{name}/{entry}"] = matrix[self.slot, part].view(pack.shapes[name])
             if optimiser.counts:
@@ -313,7 +315,7 @@ class Lane:
         optimiser = self.pack.optimiser
         counts = [tensor for name, tensor in state.items() if name.endswith("/step")]
         optimiser.steps[self.slot] = float(counts[0]) if counts else 0.0
-        for name, part in self.pack.columns.items():
+        for name, part in self.pack.slices.items():
             for entry, matrix in optimiser.tensors.items():
                 tensor = state.get(f"{name}/{entry}")
                 matrix[self.slot, part] = 0 if tensor is None else tensor.flatten().to(matrix)

@@ -88,7 +88,7 @@ def test_a_run_that_diverged_is_seen_and_its_neighbour_is_not_touched(monkeypatc
         monkeypatch.setattr(builder, "create_maxnumf", lambda self, a, b: self.binary_op(a, b, np.fmax))
     ours, theirs = pack_of("glam", True), pack_of("glam", False)
     for pack in (ours, theirs):
-        stem = next(part for name, part in pack.columns.items() if name.endswith("across_frequency.0.weight"))
+        stem = next(part for name, part in pack.slices.items() if name.endswith("across_frequency.0.weight"))
         pack.matrix[0, stem] = torch.nan
     losses, expected = (pack.gradients(steps())[1] for pack in (ours, theirs))
     assert expected.isnan().tolist() == losses.isnan().tolist() == [True, False]
