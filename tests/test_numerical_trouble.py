@@ -5,23 +5,21 @@ from pathlib import Path
 
 import pytest
 import torch
+from running.small import CPU, prepared
 from torch import Tensor
 
 from glam.cli.tables import table
 from glam.learning.batch import Data, Step
 from glam.learning.learner import Learner
 from glam.learning.objective import Objective
-from glam.recipe import load_recipe
 from glam.reports.summary import report
 from glam.results.run import read_run
 from glam.running import experiment as module
 from glam.running.events import Event, Failed, Finished, FinishedElsewhere
-from glam.running.experiment import Places, prepare
-from glam.running.job import Job, Resources, objective_of
+from glam.running.job import Job, objective_of
 from glam.splits.runs import RunKey
 
 SHORT = {"length": 0.5, "train_overlap": 0.1, "test_overlap": 0.1}
-CPU = Resources("cpu", 1, 1, 60)
 BAD = 3431165269
 RUNS = [RunKey(5), RunKey(BAD), RunKey(6)]
 
@@ -50,9 +48,7 @@ def trouble(training_here: None, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("trouble")
 def test_the_run_fails_the_others_are_kept_and_averaged(tiny_release: Path, tmp_path: Path) -> None:
     settings = [("cut", SHORT), ("training.epochs", 2), ("model.name", "mhcnn"), ("training.batches.size", 16)]
-    experiment = prepare(
-        load_recipe("glam-released", settings), Places(tiny_release, tmp_path / "data", tmp_path / "runs")
-    )
+    experiment = prepared(tiny_release, tmp_path, *settings, recipe="glam-released")
     heard: list[Event] = []
     module.run(experiment, RUNS, CPU, "none", heard.append)
     ends = [(event.run, type(event)) for event in heard if isinstance(event, Finished | Failed)]

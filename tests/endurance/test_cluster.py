@@ -11,20 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from running.small import SHORT, stored, train
 
-from glam.recipe import load_recipe
-from glam.results.experiment import store_experiment
 from glam.results.run import read_run
 from glam.results.transfer import files_of
 from glam.running.cluster import Cluster
 from glam.running.events import Event, Finished, Note, Started
-from glam.running.experiment import Experiment, Places, job, prepare, run
+from glam.running.experiment import Experiment, run
 from glam.running.job import Resources
 from glam.running.ray_api import connected
-from glam.running.workers import run_alone
 from glam.splits.runs import RunKey
 
-SMALL = [("cut.length", 0.5), ("cut.train_overlap", 0.3), ("cut.test_overlap", 0.3)]
 MEMORY = 100 << 20
 
 
@@ -37,13 +34,6 @@ def nodes() -> Iterator[Any]:
     made.second = made.add_node(**settings)
     yield made
     made.shutdown()
-
-
-def prepared(release: Path, folder: Path, epochs: int) -> Experiment:
-    recipe = load_recipe("mhcnn-released", [*SMALL, ("training.epochs", epochs)])
-    experiment = prepare(recipe, Places(release, folder / "data", folder / "runs"))
-    store_experiment(experiment.stored)
-    return experiment
 
 
 def seconds_of(experiment: Experiment, runs: list[RunKey]) -> float:
@@ -59,12 +49,10 @@ def workers() -> list[str]:
 @pytest.mark.filterwarnings("ignore")  # Ray's own
 def test_a_killed_node_costs_its_task_and_nothing_else(nodes: Any, tiny_release: Path, tmp_path: Path) -> None:
     runs = [RunKey(seed) for seed in range(1, 7)]
-    alone = prepared(tiny_release, tmp_path / "alone", 40)
-    work = job(alone, Resources("cpu", 1, 1, 60))
-    for key in runs:
-        run_alone(work, key, lambda _: None, lambda: False)
+    alone = stored(tiny_release, tmp_path / "alone", ("training.epochs", 40))
+    train(alone, *runs)
 
-    spread = prepared(tiny_release, tmp_path / "spread", 40)
+    spread = stored(tiny_release, tmp_path / "spread", ("training.epochs", 40))
     heard: list[Event] = []
 
     def listen(event: Event) -> None:
@@ -86,7 +74,7 @@ def test_a_killed_node_costs_its_task_and_nothing_else(nodes: Any, tiny_release:
 @pytest.mark.filterwarnings("ignore")
 def test_the_overhead_of_a_task(nodes: Any, tiny_release: Path, tmp_path: Path) -> None:
     runs = [RunKey(seed) for seed in range(1, 41)]
-    spread = prepared(tiny_release, tmp_path / "spread", 2)
+    spread = stored(tiny_release, tmp_path / "spread", ("training.epochs", 2))
     ended: list[float] = []
 
     def listen(event: Event) -> None:
@@ -109,7 +97,7 @@ def test_a_killed_driver_leaves_nothing_running_and_goes_on(nodes: Any, tiny_rel
     words = ["--recipe", "mhcnn-released", "-d", str(tiny_release), "-g", "-1", "--runs", "4", "--cluster", "ray"]
     words += ["--address", nodes.address, "--runs-folder", str(tmp_path / "runs")]
     words += ["--data-folder", str(tmp_path / "data"), "--worker-folder", str(tmp_path / "worker")]
-    words += [f"--set={field}={value}" for field, value in [*SMALL, ("training.epochs", 80)]]
+    words += [f"--set={field}={value}" for field, value in [*SHORT, ("training.epochs", 80)]]
     words += ["--checkpoint-every", "0.5"]
     command = [sys.executable, "-m", "glam", "train", *words]
     driver = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)

@@ -6,18 +6,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from running import small
 
 from glam.prediction.model import Model
 from glam.prediction.notebook import load
-from glam.recipe import load_recipe
-from glam.results.experiment import StoredExperiment, experiment_of, store_experiment
+from glam.results.experiment import StoredExperiment, experiment_of
 from glam.results.run import StoredRun, read_run
-from glam.running.experiment import Places, job, prepare
-from glam.running.job import Resources
-from glam.running.workers import run_alone
 from glam.splits.runs import RunKey
 
-SMALL = [("cut", {"length": 0.5, "train_overlap": 0.3, "test_overlap": 0.46}), ("training.epochs", 1)]
+SMALL = [("cut.test_overlap", 0.46), ("training.epochs", 1)]
 OWN = """
 from pathlib import Path
 
@@ -60,11 +57,9 @@ def train(tiny_release: Path, tmp_path_factory: pytest.TempPathFactory) -> Train
     def trained(*fields: tuple[str, object], model: str = "mhcnn", code: Path | None = None) -> Trained:
         key = json.dumps([fields, model])
         if key not in kept:
-            folder = tmp_path_factory.mktemp("trained")
-            recipe = load_recipe("mhcnn-released", [*SMALL, ("model", model), *fields])
-            experiment = prepare(recipe, Places(tiny_release, folder / "data", folder / "runs"))
-            store_experiment(experiment.stored)
-            run_alone(job(experiment, Resources("cpu", 1, 1, 60), "last"), RunKey(7), lambda _: None, lambda: False)
+            settings = [*SMALL, ("model", model), *fields]
+            experiment = small.stored(tiny_release, tmp_path_factory.mktemp("trained"), *settings)
+            small.train(experiment, RunKey(7), save_model="last")
             run = read_run(experiment.folder / "7")
             stored = experiment_of(run.folder)
             wavs = {path.stem: path for path in tiny_release.rglob("*.wav")}

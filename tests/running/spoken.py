@@ -7,15 +7,14 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 
 import numpy as np
+from running.small import train
 
 from glam.recipe import load_recipe
 from glam.results.experiment import store_experiment
-from glam.running.experiment import Experiment, Places, job, prepare
-from glam.running.job import Job, Resources, SaveModel
-from glam.running.workers import run_alone
+from glam.running.experiment import Experiment, Places, prepare
+from glam.running.job import Job, SaveModel
 from glam.splits.runs import RunKey
 
-CPU = Resources("cpu", 1, 1, 60)
 RUN = RunKey(7, 2)
 SMALL = (
     ("cut.longest", 0.5),
@@ -63,6 +62,4 @@ def prepared(
 def trained(experiment: Experiment, run: RunKey = RUN, save_model: SaveModel = "last") -> Job:
     """The job of an experiment, one run of which has been trained."""
     store_experiment(experiment.stored)
-    work = job(experiment, CPU, save_model)
-    run_alone(work, run, lambda _: None, lambda: False)
-    return work
+    return train(experiment, run, save_model=save_model)

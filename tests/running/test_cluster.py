@@ -8,25 +8,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from running.small import stored
+from running.small import train as train_here
 from running.standin_ray import StandIn
 
 from glam.errors import GlamError
-from glam.recipe import load_recipe
-from glam.results.experiment import store_experiment
 from glam.results.transfer import files_of
 from glam.running import cluster
 from glam.running.cluster import Cluster
 from glam.running.cluster_task import Introduction, Returned, versions
 from glam.running.events import Elsewhere, Event, Finished, Note, Progress, Started
-from glam.running.experiment import Experiment, Places, job, prepare, run, run_all
+from glam.running.experiment import Experiment, Places, prepare, run, run_all
 from glam.running.job import Resources
 from glam.running.one_run import claimed
 from glam.running.pace import timed_step
 from glam.running.ray_api import connected
-from glam.running.workers import run_alone
 from glam.splits.runs import RunKey
 
-ONE = Resources("cpu", 1, 1, 60)
 AUTO = Resources("cpu", 1, 0, 60)
 RUNS = [RunKey(seed) for seed in range(1, 7)]
 Train = Callable[..., Iterator[Any]]
@@ -35,12 +33,9 @@ Train = Callable[..., Iterator[Any]]
 @pytest.fixture(scope="module")
 def trained(tiny_release: Path, tmp_path_factory: pytest.TempPathFactory) -> Experiment:
     """An experiment with all the runs, for stand-ins of workers to give back."""
-    small = [("cut.length", 0.5), ("cut.train_overlap", 0), ("cut.test_overlap", 0), ("training.epochs", 1)]
-    folder = tmp_path_factory.mktemp("trained")
-    experiment = prepare(load_recipe("mhcnn-released", small), Places(tiny_release, folder / "data", folder / "runs"))
-    store_experiment(experiment.stored)
-    for key in RUNS:
-        run_alone(job(experiment, ONE), key, lambda _: None, lambda: False)
+    small = [("cut.train_overlap", 0), ("cut.test_overlap", 0), ("training.epochs", 1)]
+    experiment = stored(tiny_release, tmp_path_factory.mktemp("trained"), *small)
+    train_here(experiment, *RUNS)
     return experiment
 
 

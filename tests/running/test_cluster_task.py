@@ -8,44 +8,34 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from running import spoken
+from running import small, spoken
+from running.small import CPU
 
 from glam.errors import GlamError
-from glam.recipe import load_recipe
-from glam.results.experiment import store_experiment
 from glam.results.run import RUN, read_run
 from glam.results.transfer import files_of, receive
 from glam.running import cluster_task
 from glam.running.cluster_task import Carried, CarriedFile, OwnCorpus, Returned, code_digest, introduce, train
 from glam.running.events import Broken, Event, Finished, FinishedElsewhere, Started
-from glam.running.experiment import Experiment, Places, job, prepare
+from glam.running.experiment import Experiment, job
 from glam.running.job import Resources
 from glam.running.ray_api import slots_of
-from glam.running.workers import run_alone
 from glam.splits.runs import RunKey
 
-SMALL = [("cut", {"length": 0.5, "train_overlap": 0.3, "test_overlap": 0.3}), ("training.batches.size", 16)]
-ONE = Resources("cpu", 1, 1, 60)
 RUN_5 = RunKey(5)
-
-
-def prepared(release: Path, folder: Path) -> Experiment:
-    recipe = load_recipe("mhcnn-released", [*SMALL, ("training.epochs", 2)])
-    experiment = prepare(recipe, Places(release, folder / "data", folder / "runs"))
-    store_experiment(experiment.stored)
-    return experiment
 
 
 @pytest.fixture(scope="module")
 def local(tiny_release: Path, tmp_path_factory: pytest.TempPathFactory) -> Experiment:
     """An experiment with one run, trained without a cluster."""
-    experiment = prepared(tiny_release, tmp_path_factory.mktemp("local"))
-    run_alone(job(experiment, ONE), RUN_5, lambda _: None, lambda: False)
+    fields = [("training.batches.size", 16), ("training.epochs", 2)]
+    experiment = small.stored(tiny_release, tmp_path_factory.mktemp("local"), *fields)
+    small.train(experiment, RUN_5)
     return experiment
 
 
 def carried(experiment: Experiment) -> Carried:
-    here = job(experiment, ONE)
+    here = job(experiment, CPU)
     files = {}
     for kept in here.inputs.values():
         for path in (*kept.train, kept.test):
@@ -76,20 +66,17 @@ def test_a_run_of_a_worker_is_the_local_one_bit_for_bit(
     own: bool, local: Experiment, tiny_release: Path, tmp_path: Path
 ) -> None:
     there = OwnCorpus(local.recipe, local.stored.digest, tiny_release, "none")
-    runs, events = returned(train(there if own else carried(local), [RUN_5], ONE, str(tmp_path / "worker")))
+    runs, events = returned(train(there if own else carried(local), [RUN_5], CPU, str(tmp_path / "worker")))
     assert [type(event) for event in (events[0], events[-1])] == [Started, Finished]
     receive(tmp_path / "here", local.stored.digest, RUN_5, runs[RUN_5].files)
     same_predictions(tmp_path / "here" / "5", local.folder / "5")
     assert not list((tmp_path / "worker" / "runs").glob("*/5")), "nothing is left on the worker's disk"
 
 
-def test_a_worker_knows_the_vocabulary_that_the_driver_knows(
-    tiny_release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("GLOVE", "")
+def test_a_worker_knows_the_vocabulary_that_the_driver_knows(tiny_release: Path, tmp_path: Path) -> None:
     experiment = spoken.prepared(spoken.release_with(tiny_release, tmp_path), tmp_path)
     spoken.trained(experiment)
-    runs, _ = returned(train(carried(experiment), [spoken.RUN], ONE, str(tmp_path / "worker")))
+    runs, _ = returned(train(carried(experiment), [spoken.RUN], CPU, str(tmp_path / "worker")))
     receive(tmp_path / "here", experiment.stored.digest, spoken.RUN, runs[spoken.RUN].files)
     same_predictions(tmp_path / "here" / spoken.RUN.name, experiment.folder / spoken.RUN.name)
 
@@ -98,17 +85,17 @@ def test_a_run_that_a_killed_driver_left_is_returned_and_one_it_left_unfinished_
     local: Experiment, tmp_path: Path
 ) -> None:
     work, folder = carried(local), str(tmp_path)
-    begun = train(work, [RUN_5], replace(ONE, checkpoint_seconds=0), folder)
+    begun = train(work, [RUN_5], replace(CPU, checkpoint_seconds=0), folder)
     for event in begun:
         if getattr(event, "epoch", 0) == 1:
             break
     begun.close()  # type: ignore[attr-defined]
-    runs, events = returned(train(work, [RUN_5], ONE, folder))
+    runs, events = returned(train(work, [RUN_5], CPU, folder))
     first = events[0]
     assert isinstance(first, Started)
     assert first.progress.steps > 0
     receive(cluster_task.runs_there(tmp_path, work.digest), work.digest, RUN_5, runs[RUN_5].files)
-    again, events = returned(train(work, [RUN_5], ONE, folder))
+    again, events = returned(train(work, [RUN_5], CPU, folder))
     assert events == [FinishedElsewhere(RUN_5)]
     assert again[RUN_5].files == runs[RUN_5].files
 
@@ -129,7 +116,7 @@ def test_what_arrives_damaged_is_not_taken(local: Experiment, tmp_path: Path) ->
         wrong = replace(file, sha256="0" * 64)
         with pytest.raises(GlamError, match="arrived damaged"):
             wrong.arrived(tmp_path / "carried")
-        _, events = returned(train(Carried(work.of_driver, {path: wrong}), [RUN_5], ONE, str(tmp_path)))
+        _, events = returned(train(Carried(work.of_driver, {path: wrong}), [RUN_5], CPU, str(tmp_path)))
         assert isinstance(events[0], Broken)
     assert not list((tmp_path / "carried").glob("*.npy"))
 

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
+from running.small import CPU, stored
 
 from glam.errors import GlamError
-from glam.recipe import load_recipe
-from glam.results.experiment import store_experiment
 from glam.results.run import read_run
 from glam.running import one_run, workers
 from glam.running.events import (
@@ -30,7 +29,7 @@ from glam.running.events import (
     Stopped,
     UnderWay,
 )
-from glam.running.experiment import Experiment, Places, job, prepare
+from glam.running.experiment import Experiment, job
 from glam.running.experiment import run as run_experiment
 from glam.running.job import Job, Resources
 from glam.running.workers import run_alone, run_jobs
@@ -50,7 +49,7 @@ EVENTS: list[Event] = [
     Note("memory ran out"),
     Broken("no room is left"),
 ]
-SMALL = [("cut", {"length": 0.5, "train_overlap": 0.3, "test_overlap": 0.3}), ("training.batches.size", 8)]
+SMALL = [("cut.test_overlap", 0.3), ("training.batches.size", 8), ("training.epochs", 3)]
 
 
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: type(event).__name__)
@@ -69,10 +68,7 @@ def test_every_kind_of_event_is_looked_at_here() -> None:
 
 
 def prepared(release: Path, folder: Path, *more: tuple[str, object]) -> Experiment:
-    recipe = load_recipe("mhcnn-released", [*SMALL, ("training.epochs", 3), *more])
-    experiment = prepare(recipe, Places(release, folder / "data", folder / "runs"))
-    store_experiment(experiment.stored)
-    return experiment
+    return stored(release, folder, *SMALL, *more)
 
 
 def in_order(events: list[Event], experiment: Experiment, run: RunKey) -> None:
@@ -103,7 +99,7 @@ def test_a_run_tells_what_happens_to_it_in_order(
     monkeypatch.setattr(one_run, "REPORT_SECONDS", 0.0)
     experiment = prepared(tiny_release, tmp_path)
     heard: list[Event] = []
-    run_alone(job(experiment, Resources("cpu", 1, 1, 60)), RunKey(5), heard.append, lambda: False)
+    run_alone(job(experiment, CPU), RunKey(5), heard.append, lambda: False)
     in_order(heard, experiment, RunKey(5))
     stepped = [event.progress for event in heard if isinstance(event, Stepped)]
     assert stepped[0].steps == one_run.PACE_STEPS, "the pace is told as soon as it is steady"
@@ -127,7 +123,7 @@ def test_workers_tell_of_their_runs_in_order(tiny_release: Path, tmp_path: Path)
 def half_there(experiment: Experiment) -> Job:
     """A job whose run lies there without being complete, which no worker may overwrite."""
     (experiment.folder / "5").mkdir()
-    return job(experiment, Resources("cpu", 1, 1, 60))
+    return job(experiment, CPU)
 
 
 def test_why_everything_must_stop_is_told(tiny_release: Path, tmp_path: Path) -> None:

@@ -2,27 +2,25 @@
 
 import shutil
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+from running import small
+from running.small import CPU
 
 from glam.errors import GlamError
-from glam.recipe import Recipe, load_recipe
+from glam.recipe import Recipe
 from glam.results.experiment import store_experiment
 from glam.results.run import read_run
 from glam.running.events import Event, Finished
-from glam.running.experiment import Experiment, Places, Sizes, experiment_on, job, prepare
-from glam.running.job import Resources, run_data
+from glam.running.experiment import Sizes, experiment_on, job
+from glam.running.job import run_data
 from glam.running.workers import run_alone
 from glam.splits.runs import RunKey
 
-CPU = Resources("cpu", 1, 1, 60)
-SMALL = [("cut.length", 0.5), ("cut.train_overlap", 0.3), ("cut.test_overlap", 0.1)]
-
-
-def prepared(release: Path, folder: Path, *more: tuple[str, object]) -> Experiment:
-    return prepare(load_recipe("glam-released", [*SMALL, *more]), Places(release, folder / "data", folder / "runs"))
+prepared = partial(small.prepared, recipe="glam-released")
 
 
 def test_a_fold_tests_one_session_and_a_worker_trains_it(tiny_release: Path, tmp_path: Path) -> None:
@@ -108,10 +106,9 @@ def test_a_changed_recording_is_noticed(tiny_release: Path, tmp_path: Path) -> N
 
 
 def test_who_is_not_known_is_not_normalised_as_one_speaker(tiny_release: Path, tmp_path: Path) -> None:
-    places = Places(tiny_release, tmp_path / "data", tmp_path / "runs")
-    recipe = load_recipe("glam-released", [*SMALL, ("inputs.audio.normalisation", "speaker")])
+    experiment = prepared(tiny_release, tmp_path, ("inputs.audio.normalisation", "speaker"))
+    recipe, places = experiment.recipe, experiment.places
     corpus = recipe.corpus.load(places.corpus, places.data)
-    experiment_on(corpus, recipe, places)
     unknown = replace(corpus, utterances=tuple(replace(of, speaker="") for of in corpus.utterances))
     with pytest.raises(GlamError, match="speaker, but iemocap does not tell who speaks in"):
         experiment_on(unknown, recipe, places)

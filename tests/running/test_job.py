@@ -1,5 +1,6 @@
 """What one run is given: the rows of its split, their labels, and what is fitted on its training part."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -8,17 +9,16 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from running import small
+from running.small import CPU
 
 from glam.inputs.frames import slaney_mels
 from glam.learning.batch import Data
 from glam.models.entrances import Standardise
-from glam.recipe import load_recipe
-from glam.running.experiment import Experiment, Places, job, prepare
+from glam.running.experiment import job
 from glam.running.job import Job, Resources, objective_of, open_columns, rows_of, run_data, upsampled
 from glam.splits.runs import RunKey
 
-CPU = Resources("cpu", 1, 1, 60)
-SMALL = [("cut.length", 0.5), ("cut.train_overlap", 0.3), ("cut.test_overlap", 0.1)]
 RUN = RunKey(7)
 TWO_INPUTS = """
 from torch import nn
@@ -40,8 +40,7 @@ def both(classes, a, b):
 Ints = NDArray[np.int64]
 
 
-def prepared(release: Path, folder: Path, *more: tuple[str, object]) -> Experiment:
-    return prepare(load_recipe("glam-released", [*SMALL, *more]), Places(release, folder / "data", folder / "runs"))
+prepared = partial(small.prepared, recipe="glam-released")
 
 
 def trained_on(work: Job, data: Data) -> Ints:

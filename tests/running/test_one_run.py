@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from running.small import stored
 from safetensors.torch import load
 from torch import Tensor
 
@@ -16,8 +17,6 @@ from glam.files import only_one
 from glam.learning.course import alone
 from glam.learning.learner import Learner
 from glam.learning.side_by_side import together
-from glam.recipe import load_recipe
-from glam.results.experiment import store_experiment
 from glam.results.run import MODEL, read_run
 from glam.running import one_run, workers
 from glam.running.events import (
@@ -31,7 +30,7 @@ from glam.running.events import (
     Started,
     Stopped,
 )
-from glam.running.experiment import Experiment, Places, job, prepare
+from glam.running.experiment import Experiment, job
 from glam.running.job import Job, Resources, SaveModel, open_columns, run_data
 from glam.running.one_run import run_one
 from glam.running.saved import load_model
@@ -40,7 +39,7 @@ from glam.splits.runs import RunKey, seeds
 
 CPU = torch.device("cpu")
 SMALL = [
-    ("cut", {"length": 0.5, "train_overlap": 0.3, "test_overlap": 0.3}),
+    ("cut.test_overlap", 0.3),
     ("training.epochs", 3),
     ("training.batches.size", 32),
     ("inputs.audio.coefficients", 8),
@@ -68,10 +67,7 @@ def tied(classes, audio):
 
 
 def prepared(release: Path, folder: Path, *more: tuple[str, object]) -> Experiment:
-    recipe = load_recipe("mhcnn-released", [*SMALL, *more])
-    experiment = prepare(recipe, Places(release, folder / "data", folder / "runs"))
-    store_experiment(experiment.stored)
-    return experiment
+    return stored(release, folder, *SMALL, *more)
 
 
 def work_of(experiment: Experiment, save_model: SaveModel = "last") -> Job:

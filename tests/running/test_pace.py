@@ -1,9 +1,11 @@
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pytest
+from running import small
 
 from glam.errors import GlamError
 from glam.inputs.cut import Segments
@@ -13,7 +15,7 @@ from glam.recipe import Recipe, load_recipe
 from glam.results.environment import environment
 from glam.results.experiment import store_experiment
 from glam.results.run import Predictions, write_failure, write_run
-from glam.running.experiment import Experiment, Places, Sizes, prepare, sizes_of
+from glam.running.experiment import Experiment, Sizes, sizes_of
 from glam.running.job import Resources
 from glam.running.pace import (
     Timed,
@@ -30,13 +32,14 @@ from glam.running.pace import (
 )
 from glam.splits.runs import RunKey
 
-SHORT = [("cut", {"length": 0.5, "train_overlap": 0.25, "test_overlap": 0.25}), ("training.epochs", 3)]
+SMALL = [("cut.train_overlap", 0.25), ("cut.test_overlap", 0.25), ("training.epochs", 3)]
+prepared = partial(small.prepared, recipe="glam-released")
 
 
 @pytest.fixture
 def experiment(tiny_release: Path, tmp_path: Path) -> Experiment:
     assert index_folder(tmp_path / "data", "iemocap").parent.parent == tmp_path / "data"
-    return prepare(load_recipe("glam-released", SHORT), Places(tiny_release, tmp_path / "data", tmp_path / "runs"))
+    return prepared(tiny_release, tmp_path, *SMALL)
 
 
 def resources() -> Resources:
@@ -75,8 +78,7 @@ def test_work_counts_the_steps_of_a_run(experiment: Experiment) -> None:
 
 
 def test_copies_are_trained_on_and_not_evaluated(tiny_release: Path, tmp_path: Path) -> None:
-    recipe = load_recipe("glam-released", [*SHORT, ("inputs.audio.vtlp_copies", 1)])
-    experiment = prepare(recipe, Places(tiny_release, tmp_path / "data", tmp_path / "runs"))
+    experiment = prepared(tiny_release, tmp_path, *SMALL, ("inputs.audio.vtlp_copies", 1))
     segments = segments_of(experiment)
     steps = int(np.ceil(2 * 0.8 * segments / 32))
     assert work(experiment) == pytest.approx(3 * (steps + 0.2 * segments / 32 / 3))
@@ -84,13 +86,12 @@ def test_copies_are_trained_on_and_not_evaluated(tiny_release: Path, tmp_path: P
 
 def test_a_step_of_whole_utterances_is_of_all_their_segments(tiny_release: Path, tmp_path: Path) -> None:
     batches = [("training.batches", {"name": "utterances", "size": 10}), ("training.alpha", 0)]
-    recipe = load_recipe("glam-released", [*SHORT, *batches])
-    experiment = prepare(recipe, Places(tiny_release, tmp_path / "data", tmp_path / "runs"))
+    experiment = prepared(tiny_release, tmp_path, *SMALL, *batches)
     steps = 4  # of 32 utterances
     evaluation = 8 * steps / 32 / 3  # of 8, of which each has as many segments, about, as one that is trained on
     assert work(experiment) == pytest.approx(3 * (steps + evaluation))
     assert timed_step(experiment).rows == round(0.8 * segments_of(experiment) / steps), "of this corpus"
-    short = prepare(load_recipe("glam-released", [*SHORT, *batches, ("training.batches.most", 5)]), experiment.places)
+    short = prepared(tiny_release, tmp_path, *SMALL, *batches, ("training.batches.most", 5))
     assert timed_step(short).rows == 5, "go through the network at once"
 
 
@@ -117,10 +118,7 @@ def test_experiments_that_cost_the_same_are_measured_once(
         return [0.5] * len(steps)
 
     monkeypatch.setattr("glam.running.pace._measure", measure)
-    other = prepare(
-        load_recipe("glam-released", [*SHORT, ("training.alpha", 1)]),
-        Places(tiny_release, tmp_path / "data", tmp_path / "runs"),
-    )
+    other = prepared(tiny_release, tmp_path, *SMALL, ("training.alpha", 1))
     assert run_seconds([experiment, other], resources()) == [0.5 * work(experiment)] * 2
     assert len(measured) == 1
 
@@ -191,8 +189,7 @@ def test_a_model_of_ones_own_that_raises_in_a_timed_step_is_named_with_its_line(
         "        return super().forward(x.mean(-1))\n\n\n"
         "def raises(classes: int, audio: tuple[int, int]) -> Raises:\n    return Raises(audio[0], classes)\n"
     )
-    recipe = load_recipe("glam-released", [*SHORT, ("model", f"{tmp_path / 'mine.py'}:raises")])
-    mine = prepare(recipe, Places(tiny_release, tmp_path / "data", tmp_path / "runs"))
+    mine = prepared(tiny_release, tmp_path, *SMALL, ("model", f"{tmp_path / 'mine.py'}:raises"))
     expected = r"mine\.py:raises, a step of training on noise: line 7: RuntimeError: out of ideas$"
     with pytest.raises(GlamError, match=expected):
         paces_of([timed_step(mine)], resources())

@@ -4,39 +4,37 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from running import small
+from running.small import CPU
 from running.spoken import prepared, release_with
 
 from glam.errors import GlamError
-from glam.recipe import load_recipe
 from glam.results.experiment import store_experiment
 from glam.results.run import MODEL
 from glam.results.transfer import files_of
 from glam.running import room
-from glam.running.experiment import Experiment, Places, job, prepare
-from glam.running.job import Resources
+from glam.running.experiment import Experiment, job
 from glam.running.room import check_room, features_needed, runs_needed
 from glam.running.table_progress import Piece, ordered
-from glam.running.workers import run_alone
 from glam.splits.runs import RunKey, seeds
-
-ONE = Resources("cpu", 1, 1, 60)
 
 
 @pytest.fixture
 def experiment(tiny_release: Path, tmp_path: Path) -> Experiment:
-    small = [("cut.length", 0.5), ("cut.train_overlap", 0.4), ("cut.test_overlap", 0.4), ("training.epochs", 5)]
-    return prepare(load_recipe("mhcnn-released", small), Places(tiny_release, tmp_path / "data", tmp_path / "runs"))
+    return small.prepared(
+        tiny_release, tmp_path, ("cut.train_overlap", 0.4), ("cut.test_overlap", 0.4), ("training.epochs", 5)
+    )
 
 
 def test_the_bytes_told_are_those_written(experiment: Experiment) -> None:
     store_experiment(experiment.stored)
     needed = features_needed([experiment, experiment])
-    work = job(experiment, ONE)
+    job(experiment, CPU)
     assert {path: path.stat().st_size for path in needed} == needed, "arrays that are shared count once"
     assert set(features_needed([experiment]).values()) == {0}
     key = RunKey(5)  # not the first seed, whose model is kept
     told = runs_needed(experiment, [key])
-    run_alone(work, key, lambda _: None, lambda: False)
+    small.train(experiment, key)
     written = sum(map(len, files_of(experiment.folder / "5").values()))
     assert 0.5 * told < written < 1.5 * told + 2000
     assert runs_needed(experiment, [key, RunKey(6)]) == pytest.approx(2 * told, abs=2)
@@ -54,7 +52,7 @@ def test_the_model_that_the_first_run_keeps_is_counted(experiment: Experiment, r
 
 def test_weights_are_those_of_the_stored_model(experiment: Experiment) -> None:
     store_experiment(experiment.stored)
-    run_alone(job(experiment, ONE), RunKey(seeds()[0]), lambda _: None, lambda: False)
+    small.train(experiment, RunKey(seeds()[0]))
     (model,) = experiment.folder.glob(f"*/{MODEL}")
     assert experiment.weights < model.stat().st_size < experiment.weights + 30_000  # its recipe, its features' means
 
@@ -77,12 +75,9 @@ def test_pieces_are_trained_in_the_order_asked_for() -> None:
     assert [piece.label for piece in ordered(pieces, "own", ["own"])] == ["own", "a", "b"]
 
 
-def test_inputs_that_look_through_the_corpus_are_counted_as_they_are_kept(
-    tiny_release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("GLOVE", "")
+def test_inputs_that_look_through_the_corpus_are_counted_as_they_are_kept(tiny_release: Path, tmp_path: Path) -> None:
     experiment = prepared(release_with(tiny_release, tmp_path), tmp_path)
     needed = features_needed([experiment])
-    job(experiment, ONE)
+    job(experiment, CPU)
     assert {path: path.stat().st_size for path in needed} == needed
     assert set(features_needed([experiment]).values()) == {0}

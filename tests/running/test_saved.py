@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from running import small
 from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
@@ -20,16 +21,12 @@ from glam.learning.losses import activation_of, loss_of
 from glam.models import ModelSettings, build
 from glam.models.entrances import Standardise
 from glam.recipe import Recipe, load_recipe
-from glam.results.experiment import store_experiment
 from glam.results.run import MODEL, StoredRun, read_run
-from glam.running.experiment import Places, job, prepare
-from glam.running.job import Job, Resources, SaveModel, open_columns, run_data
+from glam.running.job import Job, SaveModel, open_columns, run_data
 from glam.running.saved import SavedModel, load_model, of_anybody, pack_model
-from glam.running.workers import run_alone
 from glam.splits.runs import RunKey
 
 FORMAT1 = Path(__file__).resolve().parents[1] / "results" / "format1"
-SMALL = [("cut", {"length": 0.5, "train_overlap": 0.3, "test_overlap": 0.1}), ("training.epochs", 3)]
 RUN = RunKey(7, 2)
 OWN = """
 from torch import nn
@@ -60,11 +57,9 @@ class Trained(NamedTuple):
 @pytest.fixture
 def trained(tiny_release: Path, tmp_path: Path) -> Callable[..., Trained]:
     def train(*fields: tuple[str, object], save_model: SaveModel = "last", model: str = "mhcnn") -> Trained:
-        recipe = load_recipe("mhcnn-released", [*SMALL, ("split.name", "k-fold"), ("model", model), *fields])
-        experiment = prepare(recipe, Places(tiny_release, tmp_path / "data", tmp_path / "runs"))
-        store_experiment(experiment.stored)
-        work = job(experiment, Resources("cpu", 1, 1, 60), save_model)
-        run_alone(work, RUN, lambda _: None, lambda: False)
+        settings = [("training.epochs", 3), ("split.name", "k-fold"), ("model", model), *fields]
+        experiment = small.stored(tiny_release, tmp_path, *settings)
+        work = small.train(experiment, RUN, save_model=save_model)
         run = read_run(experiment.folder / RUN.name)
         return Trained(work, run, load_model(run.folder / MODEL))
 

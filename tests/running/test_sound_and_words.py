@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from running.spoken import CPU, RUN, prepared, release_with, trained, words_of
+from running.small import CPU
+from running.spoken import RUN, prepared, release_with, trained, words_of
 
 from glam.errors import GlamError
 from glam.evaluation.metrics import best_epoch, confusion_matrix, scores_of
@@ -21,12 +22,6 @@ from glam.running.job import Job, objective_of, open_columns, run_data
 from glam.running.one_run import _Run
 from glam.running.saved import SavedModel, load_model
 from glam.splits.runs import RunKey
-
-
-@pytest.fixture(autouse=True)
-def no_files(monkeypatch: pytest.MonkeyPatch) -> None:
-    for place in ("GLOVE", "ASR", "XVECTORS"):
-        monkeypatch.setenv(place, "")
 
 
 def model_of(experiment: Experiment, run: RunKey = RUN) -> SavedModel:

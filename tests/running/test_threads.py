@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from running.small import prepared
 
-from glam.recipe import load_recipe
 from glam.results.experiment import store_experiment
 from glam.results.run import read_run
 from glam.running.events import Event, Note
-from glam.running.experiment import Experiment, Places, job, prepare
+from glam.running.experiment import Experiment, job
 from glam.running.job import Resources
 from glam.running.one_run import checkpoint_of
 from glam.running.pace import Measure, Timed, run_seconds, work
@@ -20,7 +20,7 @@ from glam.words import duration
 
 AUTO = Resources("cpu", 0, 0, 0.0)
 SMALL = [
-    ("cut", {"length": 0.5, "train_overlap": 0.3, "test_overlap": 0.3}),
+    ("cut.test_overlap", 0.3),
     ("training.epochs", 3),
     ("inputs.audio.coefficients", 8),
 ]
@@ -28,8 +28,7 @@ SMALL = [
 
 @pytest.fixture
 def experiment(tiny_release: Path, tmp_path: Path) -> Experiment:
-    recipe = load_recipe("mhcnn-released", SMALL)
-    return prepare(recipe, Places(tiny_release, tmp_path / "data", tmp_path / "runs"))
+    return prepared(tiny_release, tmp_path, *SMALL)
 
 
 def told(seconds: dict[tuple[int, int], float], asked: list[tuple[int, int]] | None = None) -> Measure:
@@ -90,7 +89,7 @@ def test_more_threads_must_save_five_percent(two: float, threads: int, experimen
 def test_experiments_of_a_table_are_weighed_together(
     experiment: Experiment, tiny_release: Path, tmp_path: Path
 ) -> None:
-    other = prepare(load_recipe("glam-released", SMALL), Places(tiny_release, tmp_path / "data", tmp_path / "runs"))
+    other = prepared(tiny_release, tmp_path, *SMALL, recipe="glam-released")
 
     def measure(steps: Sequence[Timed], resources: Resources) -> list[float]:
         seconds = {("mhcnn", 1): 0.1, ("mhcnn", 2): 0.1, ("glam", 1): 1.0, ("glam", 2): 0.4}

@@ -1,20 +1,20 @@
 """Training on the raters' votes instead of the label."""
 
 import shutil
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from running import small
+from running.small import CPU
 
 from glam.errors import GlamError
-from glam.recipe import load_recipe
-from glam.running.experiment import Experiment, Places, job, prepare
-from glam.running.job import Resources, run_data
+from glam.running.experiment import job
+from glam.running.job import run_data
 from glam.splits.runs import RunKey
 
-CPU = Resources("cpu", 1, 1, 60)
-SMALL = [("cut.length", 0.5), ("cut.train_overlap", 0.3), ("cut.test_overlap", 0.1)]
 RUN = RunKey(7)
 VOTED = "C-E1:\tNeutral;\t()\nC-E2:\tNeutral;\t()\nC-E3:\tAnger;\t()\n"  # of every utterance
 
@@ -30,9 +30,7 @@ def rated(tiny_release: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def prepared(release: Path, folder: Path, *more: tuple[str, object]) -> Experiment:
-    recipe = load_recipe("glam-released", [*SMALL, *more])
-    return prepare(recipe, Places(release, folder / "data", folder / "runs"))
+prepared = partial(small.prepared, recipe="glam-released")
 
 
 def test_the_distribution_is_taught_in_place_of_the_label(rated: Path, tmp_path: Path) -> None:

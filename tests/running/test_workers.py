@@ -8,35 +8,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from running.small import stored, train
 from torch import Tensor
 
 from glam.errors import GlamError
 from glam.learning.batch import Data, Step
 from glam.learning.pack import Pack
-from glam.recipe import load_recipe
-from glam.results.experiment import store_experiment
 from glam.results.run import read_run
 from glam.running import workers
 from glam.running.events import EpochEnded, Event, Failed, Finished, Note, Started, Stepped, Stopped
-from glam.running.experiment import Experiment, Places, job, prepare
+from glam.running.experiment import Experiment, job
 from glam.running.job import Job, Resources
-from glam.running.workers import run_alone
 from glam.splits.runs import RunKey
 
-SMALL = [
-    ("cut.length", 0.5),
-    ("cut.train_overlap", 0.3),
-    ("cut.test_overlap", 0.1),
-    ("training.epochs", 2),
-]
 RUNS = tuple(RunKey(seed) for seed in (1, 2, 3))
 
 
 def prepared(release: Path, folder: Path, *more: tuple[str, object]) -> Experiment:
-    recipe = load_recipe("mhcnn-released", [*SMALL, *more])
-    experiment = prepare(recipe, Places(release, folder / "data", folder / "runs"))
-    store_experiment(experiment.stored)
-    return experiment
+    return stored(release, folder, ("training.epochs", 2), *more)
 
 
 def side_by_side(at_once: int, checkpoint_seconds: float = 60.0) -> Resources:
@@ -69,9 +58,7 @@ def losses(experiment: Experiment, run: RunKey) -> list[float]:
 @pytest.fixture(scope="module")
 def alone(tiny_release: Path, tmp_path_factory: pytest.TempPathFactory) -> Experiment:
     experiment = prepared(tiny_release, tmp_path_factory.mktemp("alone"))
-    work = job(experiment, Resources("cpu", 1, 1, 60))
-    for run in RUNS:
-        run_alone(work, run, lambda _: None, lambda: False)
+    train(experiment, *RUNS)
     return experiment
 
 
@@ -197,9 +184,7 @@ def test_features_normalised_for_each_run(tiny_release: Path, tmp_path: Path) ->
     for name in ("alone", "packed"):
         experiment = prepared(tiny_release, tmp_path / name, ("inputs.audio.normalisation", "speaker"))
         if name == "alone":
-            work = job(experiment, Resources("cpu", 1, 1, 60))
-            for run in RUNS[:2]:
-                run_alone(work, run, lambda _: None, lambda: False)
+            train(experiment, *RUNS[:2])
         else:
             run_pack(job(experiment, side_by_side(2)), RUNS[:2])
         of_each.append([losses(experiment, run) for run in RUNS[:2]])
