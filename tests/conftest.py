@@ -25,6 +25,19 @@ settings.load_profile("untimed")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# Where corpora, files beside them and results lie on this machine is no business of a test's.
+PLACES = ("IEMOCAP", "GLOVE", "ASR", "XVECTORS", "GLAM_DATA", "GLAM_RUNS")
+for place in PLACES:
+    os.environ.pop(place, None)
+
+
+@pytest.fixture(autouse=True)
+def own_places(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a command is given with --file, which sets it for the rest of the process, ends with the test."""
+    for place in PLACES:
+        monkeypatch.setenv(place, "")
+
+
 SHARED = Path(__file__).resolve().parent.parent.parent / "shared"
 
 

@@ -14,10 +14,9 @@ PROJECT = Path(__file__).resolve().parent.parent
 
 
 def handle(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
-    bare = {name: value for name, value in os.environ.items() if name not in ("IEMOCAP", "GLAM_DATA")}
     command = [sys.executable, PROJECT / "handleIEMOCAP.py", *arguments]
     return subprocess.run(
-        [str(part) for part in command], capture_output=True, text=True, env=bare | environment, check=False
+        [str(part) for part in command], capture_output=True, text=True, env=os.environ | environment, check=False
     )
 
 

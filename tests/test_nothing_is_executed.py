@@ -70,7 +70,6 @@ def test_recipes(tmp_path: Path, value: str) -> None:
 
 def test_path_py(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(places, "_project", lambda: tmp_path)
-    monkeypatch.setenv("IEMOCAP", "")
     (tmp_path / "path.py").write_text("IEMOCAP = open('evil', 'w').name\n")
     with pytest.raises(GlamError, match="must be a path in quotes"):
         places.corpus_root("iemocap", tmp_path)

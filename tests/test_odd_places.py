@@ -15,10 +15,8 @@ SETTINGS = ["--set=cut={length: 0.5, train_overlap: 0.1, test_overlap: 0.1}", "-
 
 
 @pytest.fixture
-def here(training_here: None, monkeypatch: pytest.MonkeyPatch) -> Callable[[Path, Path, Path], Path]:
+def here(training_here: None) -> Callable[[Path, Path, Path], Path]:
     """Trains one run of two epochs, and returns the folder of its experiment."""
-    for variable in ("IEMOCAP", "GLAM_RUNS", "GLAM_DATA"):
-        monkeypatch.delenv(variable, raising=False)
 
     def run(corpus: Path, runs: Path, data: Path) -> Path:
         places = ["-d", str(corpus), "--runs-folder", str(runs), "--data-folder", str(data)]

@@ -11,12 +11,6 @@ from glam.places import corpus_root, data_folder, file_at, files_not_used, give_
 PROJECT = Path(__file__).resolve().parents[1]
 
 
-@pytest.fixture(autouse=True)
-def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for variable in ("IEMOCAP", "GLAM_DATA", "GLAM_RUNS"):
-        monkeypatch.delenv(variable, raising=False)
-
-
 def test_by_default_beside_the_project() -> None:
     assert data_folder() == PROJECT / "data"
     assert runs_folder() == PROJECT / "runs"
@@ -36,7 +30,6 @@ def test_the_environment_goes_first(monkeypatch: pytest.MonkeyPatch, tmp_path: P
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(places, "_project", lambda: tmp_path)
-    monkeypatch.setenv("IEMOCAP", "")
     return tmp_path
 
 

@@ -21,7 +21,6 @@ def make(
     """Makes a board on a tiny corpus; gives the page."""
     monkeypatch.setenv("GLAM_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("GLAM_DATA", str(tmp_path / "data"))
-    monkeypatch.setenv("XVECTORS", "")
 
     # An utterance is a second long: segments of the recipes' length would be repeats.
     fields = board._fields

@@ -13,9 +13,7 @@ SET = [f"--set={field}={value}" for field, value in (*SMALL, ("training.epochs",
 
 @pytest.fixture
 def here(training_here: None, tiny_release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with a release that has words, and vectors of some of them; no place is given otherwise."""
-    for place in ("GLOVE", "ASR", "XVECTORS"):
-        monkeypatch.setenv(place, "")
+    """A folder with a release that has words, and vectors of some of them."""
     monkeypatch.setenv("GLAM_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("GLAM_DATA", str(tmp_path / "data"))
     release_with(tiny_release, tmp_path)

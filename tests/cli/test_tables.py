@@ -82,7 +82,6 @@ class FailingTraining(FakeTraining):
 @pytest.fixture
 def command(tiny_release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
     """`glam table` on the tiny release, its training faked, a run costing 90 s."""
-    monkeypatch.delenv("IEMOCAP", raising=False)
     folders = ["--runs-folder", str(tmp_path / "runs"), "--data-folder", str(tmp_path / "data")]
 
     def run(training: FakeTraining, *words: str, datadir: bool = True) -> int:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from endurance.trials import PROJECT, Watch, command, completed, environment, gone, start, table, to_all, trainings
+from endurance.trials import PROJECT, Watch, command, completed, gone, start, table, to_all, trainings
 
 ROOT = os.geteuid() == 0
 as_root = pytest.mark.skipif(not ROOT, reason="mounting takes root")
@@ -23,7 +23,7 @@ as_root = pytest.mark.skipif(not ROOT, reason="mounting takes root")
 
 def finish(watch: Watch, words: list[str], report: str, **options: Any) -> None:
     """The command undisturbed at last: the same table, and everything in its place."""
-    process = start(words, env=environment(), **options)
+    process = start(words, **options)
     out, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
     assert table(out) == report
@@ -50,7 +50,7 @@ def test_processes_at_once_on_one_experiment(
     report, expected = undisturbed
     watch = Watch(tmp_path, expected)
     words = command(tiny_release, tmp_path, "--runs-at-once=1", "--checkpoint-every=0")
-    together = [start(words, env=environment()) for _ in range(count)]
+    together = [start(words) for _ in range(count)]
     if killed:
         while not list(tmp_path.glob("runs/*/.checkpoints/*.safetensors")):
             time.sleep(0.01)
@@ -75,15 +75,15 @@ def test_two_processes_on_one_table(tiny_release: Path, tmp_path: Path) -> None:
         small = ["--set=cut={length: 0.5, train_overlap: 0.3, test_overlap: 0.2}", "--set=training.epochs=1"]
         return [sys.executable, "-m", "glam", "table", "2", "--runs=2", "--gpu=-1", *small, *places]
 
-    alone = completed(words(tmp_path / "alone"), timeout=None, env=environment(), cwd=PROJECT)
+    alone = completed(words(tmp_path / "alone"), timeout=None, cwd=PROJECT)
     assert alone.returncode == 0, alone.stderr
     folder = tmp_path / "together"
-    together = [start(words(folder), env=environment(), cwd=PROJECT) for _ in range(2)]
+    together = [start(words(folder), cwd=PROJECT) for _ in range(2)]
     for process in together:
         _, err = process.communicate(timeout=600)
         assert process.returncode == 0, err
         assert "Traceback" not in err
-    again = completed(words(folder), timeout=None, env=environment(), cwd=PROJECT)
+    again = completed(words(folder), timeout=None, cwd=PROJECT)
     assert again.stdout == alone.stdout
     assert "12, of which 12 are stored already" in again.stderr
     logs = list(folder.glob("runs/*/log.txt"))
@@ -102,9 +102,7 @@ def test_files_that_may_not_grow(
     words = command(tiny_release, tmp_path, "--checkpoint-every=0")
     for size in sizes:
         limit = (size, size)
-        process = start(
-            words, env=environment(), preexec_fn=lambda limit=limit: resource.setrlimit(resource.RLIMIT_FSIZE, limit)
-        )
+        process = start(words, preexec_fn=lambda limit=limit: resource.setrlimit(resource.RLIMIT_FSIZE, limit))
         print(f"\n{size}: {refused(process)}")
         assert gone(process.pid)
         watch.check()
@@ -133,7 +131,7 @@ def test_a_full_disk(undisturbed: tuple[str, dict[str, str]], tiny_release: Path
         words = command(tiny_release, folder, "--checkpoint-every=0")
         for size in ("16k", "40k", "160k", "400k", "1200k", "2400k"):
             remount(f"size={size}")
-            process = start(words, env=environment())
+            process = start(words)
             print(f"\n{size}: {refused(process)}")
             assert gone(process.pid)
             watch.check()
@@ -164,7 +162,7 @@ def test_an_output_folder_that_is_read_only(
     (tmp_path / which).mkdir()
     with mounted(tmp_path / which, "--bind", str(tmp_path / which)) as remount:
         remount("bind,ro")
-        message = refused(start(words, env=environment()))
+        message = refused(start(words))
         assert "Read-only file system" in message
         assert f"--{which}-folder" in message or "GLAM_DATA" in message
     finish(Watch(tmp_path, expected), words, report)
@@ -186,7 +184,7 @@ def test_clocks_that_jump(undisturbed: tuple[str, dict[str, str]], tiny_release:
         os.utime(path, (1, 1) if i % 2 else (4e9, 4e9))
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "sitecustomize.py").write_text(CLOCK)
-    jumping = environment(PYTHONPATH=str(tmp_path / "site"))
+    jumping = os.environ | {"PYTHONPATH": str(tmp_path / "site")}
     watch = Watch(tmp_path, expected)
     words = command(corpus, tmp_path, "--checkpoint-every=0")
     process = start(words, env=jumping)
@@ -204,7 +202,7 @@ def test_clocks_that_jump(undisturbed: tuple[str, dict[str, str]], tiny_release:
 
 def test_a_home_that_cannot_be_written(tiny_release: Path, tmp_path: Path) -> None:
     """Nor any other place where libraries keep what they like to keep."""
-    nowhere = environment(HOME="/proc/nowhere", XDG_CACHE_HOME="/proc/nowhere", XDG_CONFIG_HOME="/proc/nowhere")
+    nowhere = os.environ | dict.fromkeys(("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"), "/proc/nowhere")
     done = completed(command(tiny_release, tmp_path, "--runs=1"), env=nowhere)
     assert done.returncode == 0, done.stderr
     (experiment,) = tmp_path.glob("runs/*")
@@ -236,7 +234,7 @@ def test_folders_that_permit_no_writing(
         path.chmod(0o555 if path.is_dir() else 0o444)
     try:
         words = command(closed / "corpus", closed)
-        message = refused(start(words, env=environment(), preexec_fn=without_power))
+        message = refused(start(words, preexec_fn=without_power))
         assert "Permission denied" in message
         closed.chmod(0o755)
         for name in ("runs", "data"):

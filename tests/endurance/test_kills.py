@@ -4,7 +4,7 @@ import random
 from collections import Counter
 from pathlib import Path
 
-from endurance.trials import MOMENTS, WAYS, Watch, await_moment, command, environment, gone, start, table
+from endurance.trials import MOMENTS, WAYS, Watch, await_moment, command, gone, start, table
 
 KILLS = 50
 
@@ -24,7 +24,7 @@ def test_fifty_kills_end_in_the_undisturbed_table(
         words = command(tiny_release, watch.folder, "--checkpoint-every", rng.choice(["0", "0.3"]))
         for moment in rng.sample(list(MOMENTS), rng.randint(1, len(MOMENTS))):
             commands += 1
-            process = start(words, env=environment())
+            process = start(words)
             way = rng.choice(list(WAYS))
             killed = await_moment(process, watch.folder, moment, rng)
             if killed:
@@ -37,7 +37,7 @@ def test_fifty_kills_end_in_the_undisturbed_table(
             assert gone(process.pid), (way, moment)
             watch.check()
         commands += 1
-        process = start(words, env=environment())
+        process = start(words)
         out, err = process.communicate(timeout=300)
         assert process.returncode == 0, err
         assert table(out) == report

@@ -45,11 +45,6 @@ MOMENTS = {
 }
 
 
-def environment(**more: str) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("IEMOCAP", "GLAM_"))}
-    return kept | {"OMP_NUM_THREADS": "1"} | more
-
-
 def command(release: Path, folder: Path, *words: str) -> list[str]:
     places = [f"--runs-folder={folder / 'runs'}", f"--data-folder={folder / 'data'}", f"--datadir={release}"]
     return [sys.executable, str(PROJECT / "train.py"), *SETTINGS, f"--runs={RUNS}", *places, *words]

@@ -69,7 +69,7 @@ def test_what_is_missing_is_named(vectors: Vectors, tmp_path: Path, monkeypatch:
         Vectors().look_through(other, tmp_path)
     with pytest.raises(GlamError, match="has an embedding for each utterance, not frames"):
         Vectors(frames=3).look_through(UTTERANCES, tmp_path)
-    monkeypatch.setenv("XVECTORS", "")
+    monkeypatch.delenv("XVECTORS")
     with pytest.raises(GlamError, match=r"XVECTORS is not given, the file with embeddings .* --file XVECTORS="):
         Vectors().look_through(UTTERANCES, tmp_path)
     for wrong in ({"place": "x-vectors"}, {"frames": -1}):

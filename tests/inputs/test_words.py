@@ -28,12 +28,6 @@ def words(folder: Path, **options: object) -> Words:
     return made
 
 
-@pytest.fixture(autouse=True)
-def no_files(monkeypatch: pytest.MonkeyPatch) -> None:
-    for place in ("GLOVE", "ASR"):
-        monkeypatch.setenv(place, "")
-
-
 def test_rows_are_ids_over_the_words_of_the_corpus(tmp_path: Path) -> None:
     made = words(tmp_path, longest=4)
     assert made.shape(WHOLE) == (4,)
@@ -138,7 +132,7 @@ def test_a_recogniser_stands_in_for_the_transcripts(tmp_path: Path, monkeypatch:
     path.write_text("utterance,text\na,well\n")
     with pytest.raises(GlamError, match=r"asr\.csv: has no text of 3 of 4 utterances \(b, c, d\)"):
         words(tmp_path, transcripts="asr")
-    monkeypatch.setenv("ASR", "")
+    monkeypatch.delenv("ASR")
     with pytest.raises(GlamError, match="ASR is not given, the file with the transcripts of a speech recogniser"):
         words(tmp_path, transcripts="asr")
 

@@ -33,8 +33,7 @@ def runs(tmp_path: Path) -> Path:
     return folder
 
 
-def test_everything_that_can_be_named_is_there(runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("IEMOCAP", raising=False)
+def test_everything_that_can_be_named_is_there(runs: Path, tmp_path: Path) -> None:
     text = listing(runs, tmp_path / "data")
     assert list(section(text, "Models")) == list(MODELS)
     assert list(section(text, "Inputs")) == list(INPUTS)

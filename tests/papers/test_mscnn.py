@@ -91,8 +91,6 @@ def test_ablations_are_cumulative() -> None:
 
 
 def test_rows_say_which_files_they_lack(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for place in ("GLOVE", "ASR", "XVECTORS"):
-        monkeypatch.setenv(place, "")
     asr = [("inputs.words.transcripts", "asr")]
     assert lacking_files(load_recipe("mscnn-spu", asr)) == ["ASR", "XVECTORS"]
     assert lacking_files(load_recipe("mscnn-spu-without-xvectors")) == [], "without GloVe embeddings are random"

@@ -34,8 +34,7 @@ def everything(tiny_release: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     vectors = np.random.RandomState(0).randn(len(ids), 6).astype(np.float32) * 3 + 1
     np.savez(folder / "x.npz", ids=np.array(ids), vectors=vectors)
     with pytest.MonkeyPatch.context() as patch:  # the file need not be there any more when the model is asked
-        for place, path in {"GLOVE": "", "ASR": "", "XVECTORS": str(folder / "x.npz")}.items():
-            patch.setenv(place, path)
+        patch.setenv("XVECTORS", str(folder / "x.npz"))
         experiment = prepared(release, folder, recipe="mscnn-spu")
         trained(experiment)
     return experiment, dict(zip(ids, vectors, strict=True))
@@ -45,10 +44,8 @@ def everything(tiny_release: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 def text_cnn(tiny_release: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a run of a model that takes words alone."""
     folder = tmp_path_factory.mktemp("words")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GLOVE", "")
-        experiment = prepared(release_with(tiny_release, folder), folder, recipe="text-cnn")
-        trained(experiment)
+    experiment = prepared(release_with(tiny_release, folder), folder, recipe="text-cnn")
+    trained(experiment)
     return experiment.folder / RUN.name
 
 

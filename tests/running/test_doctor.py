@@ -100,8 +100,6 @@ def examine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., in
     """Runs the command without the checks that take seconds; its exit status."""
     monkeypatch.setattr(examined, "arithmetic", lambda recipe, machine: [Finding("arithmetic", "right")])
     monkeypatch.setattr("glam.papers.outlook.run_seconds", lambda experiments, resources: [3600.0] * len(experiments))
-    for variable in ("IEMOCAP", "XVECTORS", "GLOVE", "ASR"):
-        monkeypatch.setenv(variable, "")
     folders = [f"--runs-folder={tmp_path / 'runs'}", f"--data-folder={tmp_path / 'data'}"]
     return lambda *words: doctor([*folders, "--gpu=-1", "--runs-at-once=1", *map(str, words)])
 
