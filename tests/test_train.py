@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from glam.cli.train import train
+
 PROJECT = Path(__file__).resolve().parent.parent
 TINY = [
     "--set=cut.length=0.5",
@@ -223,15 +225,22 @@ def test_every_fold_of_a_seed_is_trained_and_reported(tiny_release: Path, tmp_pa
     ],
 )
 def test_a_mistake_is_one_message_and_status_2(
-    tiny_release: Path, tmp_path: Path, words: list[str], parts: list[str]
+    tiny_release: Path, tmp_path: Path, words: list[str], parts: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     corpus = [] if not words or words[0] == "-d" else ["-d", str(tiny_release)]
-    done = call(*command(tmp_path, *corpus, *words))
-    assert done.returncode == 2
-    assert done.stdout == ""
-    assert "Traceback" not in done.stderr
+    _, _, *given = command(tmp_path, *corpus, *words)
+    assert train(given) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
     for part in ["error: ", *parts]:
-        assert part in done.stderr
+        assert part in err
+
+
+def test_the_script_ends_with_the_status_of_a_mistake(tmp_path: Path) -> None:
+    done = call(*command(tmp_path, "--recipe=none"))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "error: " in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("words", [["train.py"], ["handleIEMOCAP.py"], ["seeds.py"], ["-m", "glam"]])
