@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 import wave
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -47,6 +49,15 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip("needs the recorded values and real speech in ../shared, which is absent here")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def emodb(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """EmoDB laid out as IEMOCAP."""
+    root = tmp_path_factory.mktemp("emodb")
+    tool, speech = shared / "tools" / "emodb_as_iemocap.py", shared / "corpora" / "emodb" / "wav"
+    subprocess.run([sys.executable, str(tool), str(speech), str(root)], check=True)
+    return root
 
 
 @pytest.fixture
@@ -132,12 +143,10 @@ def tiny_release(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def store() -> Callable[..., Path]:
     """Stores an experiment of that folder's name: 40 utterances, runs that were never trained."""
-    from glam.learning.epoch import Epoch
+    from reports.stored import experiment_of, predicted, store_run
+
     from glam.recipe import recorded
-    from glam.results.experiment import StoredExperiment, store_experiment
-    from glam.results.identity import identity
-    from glam.results.run import Predictions, write_run
-    from glam.splits.population import Composition
+    from glam.results.experiment import store_experiment
     from glam.splits.runs import RunKey
     from glam.splits.splits import random_split
 
@@ -146,30 +155,15 @@ def store() -> Callable[..., Path]:
     def make(folder: Path, seeds: int = 3) -> Path:
         """Runs of two epochs; in the second, they are right where they are wrong in the first."""
         recipe = recorded({"name": folder.name, "model": {"name": folder.name}}, "the recipe of this test")
-        facts = Composition(corpus="iemocap", synthetic=False, part="full", utterances=40, classes={}, too_short={})
-        experiment = StoredExperiment(
-            folder=folder,
-            recipe=recipe,
-            identity=identity(recipe.scientific(), "0" * 64),
-            composition=facts,
-            ids=tuple(f"Ses01F_impro01_F{i:03d}" for i in range(40)),
-            targets=targets,
-        )
+        experiment = experiment_of(folder, recipe, targets, ids=[f"Ses01F_impro01_F{i:03d}" for i in range(40)])
         store_experiment(experiment)
         for seed in range(seeds):
             split = random_split(40, seed)
             truth = targets[split.held_out]
             right = np.random.default_rng(seed).random(8) < 0.5
             guess = np.where([right, ~right], truth, (truth + 1) % 4)
-            predictions = Predictions(
-                logits=np.eye(4, dtype=np.float32)[guess],
-                segment_classes=guess.astype(np.uint8),
-                segments=np.ones(8, dtype=np.int64),
-                held_out=split.held_out,
-                train=split.train,
-            )
-            epochs = [Epoch(1e-3, 1, 1, 1)] * 2
-            write_run(folder / str(seed), RunKey(seed), experiment.digest, {}, epochs, truth, 4, predictions, {})
+            predictions = predicted(np.eye(4, dtype=np.float32)[guess], split.held_out, split.train)
+            store_run(experiment, RunKey(seed), predictions)
         return folder
 
     return make

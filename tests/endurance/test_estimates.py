@@ -3,8 +3,6 @@
 Both are counted in seconds of this process's CPU, so that whatever else the machine does is in neither.
 """
 
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -19,15 +17,6 @@ from glam.running.memory import spare_new_pages
 from glam.running.workers import run_alone
 
 ALONE = Resources("cpu", 1, 1, 600)
-
-
-@pytest.fixture(scope="module")
-def emodb(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """EmoDB laid out as IEMOCAP."""
-    root = tmp_path_factory.mktemp("emodb")
-    tool, speech = shared / "tools" / "emodb_as_iemocap.py", shared / "corpora" / "emodb" / "wav"
-    subprocess.run([sys.executable, str(tool), str(speech), str(root)], check=True)
-    return root
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,6 @@ The project's own recorded values are made by `python tests/inputs/test_spectral
 """
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -119,15 +117,6 @@ def test_mfcc_of_other_lengths_and_numbers_of_coefficients(samples: int) -> None
     values = extract(features, torch.from_numpy(signal)[None])[0]
     assert values.shape == features.of_samples(samples) == features.shape(cut_into(samples))
     assert np.abs(values - librosa_mfcc(signal, features)).max() < BOUND
-
-
-@pytest.fixture(scope="module")
-def emodb(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """EmoDB laid out as IEMOCAP."""
-    root = tmp_path_factory.mktemp("emodb")
-    tool, speech = shared / "tools" / "emodb_as_iemocap.py", shared / "corpora" / "emodb" / "wav"
-    subprocess.run([sys.executable, str(tool), str(speech), str(root)], check=True)
-    return root
 
 
 @pytest.mark.parity
