@@ -2,12 +2,12 @@
 
 import json
 import os
-import wave
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from running.small import after, stored
 
 from glam.cli.main import main
 from glam.cli.train import train
@@ -16,7 +16,13 @@ from glam.reports.summary import computed_on
 from glam.reports.verify import environment_differences
 from glam.results.environment import PARTS, environment
 from glam.results.run import read_run
+from glam.running import one_run
+from glam.running.experiment import job
+from glam.running.job import Resources
+from glam.running.processes import SAFE, not_from_here
+from glam.running.workers import run_alone
 from glam.splits.population import Composition, composition_line
+from glam.splits.runs import RunKey
 
 SMALL = ("cut.length=0.5", "cut.train_overlap=0.3", "cut.test_overlap=0.3", "training.epochs=1")
 
@@ -78,31 +84,14 @@ def test_a_run_that_was_resumed_elsewhere_names_both_environments(tmp_path: Path
 def test_a_resumed_run_stores_what_differed_between_its_parts(
     tiny_release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from glam.recipe import load_recipe, parse_override
-    from glam.results.experiment import store_experiment
-    from glam.running import one_run
-    from glam.running.experiment import Places, job, prepare
-    from glam.running.job import Resources
-    from glam.running.workers import run_alone
-    from glam.splits.runs import RunKey
-
-    recipe = load_recipe("mhcnn-released", [*map(parse_override, SMALL), ("training.epochs", 3)])
-    experiment = prepare(recipe, Places(tiny_release, tmp_path / "data", tmp_path / "runs"))
-    store_experiment(experiment.stored)
+    experiment = stored(tiny_release, tmp_path, ("training.epochs", 3))
     work = job(experiment, Resources("cpu", 1, 1, 0.0))
-    asked = iter(range(10**6))
-    run_alone(work, RunKey(7), lambda _: None, lambda: next(asked) > 3)
+    run_alone(work, RunKey(7), lambda _: None, after(4))
     monkeypatch.setattr(one_run, "environment", lambda: environment() | {"torch": "9.9"})
     run_alone(work, RunKey(7), lambda _: None, lambda: False)
-    stored = read_run(experiment.folder / "7").environment
-    assert stored["resumed"] == 1
-    assert stored[PARTS] == {"torch": [environment()["torch"], "9.9"]}
-
-
-def write(path: Path, samples: np.ndarray, channels: int = 1) -> None:
-    with wave.open(str(path), "wb") as file:
-        file.setparams((channels, 2, 16000, 0, "NONE", ""))
-        file.writeframes(samples.astype("<i2").tobytes())
+    record = read_run(experiment.folder / "7").environment
+    assert record["resumed"] == 1
+    assert record[PARTS] == {"torch": [environment()["torch"], "9.9"]}
 
 
 def test_silent_recordings_are_counted_in_the_composition(shared: Path, tmp_path: Path) -> None:
@@ -143,7 +132,8 @@ def test_a_flag_twice_in_a_config_file_a_byte_order_mark_and_no_seed(
     config.write_bytes(b"\xef\xbb\xbf" + json.dumps({"seeds": str(seeds)}).encode())
     words = [word for word in command if word not in ("--runs", "2")]
     assert train([*words, "--config", str(config)]) == 0
-    assert "seed 5" in capsys.readouterr().err or (next((tmp_path / "runs").iterdir()) / "5").is_dir()
+    assert (next((tmp_path / "runs").iterdir()) / "5").is_dir()
+    capsys.readouterr()
     seeds.write_text("\n")
     assert train([*words, "--seeds", str(seeds)]) == 2
     assert "holds no seed; expected one a line" in capsys.readouterr().err
@@ -164,8 +154,6 @@ def test_the_version_and_the_bare_command_say_something(capsys: pytest.CaptureFi
 
 
 def test_nothing_is_imported_from_the_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from glam.running.processes import SAFE, not_from_here
-
     monkeypatch.delenv(SAFE, raising=False)
     with not_from_here():
         assert os.environ[SAFE] == "1"

@@ -32,7 +32,6 @@ N = 200
 ODD = np.arange(N) % 10 == 0
 SCENARIO = np.arange(N) // 5 % 2
 TARGETS = np.where(ODD, 1 - SCENARIO, SCENARIO)
-Ints = NDArray[np.int64]
 
 
 def stored(folder: Path, right: NDArray[np.bool_], seeds: tuple[int, ...] = (1, 2, 3), **sections: Any) -> Path:

@@ -1,5 +1,7 @@
 """Experiments on segments of half a second, and runs of them in this process."""
 
+from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 
 from glam.recipe import load_recipe
@@ -23,6 +25,12 @@ def stored(release: Path, folder: Path, *fields: tuple[str, object]) -> Experime
     experiment = prepared(release, folder, *fields)
     store_experiment(experiment.stored)
     return experiment
+
+
+def after(times: int) -> Callable[[], bool]:
+    """Whether to stop: yes, once this has been asked so often."""
+    asked = count(1)
+    return lambda: next(asked) > times
 
 
 def train(experiment: Experiment, *runs: RunKey, save_model: SaveModel = "none") -> Job:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from running.small import stored
+from running.small import after, stored
 from safetensors.torch import load
 from torch import Tensor
 
@@ -77,14 +77,7 @@ def work_of(experiment: Experiment, save_model: SaveModel = "last") -> Job:
 def trained(work: Job, run: RunKey = RUN, stop_after: int = 10**9) -> list[Event]:
     """What a run tells that is asked to stop once it has been asked so often whether to."""
     heard: list[Event] = []
-    asked = 0
-
-    def stopping() -> bool:
-        nonlocal asked
-        asked += 1
-        return asked > stop_after
-
-    run_alone(work, run, heard.append, stopping)
+    run_alone(work, run, heard.append, after(stop_after))
     return heard
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from running.small import stored, train
+from running.small import after, stored, train
 from torch import Tensor
 
 from glam.errors import GlamError
@@ -35,14 +35,7 @@ def side_by_side(at_once: int, checkpoint_seconds: float = 60.0) -> Resources:
 def run_pack(work: Job, runs: tuple[RunKey, ...], stop_after: int = 10**9) -> list[Event]:
     """The events of a pack that is asked to stop once it has been asked so often whether to."""
     told: list[Event] = []
-    asked = 0
-
-    def stopping() -> bool:
-        nonlocal asked
-        asked += 1
-        return asked > stop_after
-
-    workers._pack(work, list(runs), told.append, stopping)
+    workers._pack(work, list(runs), told.append, after(stop_after))
     return told
 
 
