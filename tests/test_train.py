@@ -7,11 +7,13 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from glam.cli.main import main
 from glam.cli.train import train
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -33,10 +35,6 @@ def command(folder: Path, *words: str) -> list[str]:
 
 def call(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(list(words), capture_output=True, text=True, check=False)
-
-
-def glam(*words: str) -> subprocess.CompletedProcess[str]:
-    return call(sys.executable, "-m", "glam", *words)
 
 
 def table(text: str) -> str:
@@ -84,12 +82,16 @@ def test_a_run_records_how_it_came_about(undisturbed: tuple[Path, str]) -> None:
         assert arrays["segment_classes"].shape == (3, arrays["segments"].sum())
 
 
-def test_what_is_stored_is_not_trained_again(undisturbed: tuple[Path, str], tiny_release: Path) -> None:
+def test_what_is_stored_is_not_trained_again(
+    undisturbed: tuple[Path, str], tiny_release: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder, out = undisturbed
     before = [path.stat().st_mtime_ns for path in runs(folder)]
-    again = call(*command(folder, "-d", str(tiny_release), "--runs=3"))
-    assert again.stdout == out
-    assert "of which 3 are stored already" in again.stderr
+    _, _, *given = command(folder, "-d", str(tiny_release), "--runs=3")
+    assert train(given) == 0
+    again = capsys.readouterr()
+    assert again.out == out
+    assert "of which 3 are stored already" in again.err
     assert [path.stat().st_mtime_ns for path in runs(folder)] == before
 
 
@@ -97,7 +99,7 @@ def test_a_stored_run_comes_out_the_same_again(undisturbed: tuple[Path, str], ti
     folder, _ = undisturbed
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     words = ["-d", str(tiny_release), f"--data-folder={folder / 'data'}", "--epochs=2"]
-    done = glam("verify", str(runs(folder)[0]), *words)
+    done = call(sys.executable, "-m", "glam", "verify", str(runs(folder)[0]), *words)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.startswith("SAME, bit for bit")
     assert "of 2 epochs" in done.stdout, "the first two of three: that fewer follow changes nothing"
@@ -107,8 +109,7 @@ def test_a_stored_run_comes_out_the_same_again(undisturbed: tuple[Path, str], ti
 def test_export(undisturbed: tuple[Path, str], tmp_path: Path) -> None:
     folder, _ = undisturbed
     run = runs(folder)[0]
-    done = glam("export", str(run), "--epoch=2", "-o", str(tmp_path / "out.csv"))
-    assert done.returncode == 0, done.stderr
+    assert main(["export", str(run), "--epoch=2", "-o", str(tmp_path / "out.csv")]) == 0
     rows = list(csv.DictReader((tmp_path / "out.csv").read_text().splitlines()))
     assert list(rows[0]) == ["utterance", "label", "prediction", "neutral", "sad", "angry", "happy"]
     assert len(rows) == 8
@@ -118,10 +119,12 @@ def test_export(undisturbed: tuple[Path, str], tmp_path: Path) -> None:
         scores = {name: float(row[name]) for name in ("neutral", "sad", "angry", "happy")}
         assert sum(scores.values()) == pytest.approx(1, abs=1e-5)
         assert max(scores, key=scores.__getitem__) == row["prediction"]
-    assert glam("export", str(run), "--epoch=4").returncode == 2
+    assert main(["export", str(run), "--epoch=4"]) == 2
 
 
-def test_report_reads_what_is_there_without_torch(undisturbed: tuple[Path, str]) -> None:
+def test_report_reads_what_is_there_without_torch(
+    undisturbed: tuple[Path, str], capsys: pytest.CaptureFixture[str]
+) -> None:
     folder, out = undisturbed
     (experiment,) = (folder / "runs").iterdir()
     code = (
@@ -132,9 +135,8 @@ def test_report_reads_what_is_there_without_torch(undisturbed: tuple[Path, str])
     assert done.returncode == 0, done.stderr
     assert done.stdout == out
     for view in ("last", "validation"):
-        done = glam("report", str(experiment), "--select", view)
-        assert done.returncode == 0, done.stderr
-        assert {"last": "epoch: last epoch", "validation": "8:1:1"}[view] in done.stdout
+        assert main(["report", str(experiment), "--select", view]) == 0
+        assert {"last": "epoch: last epoch", "validation": "8:1:1"}[view] in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
@@ -162,32 +164,45 @@ def test_an_interrupted_command_ends_in_the_identical_table(
     assert not list(checkpoints.glob("*/.*/*.safetensors")), "checkpoints go with the finished run"
 
 
-def test_the_first_seed_of_an_experiment_keeps_its_model_for_the_figures(tiny_release: Path, tmp_path: Path) -> None:
-    done = call(*command(tmp_path, "-d", str(tiny_release), "--runs=2", "--set=training.epochs=1"))
-    assert done.returncode == 0, done.stderr
+Train = Callable[..., tuple[str, str]]
+
+
+@pytest.fixture
+def train_here(training_here: None, tiny_release: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Train:
+    """Trains in this process; gives what goes to stdout and to stderr."""
+
+    def trained(*words: str) -> tuple[str, str]:
+        _, _, *given = command(tmp_path, "-d", str(tiny_release), *words)
+        assert train(given) == 0
+        return capsys.readouterr()
+
+    return trained
+
+
+def test_the_first_seed_of_an_experiment_keeps_its_model_for_the_figures(train_here: Train, tmp_path: Path) -> None:
+    train_here("--runs=2", "--set=training.epochs=1")
     assert [(run / "model.safetensors").is_file() for run in runs(tmp_path)].count(True) == 1
     assert (next((tmp_path / "runs").glob("*/2602656884")) / "model.safetensors").is_file()
 
 
-def test_the_next_seeds_are_those_without_a_result(tiny_release: Path, tmp_path: Path) -> None:
+def test_the_next_seeds_are_those_without_a_result(train_here: Train, tmp_path: Path) -> None:
     (tmp_path / "seeds.txt").write_text("5\n6\n7\n")
-    words = command(tmp_path, "-d", str(tiny_release))
-    assert "runs: 1 " in call(*words, "--seed=6").stdout
-    words += ["--seeds", str(tmp_path / "seeds.txt")]
-    assert "runs: 3 " in call(*words, "--next=2").stdout
+    out, _ = train_here("--seed=6")
+    assert "runs: 1 " in out
+    words = [f"--seeds={tmp_path / 'seeds.txt'}", "--next=2"]
+    out, _ = train_here(*words)
+    assert "runs: 3 " in out
     assert [path.name for path in runs(tmp_path)] == ["5", "6", "7"]
-    done = call(*words, "--next=2")
-    assert done.returncode == 0
-    assert "every seed has its result" in done.stderr
+    _, err = train_here(*words)
+    assert "every seed has its result" in err
 
 
-def test_every_fold_of_a_seed_is_trained_and_reported(tiny_release: Path, tmp_path: Path) -> None:
-    words = command(tmp_path, "-d", str(tiny_release), "--protocol=leave-session-out", "--set=training.epochs=1")
-    done = call(*words)
-    assert done.returncode == 0, done.stderr
+def test_every_fold_of_a_seed_is_trained_and_reported(train_here: Train, tmp_path: Path) -> None:
+    words = ["--protocol=leave-session-out", "--set=training.epochs=1"]
+    out, err = train_here(*words)
     assert [run.name for run in runs(tmp_path)] == [f"2602656884-fold{fold}" for fold in range(1, 6)]
-    assert "seed 2602656884, fold 1: WA" in done.stderr
-    assert "(best on the validation set), run 5 of 5" in done.stderr
+    assert "seed 2602656884, fold 1: WA" in err
+    assert "(best on the validation set), run 5 of 5" in err
     for part in (
         "| pooled over the folds ",
         "| Ses05, 8 utterances ",
@@ -195,12 +210,13 @@ def test_every_fold_of_a_seed_is_trained_and_reported(tiny_release: Path, tmp_pa
         "protocol: leave one session out; test shares with training 0 of 2 speakers",
         "\nepoch: best epoch by (WA+UA)/2 on the protocol's own validation utterances, scored on the test utterances\n",
     ):
-        assert part in done.stdout
-    again = call(*words)
-    assert again.stdout == done.stdout
-    assert "runs       5, of which 5 are stored already" in again.stderr
+        assert part in out
+    again, err = train_here(*words)
+    assert again == out
+    assert "runs       5, of which 5 are stored already" in err
     shutil.rmtree(runs(tmp_path)[2])
-    assert "runs       5, of which 4 are stored already" in call(*words, "--next=1").stderr, "a seed lacks a fold"
+    _, err = train_here(*words, "--next=1")
+    assert "runs       5, of which 4 are stored already" in err, "a seed lacks a fold"
 
 
 @pytest.mark.parametrize(
@@ -264,13 +280,14 @@ def test_a_run_under_way_can_be_asked_to_save_its_model_later(tiny_release: Path
     assert (run / "model.safetensors").is_file()
 
 
-def test_what_cannot_be_used_is_said_before_training_and_in_the_report(tiny_release: Path, tmp_path: Path) -> None:
+def test_what_cannot_be_used_is_said_before_training_and_in_the_report(
+    train_here: Train, tiny_release: Path, tmp_path: Path
+) -> None:
     shutil.copytree(tiny_release, tmp_path / "release")
     damaged = sorted((tmp_path / "release").rglob("*.wav"))[3]
     damaged.write_bytes(damaged.read_bytes()[:1000])
-    done = call(*command(tmp_path, "-d", str(tmp_path / "release"), "--alpha=0.3"))
-    assert done.returncode == 0, done.stderr
-    assert f"not used, unreadable audio: 1 ({damaged.stem})" in done.stderr
-    assert "not used, unreadable audio: 1" in done.stdout
-    assert "changed from glam-released:" in done.stdout
-    assert "training.alpha 0.3 (0.5)" in done.stdout
+    out, err = train_here("-d", str(tmp_path / "release"), "--alpha=0.3")
+    assert f"not used, unreadable audio: 1 ({damaged.stem})" in err
+    assert "not used, unreadable audio: 1" in out
+    assert "changed from glam-released:" in out
+    assert "training.alpha 0.3 (0.5)" in out
