@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 
@@ -26,6 +26,7 @@ from glam.recipe import Recipe
 from glam.running.job import Resources
 from glam.splits.protocols import Random
 
+Part = Literal["training", "evaluation"]
 PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16")
 LIBROSA_RATE = 400  # segments a second, roughly: chooses how many are extracted
 
@@ -71,37 +72,20 @@ class _Rows:
     """Rows of a problem's training and evaluation, from the seconds of interleaved rounds."""
 
     def __init__(self, problem: Problem, rates: Mapping[str, float]) -> None:
-        self.problem = problem
         self.rates = rates
-        self.training_flop, self.evaluation_flop = flop(problem)
+        self.segments = {"training": problem.steps * problem.batch, "evaluation": sum(problem.held_out)}
+        training, evaluation = flop(problem)
+        self.flop = {"training": training, "evaluation": evaluation}  # for a segment
 
-    def training(self, engine: Contender, seconds: Sequence[Seconds], plain: Sequence[Seconds]) -> Row:
-        segments = self.problem.steps * self.problem.batch
-        return self._row(
-            "training", engine, segments, [s.training for s in seconds], [s.training for s in plain], self.training_flop
-        )
-
-    def evaluation(self, engine: Contender, seconds: Sequence[Seconds], plain: Sequence[Seconds]) -> Row:
-        segments = sum(self.problem.held_out)
-        return self._row(
-            "evaluation",
-            engine,
-            segments,
-            [s.evaluation for s in seconds],
-            [s.evaluation for s in plain],
-            self.evaluation_flop,
-        )
-
-    def _row(
-        self, part: str, engine: Contender, segments: int, seconds: list[float], plain: list[float], flop: float
-    ) -> Row:
-        rate = Spread.of([engine.runs * segments / s for s in seconds])
-        flops, highest = rate.median * flop, self.rates.get(engine.precision)
+    def row(self, part: Part, engine: Contender, seconds: Sequence[Seconds], plain: Sequence[Seconds]) -> Row:
+        ours, theirs = ([getattr(epoch, part) for epoch in epochs] for epochs in (seconds, plain))
+        rate = Spread.of([engine.runs * self.segments[part] / s for s in ours])
+        flops, highest = rate.median * self.flop[part], self.rates.get(engine.precision)
         return Row(
             part=part,
             **engine._asdict(),
             rate=rate,
-            ratio=Spread.of([engine.runs * p / s for p, s in zip(plain, seconds, strict=True)]),
+            ratio=Spread.of([engine.runs * p / s for p, s in zip(theirs, ours, strict=True)]),
             flops=flops,
             share=flops / highest if highest else None,
             target=CPU_TRAINING[engine.precision]
@@ -126,7 +110,7 @@ def measure(
     """
     problem = make_problem(model, options.device, folder)
     problem = sized(problem, interleaved({model: _plain_epochs(problem)}, 1)[model][0], options.seconds)
-    make = _Rows(problem, rates)
+    table = _Rows(problem, rates)
 
     threads = CORES if options.cpu else 0
     plain, step, bare = (
@@ -145,11 +129,15 @@ def measure(
         },
     }
     times = interleaved(contenders, options.rounds)
-    rows = [make.training(engine, seconds, times[plain]) for engine, seconds in times.items()]
-    rows += [make.evaluation(e, seconds, times[plain]) for e, seconds in times.items() if e not in (step, bare)]
+    rows = [table.row("training", engine, seconds, times[plain]) for engine, seconds in times.items()]
+    rows += [
+        table.row("evaluation", engine, seconds, times[plain])
+        for engine, seconds in times.items()
+        if engine not in (step, bare)
+    ]
     del contenders
     for runs in options.runs:
-        if not (more := _side_by_side(problem, runs, plain, make, options, workers)):
+        if not (more := _side_by_side(problem, runs, plain, table, options, workers)):
             break
         rows += more
 
@@ -164,8 +152,8 @@ def measure(
         batch=problem.batch,
         steps=problem.steps,
         utterances=len(problem.held_out),
-        training_flop=make.training_flop,
-        evaluation_flop=make.evaluation_flop,
+        training_flop=table.flop["training"],
+        evaluation_flop=table.flop["evaluation"],
         rows=rows,
         wholes=wholes,
         step_to_bare=_in_time(times[step], times[bare]),
@@ -175,7 +163,7 @@ def measure(
 
 
 def _side_by_side(
-    problem: Problem, runs: int, plain: Contender, make: _Rows, options: Options, workers: Workers
+    problem: Problem, runs: int, plain: Contender, table: _Rows, options: Options, workers: Workers
 ) -> list[Row]:
     """Rows of so many runs at once; none where runs are not packed, or where the device has no room for so many."""
     engines: dict[Contender, Iterator[Seconds]] = {}
@@ -195,9 +183,8 @@ def _side_by_side(
     except torch.OutOfMemoryError:
         say(f"no room for {runs} runs at once")
         return []
-    return [make.training(engine, times[engine], times[plain]) for engine in engines] + [
-        make.evaluation(engine, times[engine], times[plain]) for engine in engines
-    ]
+    parts: tuple[Part, ...] = ("training", "evaluation")
+    return [table.row(part, engine, times[engine], times[plain]) for part in parts for engine in engines]
 
 
 def _plain_epochs(problem: Problem) -> Iterator[Seconds]:

@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # this checkout's package, called from anywhere
 
@@ -67,20 +66,19 @@ def _work() -> None:
             say(f"{model}: training and evaluation")
             results[model] = measure(model, extraction[kind], corpus, rates, options, workers, Path(folder))
             print(f"\n{model_text(model, results[model])}", flush=True)
-    _write(
-        args.output / f"speed-{device.type}",
-        {
-            "environment": environment() | {"device": options.device, "device_name": name, "cores": CORES},
-            "load": {"before": load, "after": os.getloadavg()},
-            "quick": args.quick,
-            "corpus": {"name": corpus.root.name, "synthetic": corpus.synthetic},
-            "options": asdict(options),
-            "matrix_rates": rates,
-            "models": {model: asdict(result) for model, result in results.items()},
-        },
-    )
-    draw(results, args.output / f"speed-{device.type}.png")
-    print(f"\nwritten: {args.output / f'speed-{device.type}'}.json and .png")
+    measured = {
+        "environment": environment() | {"device": options.device, "device_name": name, "cores": CORES},
+        "load": {"before": load, "after": os.getloadavg()},
+        "quick": args.quick,
+        "corpus": {"name": corpus.root.name, "synthetic": corpus.synthetic},
+        "options": asdict(options),
+        "matrix_rates": rates,
+        "models": {model: asdict(result) for model, result in results.items()},
+    }
+    output = args.output / f"speed-{device.type}"
+    output.with_suffix(".json").write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
+    draw(results, output.with_suffix(".png"))
+    print(f"\nwritten: {output}.json and .png")
     if not args.quick:  # whose few steps say nothing
         refuse_straw_men(results)
 
@@ -93,10 +91,6 @@ def refuse_straw_men(results: Mapping[str, ModelResult]) -> None:
             f"the plain loop's step takes more than {STRAW_MAN} times a bare step on the same tensors: "
             f"{', '.join(slow)}. It is a straw man there, and the ratios are worth nothing. Is the machine busy?"
         )
-
-
-def _write(path: Path, results: dict[str, Any]) -> None:
-    path.with_suffix(".json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 
 
 def _arguments() -> argparse.Namespace:

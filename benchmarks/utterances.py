@@ -14,7 +14,7 @@ import multiprocessing
 import sys
 import time
 from collections.abc import Callable, Iterator
-from itertools import islice
+from itertools import count, islice
 from multiprocessing.connection import Connection
 from pathlib import Path
 from statistics import median
@@ -55,7 +55,7 @@ def batches(recipe: Recipe, counts: NDArray[np.int64]) -> Iterator[Batch]:
     rows = torch.arange(len(features))
     targets = torch.from_numpy(np.repeat(np.arange(len(counts)) % len(recipe.corpus.classes), counts))
     data = Data(columns, rows, targets, counts, columns, rows, counts)
-    for epoch in range(1_000_000):
+    for epoch in count():
         yield from data.batches(draw_epoch(0, epoch, counts, recipe.training.batches), CPU)
 
 
