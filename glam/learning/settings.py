@@ -66,7 +66,7 @@ class Decay(Settings):
 
 
 class Cosine(Settings):
-    """The rate falls to 0 within `every` epochs, and rises again. least: as of Decay."""
+    """The rate falls to 0 within `every` epochs and, with a `least` of 0, rises again. least: as of Decay."""
 
     name: Literal["cosine"]
     every: int = Field(10, ge=2)
