@@ -4,12 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from reports.stored import predicted, store_failure, store_run
 
 from glam.cli.tables import list_all, table
 from glam.cli.train import train
-from glam.learning.epoch import Epoch
 from glam.results.experiment import store_experiment
-from glam.results.run import Predictions, write_failure, write_run
 from glam.running.events import Event, Failed, Finished, Listen, Progress, Started, Stepped
 from glam.running.experiment import Experiment, Todo
 from glam.running.job import Resources
@@ -47,16 +46,8 @@ class FakeTraining:
             self.left -= 1
             split = random_split(len(experiment.stored.ids), run.seed)
             truth = experiment.stored.targets[split.held_out]
-            predictions = Predictions(
-                logits=np.eye(4, dtype=np.float32)[truth][None],
-                segment_classes=np.zeros((1, len(truth)), dtype=np.uint8),
-                segments=np.ones(len(truth), dtype=np.int64),
-                held_out=split.held_out,
-                train=split.train,
-            )
-            past = [Epoch(1e-3, 1.0, 1.0, 0.1)]
-            digest = experiment.stored.digest
-            write_run(experiment.folder / run.name, run, digest, {}, past, truth, 4, predictions, {})
+            logits = np.eye(4, dtype=np.float32)[truth][None]
+            store_run(experiment.stored, run, predicted(logits, split.held_out, split.train))
             self.trained.append((experiment.recipe.model.name, run.seed, save_model))
             listen(Started(run, Progress(1, 0, 10)))
             listen(Stepped(run, Progress(1, 5, 10)))
@@ -74,7 +65,7 @@ class FailingTraining(FakeTraining):
         if experiment.recipe.model.name == self.but:
             return super().train(experiment, runs, save_model, listen)
         for run in runs:
-            write_failure(experiment.folder / run.name, run, experiment.stored.digest, {}, "the loss is nan")
+            store_failure(experiment.stored, run, "the loss is nan")
             listen(Failed(run, "the loss is nan"))
         return None
 

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from reports.stored import predicted, store_run
 
 from glam.cli.verify import verify
 from glam.learning.epoch import Epoch
 from glam.recipe import load_recipe
 from glam.results.experiment import store_experiment
-from glam.results.run import Predictions, write_failure, write_run
+from glam.results.run import write_failure
 from glam.running.events import Finished, Listen, Progress, Started
 from glam.running.experiment import Experiment, Places, prepare
 from glam.running.job import Resources
@@ -53,17 +54,11 @@ def fake(loss: float = 1.0) -> Callable[..., None]:
         for run in runs:
             split = random_split(len(experiment.stored.ids), run.seed)
             truth = experiment.stored.targets[split.held_out]
-            predictions = Predictions(
-                logits=np.tile(np.eye(4, dtype=np.float32)[truth], (epochs, 1, 1)),
-                segment_classes=np.zeros((epochs, len(truth)), dtype=np.uint8),
-                segments=np.ones(len(truth), dtype=np.int64),
-                held_out=split.held_out,
-                train=split.train,
-            )
+            logits = np.tile(np.eye(4, dtype=np.float32)[truth], (epochs, 1, 1))
+            predictions = predicted(logits, split.held_out, split.train)
             past = [Epoch(1e-3, loss / (e + 1), 1.0, 0.1) for e in range(epochs)]
             about = {"device": resources.device, "threads": resources.threads, "torch": f"torch of loss {loss}"}
-            digest = experiment.stored.digest
-            write_run(experiment.folder / run.name, run, digest, about, past, truth, 4, predictions, {})
+            store_run(experiment.stored, run, predictions, past, environment=about)
             listen(Started(run, Progress(1, 0, 10)))
             listen(Finished(run, Progress(epochs + 1, 10, 10), epoch=1, wa=100.0, ua=100.0))
 

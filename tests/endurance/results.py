@@ -8,17 +8,15 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+from reports.stored import experiment_of, predicted, store_run
 
 from glam.learning.epoch import Epoch
 from glam.recipe import load_recipe
 from glam.reports.export import export
 from glam.reports.summary import report
 from glam.reports.views import View
-from glam.results.experiment import StoredExperiment, store_experiment
-from glam.results.identity import identity
-from glam.results.run import Predictions, write_run
+from glam.results.experiment import store_experiment
 from glam.splits.groups import Grouping
-from glam.splits.population import Composition
 from glam.splits.runs import RunKey
 
 IDS = tuple(f"Ses0{1 + i % 5}F_impro01_{'FM'[i % 2]}{i:03d}" for i in range(20))
@@ -32,37 +30,25 @@ EARLIEST = "mhcnn-iemocap-improvised-60acf01c"  # of format 1
 def make_results(folder: Path) -> None:
     recipe = load_recipe("glam-released")
     where = folder / "glam-iemocap-improvised-0"
-    experiment = StoredExperiment(
-        folder=where,
-        recipe=recipe,
-        identity=identity(recipe.scientific(), "0" * 64),
-        composition=Composition(
-            corpus="iemocap",
-            synthetic=False,
-            part="improvised",
-            utterances=20,
-            classes={name: {label: 5} for name, label in zip(CLASSES, ("neu", "sad", "ang", "exc"), strict=True)},
-            too_short=dict.fromkeys(CLASSES, 1),
-        ),
+    experiment = experiment_of(
+        where,
+        recipe,
+        TARGETS,
+        counts={name: {label: 5} for name, label in zip(CLASSES, ("neu", "sad", "ang", "exc"), strict=True)},
+        too_short=dict.fromkeys(CLASSES, 1),
         ids=IDS,
-        targets=TARGETS,
         groups={"speaker": Grouping.of([f"{name[:5]}{name[-4]}" for name in IDS])},
     )
     store_experiment(experiment)
     rng = np.random.RandomState(1)
     for seed in (5, 6):
         order = rng.permutation(20)
-        predictions = Predictions(
-            logits=(2 * np.eye(4)[TARGETS[order[12:]]] + rng.randn(3, 8, 4)).astype(np.float32),
-            segment_classes=rng.randint(0, 4, (3, 16)).astype(np.uint8),
-            segments=np.full(8, 2),
-            held_out=order[12:],
-            train=order[:12],
-        )
+        logits = (2 * np.eye(4)[TARGETS[order[12:]]] + rng.randn(3, 8, 4)).astype(np.float32)
+        segment_classes = rng.randint(0, 4, (3, 16)).astype(np.uint8)
+        predictions = predicted(logits, order[12:], order[:12], np.full(8, 2), segment_classes)
         past = [Epoch(1e-3, 1.5 / (e + 1), 1.0, 0.1) for e in range(3)]
         about = {"torch": "2.11.0", "device": "cpu", "threads": 1, "precision": "fp32"}
-        truth = TARGETS[order[12:]]
-        write_run(where / str(seed), RunKey(seed), experiment.digest, about, past, truth, 4, predictions, {})
+        store_run(experiment, RunKey(seed), predictions, past, environment=about)
 
 
 def make_early_results(folder: Path) -> None:

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from reports.stored import predicted, store_run
 
 from glam.corpora.iemocap import KNOWN_COUNTS
-from glam.learning.epoch import Epoch
 from glam.papers.paper import read_paper, table
 from glam.papers.stored import Stored
 from glam.papers.tables import TableReport, rows_of, table_report
@@ -15,7 +15,6 @@ from glam.recipe import Recipe
 from glam.reports.views import View
 from glam.results.experiment import StoredExperiment, experiment_folder, store_experiment
 from glam.results.identity import identity
-from glam.results.run import Predictions, write_run
 from glam.splits.population import Composition
 from glam.splits.runs import RunKey, seeds
 
@@ -76,23 +75,8 @@ def store_predictions(experiment: StoredExperiment, seed: int, right: Sequence[A
     """A run on 80 held-out utterances. right: (E, 80), which of them it classifies correctly; one segment each."""
     truth = TARGETS[:80]
     guess = np.where(np.asarray(right), truth, (truth + 1) % 4)
-    write_run(
-        experiment.folder / str(seed),
-        RunKey(seed),
-        experiment.digest,
-        {"torch": "2"},
-        [Epoch(1e-3, 1.0, 1.0, 0.1)] * len(right),
-        truth,
-        4,
-        Predictions(
-            logits=np.eye(4, dtype=np.float32)[guess],
-            segment_classes=guess.astype(np.uint8),
-            segments=np.ones(80, dtype=np.int64),
-            held_out=np.arange(80),
-            train=np.arange(80, UTTERANCES),
-        ),
-        {},
-    )
+    predictions = predicted(np.eye(4, dtype=np.float32)[guess], np.arange(80), np.arange(80, UTTERANCES))
+    store_run(experiment, RunKey(seed), predictions, environment={"torch": "2"})
 
 
 def report_on(

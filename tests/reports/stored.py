@@ -91,13 +91,14 @@ def store_run(
     epochs: Sequence[Epoch] | None = None,
     validation_only: int = 0,
     extra: Mapping[str, bytes] | None = None,
+    environment: Mapping[str, Any] | None = None,
 ) -> None:
     """Store a run of an experiment that is stored."""
     write_run(
         experiment.folder / run.name,
         run,
         experiment.digest,
-        {},
+        dict(environment or {}),
         epochs or [Epoch(1e-3, 1, 1, 1)] * len(predictions.logits),
         experiment.targets[predictions.held_out],
         len(experiment.classes),

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from reports.stored import predicted, store_run
 from running import small
 
 from glam.errors import GlamError
@@ -14,7 +15,7 @@ from glam.places import index_folder
 from glam.recipe import Recipe, load_recipe
 from glam.results.environment import environment
 from glam.results.experiment import store_experiment
-from glam.results.run import Predictions, write_failure, write_run
+from glam.results.run import write_failure
 from glam.running.experiment import Experiment, Sizes, sizes_of
 from glam.running.job import Resources
 from glam.running.pace import (
@@ -47,18 +48,10 @@ def resources() -> Resources:
 
 
 def store(experiment: Experiment, seed: int, seconds: float, **elsewhere: object) -> None:
-    predictions = Predictions(
-        logits=np.zeros((2, 8, 4), dtype=np.float32),
-        segment_classes=np.zeros((2, 8), dtype=np.uint8),
-        segments=np.ones(8, dtype=np.int64),
-        held_out=np.arange(8),
-        train=np.arange(8, 40),
-    )
+    predictions = predicted(np.zeros((2, 8, 4), dtype=np.float32), np.arange(8), np.arange(8, 40))
     here = environment() | {"device": "cpu", "threads": 1, "runs_at_once": 2} | elsewhere
     epochs = [Epoch(1e-3, 1.0, seconds / 2 - 1, 1.0)] * 2
-    targets = experiment.stored.targets[:8]
-    digest = experiment.stored.digest
-    write_run(experiment.folder / str(seed), RunKey(seed), digest, here, epochs, targets, 4, predictions, {})
+    store_run(experiment.stored, RunKey(seed), predictions, epochs, environment=here)
 
 
 def sizes(recipe: Recipe) -> Sizes:
