@@ -1,7 +1,6 @@
 """Replay of two training records of the released implementation: the same steps from the same weights."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -25,11 +24,8 @@ LOGIT_BOUND = 0.05
 
 
 @pytest.fixture(autouse=True)
-def _threads() -> Iterator[None]:
-    before = torch.get_num_threads()
+def one_thread(torch_threads: None) -> None:
     torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 class Replay:
