@@ -15,6 +15,7 @@ from glam.fused import gating_kernels as kernels
 from glam.fused.op import Tensors, define, in_order, power
 
 MOST_PLACES = 256  # of a token's map, with the 1 behind it: what a program holds
+TOKENS = 16  # of a map that one has in hand
 ROWS = 1  # that one has in hand: a single warp, so that sums along a row need no other
 PARTS = 64  # of a run's rows
 
@@ -52,9 +53,8 @@ def _forward(
     runs, batch, tokens, places = x.shape
     d, p, wide = proj_out.shape[2], _pitch(places), _pitch(proj_out.shape[2])
     entered = _empty(proj_in, x, p)
-    m, n = 16, power(p)
-    kernels.enter[(runs * batch, cdiv(tokens, m))](
-        x, norm_weight, norm_bias, entered, batch, tokens, places, p, *_strides(x), eps, M=m, N=n
+    kernels.enter[(runs * batch, cdiv(tokens, TOKENS))](
+        x, norm_weight, norm_bias, entered, batch, tokens, places, p, *_strides(x), eps, M=TOKENS, N=power(p)
     )
     h = torch.bmm(entered.flatten(1, 2), _in_matrix(proj_in, in_bias, p).transpose(1, 2)).view(runs, tokens, batch, -1)
     rows, n = runs * tokens * batch, power(wide)
@@ -82,8 +82,8 @@ def _backward(
     d, p, wide = proj_out.shape[2], entered.shape[3], opened.shape[3]
     rows, n = runs * tokens * batch, power(wide)
     back = torch.empty_like(entered)
-    kernels.widen[(runs * batch, cdiv(tokens, 16))](
-        grad, back, batch, tokens, places, p, *_strides(grad), M=16, N=power(p)
+    kernels.widen[(runs * batch, cdiv(tokens, TOKENS))](
+        grad, back, batch, tokens, places, p, *_strides(grad), M=TOKENS, N=power(p)
     )
     to_out = torch.bmm(back.flatten(1, 2).transpose(1, 2), gated.flatten(1, 2))[:, :places, :d]
     to_gated = torch.bmm(back.flatten(1, 2), _out_matrix(proj_out, p, wide))
@@ -97,28 +97,16 @@ def _backward(
     parts = next(parts for parts in range(PARTS, 0, -1) if tokens * batch % (parts * ROWS) == 0)
     sums = h.new_empty(2, runs, parts, d, dtype=torch.float32)
     kernels.gate_back[(runs * parts,)](
-        to_opened,
-        h,
-        gate_weight,
-        to_h,
-        sums,
-        tokens * batch,
-        d,
-        wide,
-        eps,
-        chunk=tokens * batch // parts,
-        M=ROWS,
-        N=n,
+        to_opened, h, gate_weight, to_h, sums, tokens * batch, d, wide, eps, chunk=tokens * batch // parts, M=ROWS, N=n,
         num_warps=1,
-    )
+    )  # fmt: skip
     of_gate = sums.sum(2)
     to_in = torch.bmm(to_h.flatten(1, 2).transpose(1, 2), entered.flatten(1, 2))
     to_entered = torch.bmm(to_h.flatten(1, 2), _in_matrix(proj_in, in_bias, p))
     to_x = x.new_empty(batch, places, runs, tokens)
-    m, n = 16, power(p)
-    sums = h.new_empty(2, runs, batch * cdiv(tokens, m), places, dtype=torch.float32)
-    kernels.enter_back[(runs * batch, cdiv(tokens, m))](
-        to_entered, x, norm_weight, to_x, sums, batch, tokens, runs, places, p, *_strides(x), eps, M=m, N=n
+    sums = h.new_empty(2, runs, batch * cdiv(tokens, TOKENS), places, dtype=torch.float32)
+    kernels.enter_back[(runs * batch, cdiv(tokens, TOKENS))](
+        to_entered, x, norm_weight, to_x, sums, batch, tokens, runs, places, p, *_strides(x), eps, M=TOKENS, N=power(p)
     )
     of_norm = sums.sum(2)
     return (
@@ -140,14 +128,8 @@ def _forward_like(x: Tensor, *rest: Any) -> Tensors:
     p, wide = _pitch(x.shape[3]), _pitch(proj_out.shape[2])
     entered, opened = _empty(proj_in, x, p), _empty(proj_in, x, wide)
     h = _empty(proj_in, x, proj_in.shape[1])
-    return (
-        _result(_empty(proj_in, x, p), x.shape[3]),
-        entered,
-        h,
-        opened,
-        _empty(proj_in, x, wide),
-        _empty(proj_in, x, wide),
-    )
+    mixed, gated = _empty(proj_in, x, wide), _empty(proj_in, x, wide)
+    return _result(_empty(proj_in, x, p), x.shape[3]), entered, h, opened, mixed, gated
 
 
 def _backward_like(grad: Tensor, x: Tensor, *rest: Any) -> Tensors:
@@ -186,18 +168,7 @@ def _strides(x: Tensor) -> tuple[int, int, int, int]:
 
 _gating = define(
     "gating",
-    (
-        "x",
-        "norm_weight",
-        "norm_bias",
-        "proj_in",
-        "in_bias",
-        "gate_weight",
-        "gate_bias",
-        "mixing",
-        "mixing_bias",
-        "proj_out",
-    ),
+    tuple("x norm_weight norm_bias proj_in in_bias gate_weight gate_bias mixing mixing_bias proj_out".split()),
     "float eps",
     5,
     _forward,
