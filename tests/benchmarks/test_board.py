@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from reports.printed import cells
 
 from benchmarks import board
 from glam.models import MODELS
@@ -38,7 +39,7 @@ def make(
 
 def row_of(page: str, recipe: str) -> list[str]:
     (row,) = [line for line in page.splitlines() if f"| {recipe} " in line]
-    return [cell.strip() for cell in row.strip("|").split("|")]
+    return cells(row)
 
 
 def test_a_model_is_trained_both_ways_and_the_rest_is_marked(make: Callable[..., str]) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from papers.runs import TABLES, recipe_of, report_on, store, store_predictions
+from reports.printed import cells
 
 from glam.errors import GlamError
 from glam.files import hashed_json
@@ -25,10 +26,6 @@ from glam.reports.views import SELECTION, VIEWS, View
 from glam.results.experiment import read_experiment
 from glam.results.run import write_failure
 from glam.splits.runs import RunKey, seeds
-
-
-def cells(line: str) -> list[str]:
-    return [cell.strip() for cell in line.strip().strip("|").split("|")]
 
 
 def rows_called(label: str, text: str) -> list[list[str]]:

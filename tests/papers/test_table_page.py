@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from papers.runs import recipe_of, report_on, store
-from reports.page.pages import Seen, tables_in
+from reports.page.pages import Seen
+from reports.printed import tables_in
 
 from glam.papers.paper import PaperRow
 from glam.papers.table_page import complete, page, stored_for

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from evaluation.results import known
 from numpy.typing import NDArray
+from reports.printed import rows_in
 from reports.stored import experiment_of, predicted, recipe_of, store_run
 
 from glam.corpora.utterances import Utterance
@@ -60,11 +61,6 @@ def read(folder: Path) -> tuple[StoredExperiment, list[Result]]:
     return experiment, read_results(experiment, "last").results
 
 
-def rows_of(text: str) -> dict[str, list[str]]:
-    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("| ")]
-    return {row[0]: row[1:] for row in cells}
-
-
 @pytest.mark.parametrize(("kind", "right", "wrong"), [("repeats", 100.0, 0.0), ("hears", 100.0, 100.0)])
 def test_a_model_that_repeats_its_scenario_is_told_from_one_that_hears(
     tmp_path: Path, kind: str, right: float, wrong: float
@@ -79,7 +75,7 @@ def test_a_model_that_repeats_its_scenario_is_told_from_one_that_hears(
     assert pair.difference == pytest.approx(0 if kind == "repeats" else 100 * ODD[tested].mean())
     assert (known(pair.where_right.accuracy), known(pair.where_wrong.accuracy)) == (right, wrong)
     assert pair.where_wrong.utterances == ODD[tested].sum()
-    row = rows_of(analyses(folder, "last"))["the majority of the scenario"]
+    row = rows_in(analyses(folder, "last"))["the majority of the scenario"]
     assert row[4:] == [f"{right:.2f} ({(~ODD[tested]).sum()})", f"{wrong:.2f} ({ODD[tested].sum()})"]
 
 
@@ -127,7 +123,7 @@ def test_groups_have_their_scores_the_worst_and_the_gap(tmp_path: Path) -> None:
     """Speaker s0 is wrong in half of what he or she says, everyone else always right."""
     wrong = (np.arange(N) % 5 == 0) & (np.arange(N) // 5 % 4 < 2)
     text = analyses(stored(tmp_path / "x", ~wrong, seeds=(1, 2, 3, 4, 5, 6)), "last")
-    rows = rows_of(text)
+    rows = rows_in(text)
     tested = np.array(sorted({int(i) for seed in range(1, 7) for i in random_split(N, seed).held_out}))
     own = tested[tested % 5 == 0]
     assert rows["s0"][0] == str(len(own))
@@ -156,7 +152,7 @@ def test_utterances_of_an_unknown_group_are_no_group(tmp_path: Path) -> None:
         store_run(experiment, RunKey(seed), predicted(logits, split.held_out, split.train))
     tested = np.unique(np.concatenate([split.held_out for split in splits]))
     text = analyses(tmp_path / "x", "last")
-    rows = rows_of(text[text.index("## By style") : text.index("## The raters")])
+    rows = rows_in(text[text.index("## By style") : text.index("## The raters")])
     assert set(rows) == {"style", "x", "y"}
     assert [rows[name][-2] for name in "xy"] == ["100.00", "100.00"]
     assert f"left out, as their style is not known: {unknown[tested].sum()} utterances" in text
@@ -166,7 +162,7 @@ def test_groups_of_a_few_utterances_are_no_table(tmp_path: Path) -> None:
     """Forty test utterances of five speakers are eight each: a line says so, in place of a table of noise."""
     text = analyses(stored(tmp_path / "x", ~ODD, seeds=(1,)), "last")
     assert "## By speaker\n\n5 groups, none of 20 utterances or more: too small to be compared\n" in text
-    assert "s0" not in rows_of(text)
+    assert "s0" not in rows_in(text)
 
 
 def test_a_group_that_training_never_has_is_no_reference_of_its_own(tmp_path: Path) -> None:
@@ -185,8 +181,8 @@ def test_a_group_that_training_never_has_is_no_reference_of_its_own(tmp_path: Pa
     text = analyses(tmp_path / "x", "last")
     assert f"the majority of the text: {alone}" in text
     commonest = np.bincount(TARGETS[split.train]).argmax()
-    assert rows_of(text)["the majority class"][0] == f"{100 * (TARGETS[split.held_out] == commonest).mean():.2f}"
-    assert "the majority of the text" not in rows_of(text)
+    assert rows_in(text)["the majority class"][0] == f"{100 * (TARGETS[split.held_out] == commonest).mean():.2f}"
+    assert "the majority of the text" not in rows_in(text)
     assert f"- **the majority of the text**: {alone}" in checklist(tmp_path / "x", "last")
 
 
@@ -206,7 +202,7 @@ def test_votes_give_accuracy_by_agreement_and_a_ceiling(tmp_path: Path) -> None:
         for i in range(N)
     ]
     text = analyses(folder, "last", indexed)
-    rows = rows_of(text)
+    rows = rows_in(text)
     tested = np.array(sorted({int(i) for seed in (1, 2, 3) for i in random_split(N, seed).held_out}))
     assert rows["all raters"][:2] == [str((~torn[tested]).sum()), "100.00"]
     assert rows["two thirds or more"][:2] == [str(torn[tested].sum()), "0.00"]
@@ -236,7 +232,7 @@ def test_seeds_and_splits_are_told_apart(tmp_path: Path) -> None:
     text = seeds_and_splits(folders, "last")
     was = [100 * (~ODD[random_split(N, n).held_out]).mean() for n in (5, 6, 7)]
     parts = known(components(np.repeat(was, 3), [1, 2, 3] * 3, np.repeat([0, 1, 2], 3)))
-    row = rows_of(text)["WA"]
+    row = rows_in(text)["WA"]
     assert row[0] == f"{np.mean(was):.2f}"
     assert row[1:6] == ["0.00", f"{parts.split:.2f}", "0.00", f"{parts.total:.2f}", "100 %"]
     assert "layout: 3 training seeds x 3 splits (split.seed 5, 6, 7)" in text

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from evaluation.results import known
 from numpy.typing import NDArray
+from reports.printed import rows_in
 from reports.stored import experiment_of, predicted, recipe_of, store_failure, store_run
 from scipy import stats
 
@@ -162,15 +163,10 @@ def test_what_cannot_be_compared(tmp_path: Path) -> None:
         compare(a, tmp_path)
 
 
-def cells(text: str) -> dict[str, list[str]]:
-    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("| ")]
-    return {row[0]: row[1:] for row in rows}
-
-
 def test_runs_that_do_not_differ_are_not_tested(tmp_path: Path) -> None:
     """The same predictions on both sides: as equal as can be, and no proof of anything."""
     text = compare(store(tmp_path / "a", 0.8), store(tmp_path / "b", 0.8), "last")
-    row = cells(text)
+    row = rows_in(text)
     assert row["A - B, points"] == ["+0.00", "+0.00"]
     for name in ("95 % interval, other utterances", "p, other utterances", "p, naive", "effect size (dz)"):
         assert row[name] == ["-", "-"]
@@ -189,7 +185,7 @@ def test_the_case_of_two_pairs_one_utterance_apart(shared: Path) -> None:
     folder = shared / "findings" / "cases" / "zero-spread"
     a, b = sorted(path for path in folder.iterdir() if path.is_dir())
     text = compare(a, b)
-    assert cells(text)["95 % interval, other utterances"] == ["-", "-"] or "no test of WA" in text
+    assert rows_in(text)["95 % interval, other utterances"] == ["-", "-"] or "no test of WA" in text
     assert "+4.00 to +4.00" not in text
     assert "inf" not in text.split("settings that differ")[-1]
     assert "100.00 to 100.00" not in report(a)
@@ -199,9 +195,9 @@ def test_the_case_of_two_pairs_one_utterance_apart(shared: Path) -> None:
 
 def test_what_is_probable_is_said_and_n_and_df_are(tmp_path: Path) -> None:
     text = compare(store(tmp_path / "a", 0.8), store(tmp_path / "b", 0.7), "last")
-    shares = [int(part.split()[0]) for part in cells(text)["A better / same / worse, 1 point"][0].split(" / ")]
+    shares = [int(part.split()[0]) for part in rows_in(text)["A better / same / worse, 1 point"][0].split(" / ")]
     assert 99 <= sum(shares) <= 101
-    assert cells(text)["degrees of freedom"] == ["5", "5"]
+    assert rows_in(text)["degrees of freedom"] == ["5", "5"]
     assert (
         "Student's t over 6 pairs, corrected (Nadeau and Bengio) with test / training utterances 0.250: the larger"
         in text
@@ -283,8 +279,8 @@ def test_ua_over_the_speakers_who_have_every_class(tmp_path: Path) -> None:
     assert own.size == 5
     low, high = stats.t.interval(0.95, 4, own.mean(), stats.sem(own))
     text, back = compare(a, b, "last"), compare(b, a, "last")
-    assert cells(text)["95 % interval, other speakers"][1] == f"{low:+.2f} to {high:+.2f}"
-    assert cells(back)["95 % interval, other speakers"][1] == f"{-high:+.2f} to {-low:+.2f}"
+    assert rows_in(text)["95 % interval, other speakers"][1] == f"{low:+.2f} to {high:+.2f}"
+    assert rows_in(back)["95 % interval, other speakers"][1] == f"{-high:+.2f} to {-low:+.2f}"
     assert (
         "differences in WA of the 7 speakers (6 df) and in UA of the 5 speakers with utterances of every class (4 df)"
         in text
@@ -303,7 +299,7 @@ def test_where_too_few_speakers_have_every_class_there_is_no_interval_of_ua(tmp_
     text = compare(a, b, "last")
     assert f"other speakers: {why}" in text
     assert why in report(a)
-    wa, ua = cells(text)["95 % interval, other speakers"]
+    wa, ua = rows_in(text)["95 % interval, other speakers"]
     assert (wa == "-", ua) == (False, "-")
     assert "differences in WA of the 6 speakers (5 df), each counting the same" in text
 

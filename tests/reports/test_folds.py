@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from evaluation.results import known
 from numpy.typing import NDArray
+from reports.printed import rows_in
 from reports.stored import experiment_of, predicted, recipe_of, store_failure, store_run
 
 from glam.errors import GlamError
@@ -97,13 +98,8 @@ def by_seed(run: RunKey, utterances: Ints) -> Ints:
     return np.stack([np.where(wrong, 1 - TARGETS[utterances], TARGETS[utterances])] * 2)
 
 
-def rows(text: str) -> dict[str, list[str]]:
-    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("| ")]
-    return {row[0]: row[1:] for row in cells}
-
-
 def intervals(text: str) -> dict[str, list[str]]:
-    return rows(text[text.index("| 95 % interval") :])
+    return rows_in(text[text.index("| 95 % interval") :])
 
 
 def test_pooled_scores_are_those_of_all_folds_together(tmp_path: Path) -> None:
@@ -121,11 +117,11 @@ def test_pooled_scores_are_those_of_all_folds_together(tmp_path: Path) -> None:
         assert sorted(together.utterances) == list(range(36))
         assert value(pooled, METRICS["pure_accuracy"]) == pytest.approx(100 * 19 / 36)
     text = report(tmp_path, "last")
-    assert rows(text)["pooled over the folds"][:2] == ["52.78 ± 0.00", "50.00 ± 0.00"]
-    assert rows(text)["mean over folds"][0].startswith("52.78 ± 45.9")
-    assert rows(text)["mean over folds"][1:3] == ["-", "-"]
-    assert rows(text)["a, 12 utterances"][:2] == ["8.33 ± 0.00", "-"]
-    assert rows(text)["recall, pooled"] == ["0.00 ± 0.00", "100.00 ± 0.00"]
+    assert rows_in(text)["pooled over the folds"][:2] == ["52.78 ± 0.00", "50.00 ± 0.00"]
+    assert rows_in(text)["mean over folds"][0].startswith("52.78 ± 45.9")
+    assert rows_in(text)["mean over folds"][1:3] == ["-", "-"]
+    assert rows_in(text)["a, 12 utterances"][:2] == ["8.33 ± 0.00", "-"]
+    assert rows_in(text)["recall, pooled"] == ["0.00 ± 0.00", "100.00 ± 0.00"]
     assert "UA and F1 are not given fold by fold" in text
     assert "folds: 3, all of them of 2 seeds" in text
     assert "protocol: leave one scenario out; test shares with training" in text
@@ -136,11 +132,11 @@ def test_folds_of_sessions_by_hand(tmp_path: Path) -> None:
     stored = store(tmp_path, "leave-session-out", by_seed, runs_of([3], 3))
     text = report(tmp_path, "last")
     # of the first twelve utterances (Ses01) 3 + 1 are wrong, of the others none
-    assert rows(text)["pooled over the folds"][0] == f"{100 * 32 / 36:.2f}"
+    assert rows_in(text)["pooled over the folds"][0] == f"{100 * 32 / 36:.2f}"
     was = [100 * 8 / 12, 100.0, 100.0]
-    assert rows(text)["mean over folds"][0] == f"{np.mean(was):.2f} ± {np.std(was, ddof=1):.2f}"
-    assert [rows(text)[f"Ses0{n}, 12 utterances"][0] for n in (1, 2, 3)] == ["66.67", "100.00", "100.00"]
-    assert (rows(text)["median fold"][0], rows(text)["lowest fold"][0]) == ("100.00", "66.67")
+    assert rows_in(text)["mean over folds"][0] == f"{np.mean(was):.2f} ± {np.std(was, ddof=1):.2f}"
+    assert [rows_in(text)[f"Ses0{n}, 12 utterances"][0] for n in (1, 2, 3)] == ["66.67", "100.00", "100.00"]
+    assert (rows_in(text)["median fold"][0], rows_in(text)["lowest fold"][0]) == ("100.00", "66.67")
     low, high = known(interval_of_mean(was, ratio=12 / 18))  # a session is tested, a speaker chooses the epoch
     assert intervals(text)["WA"][0] == f"{max(low, 0):.2f} to {min(high, 100):.2f}"
     assert stored.split.name == "leave-session-out"
@@ -167,13 +163,13 @@ def test_what_is_incomplete_is_said_and_not_pooled(tmp_path: Path) -> None:
     text = report(tmp_path, "last")
     assert "INCOMPLETE, not pooled: seed 9 has 2 of 3 folds; missing: Ses02" in text
     assert "FAILED, not averaged: 1 run; seed 9, fold 2: the loss is nan" in text
-    assert rows(text)["pooled over the folds"][0] == f"{100 * 34 / 36:.2f}"
+    assert rows_in(text)["pooled over the folds"][0] == f"{100 * 34 / 36:.2f}"
     assert "all of them of 1 seed." in text
     alone = report(tmp_path, "last", seeds=[9])
-    assert "pooled over the folds" not in rows(alone)
+    assert "pooled over the folds" not in rows_in(alone)
     assert "NO SEED HAS ALL ITS FOLDS" in alone
-    assert "Ses02, 12 utterances" not in rows(alone)
-    assert "Ses01, 12 utterances" in rows(alone)
+    assert "Ses02, 12 utterances" not in rows_in(alone)
+    assert "Ses01, 12 utterances" in rows_in(alone)
 
 
 def test_the_epoch_is_chosen_on_the_protocols_own_validation_utterances(tmp_path: Path) -> None:
@@ -197,7 +193,7 @@ def test_the_epoch_is_chosen_on_the_protocols_own_validation_utterances(tmp_path
     tested = stored.split.split(GROUPS, run.key).scored
     assert {view: sorted(scored(stored, run, view).utterances) for view in VIEWS} == {view: [*tested] for view in VIEWS}
     assert default_view(stored) == "validation"
-    assert rows(report(tmp_path))["Ses01, 12 utterances"][0] == "0.00"
+    assert rows_in(report(tmp_path))["Ses01, 12 utterances"][0] == "0.00"
     written = io.StringIO()
     assert export(run.folder, written).startswith("epoch 1 (")
     lines = written.getvalue().splitlines()[1:]
@@ -226,7 +222,7 @@ def test_optimism_is_that_of_the_pooled_folds(tmp_path: Path) -> None:
     results, honest = ([result(stored, read_run(tmp_path / n), v) for n in stored.seeds()] for v in VIEWS[:2])
     (pooled,), (fair,) = pool(stored, results).pooled, pool(stored, honest).pooled
     assert pooled.scores.wa > fair.scores.wa
-    assert rows(text)["optimism, pooled"][0] == f"{pooled.scores.wa - fair.scores.wa:+.2f}"
+    assert rows_in(text)["optimism, pooled"][0] == f"{pooled.scores.wa - fair.scores.wa:+.2f}"
     assert "optimism: points" in text
     assert "standard error" not in text, "none is shown"
     for unseen in (report(tmp_path, "last"), report(tmp_path, seeds=[7])):

@@ -2,15 +2,12 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
+from reports.printed import cells
 
 from glam.reports.grid import grid, latex_grid
 
 LETTERS = st.characters(codec="ascii", categories=["L", "N"], include_characters=".-+%") | st.just("±")
 CELL = st.text(LETTERS, min_size=1, max_size=8)
-
-
-def cells(line: str) -> list[str]:
-    return [cell.strip() for cell in line.split("|")[1:-1]]
 
 
 def test_a_grid_by_hand() -> None:

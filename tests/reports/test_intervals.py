@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from reports.printed import cells
 from reports.stored import experiment_of, predicted, recipe_of, store_run
 from scipy import stats
 
@@ -89,8 +90,8 @@ def scored_runs(
 def row_of(text: str, title: str) -> list[str]:
     """The cells of the table of intervals, below its heading, in the row of that title."""
     lines = text[text.index("| 95 % interval") :].splitlines()
-    (cells,) = (line.split("|")[2:-1] for line in lines if line.startswith(f"| {title} "))
-    return [cell.strip() for cell in cells]
+    (row,) = (cells(line)[1:] for line in lines if line.startswith(f"| {title} "))
+    return row
 
 
 def test_runs_one_utterance_apart_have_no_interval_and_the_report_says_why(tmp_path: Path) -> None:

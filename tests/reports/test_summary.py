@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from evaluation.results import known
+from reports.printed import tables_in
 from reports.stored import experiment_of, predicted, recipe_of, store_failure, store_run
 
 from glam.errors import GlamError
@@ -49,16 +50,7 @@ def store(folder: Path, wrong: list[int], **sections: Any) -> Path:
 
 def rows_of(text: str, start: int = 0) -> dict[str, list[str]]:
     """The rows of the table of that number, by their first cell."""
-    tables: list[dict[str, list[str]]] = []
-    before = ""
-    for line in text.splitlines():
-        if line.startswith("| "):
-            if not before.startswith("|"):
-                tables.append({})
-            cells = [cell.strip() for cell in line.split("|")[1:-1]]
-            tables[-1][cells[0]] = cells[1:]
-        before = line
-    return tables[start]
+    return {title: rest for title, *rest in tables_in(text)[start]}
 
 
 def test_scores_and_their_spread_by_hand(tmp_path: Path) -> None:

@@ -92,16 +92,3 @@ class Seen(HTMLParser):
 
     def all_of(self, tag: str) -> list[dict[str, str | None]]:
         return [attributes for name, attributes in self.tags if name == tag]
-
-
-def tables_in(text: str) -> list[list[list[str]]]:
-    """The tables of a report in Markdown, headings first."""
-    tables: list[list[list[str]]] = []
-    before = ""
-    for line in text.splitlines():
-        if line.startswith("|") and not line.startswith("|-"):
-            if not before.startswith("|"):
-                tables.append([])
-            tables[-1].append([cell.strip() for cell in line.split("|")[1:-1]])
-        before = line
-    return tables

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import pytest
-from reports.page.pages import Seen, experiment, page_of, tables_in
+from reports.page.pages import Seen, experiment, page_of
+from reports.printed import tables_in
 from reports.stored import store_failure
 from reports.test_folds import by_seed
 from reports.test_folds import store as store_folds
