@@ -12,6 +12,7 @@ from glam.cli.main import main
 from glam.cli.train import train
 from glam.errors import GlamError
 
+TRAIN = "python train.py --recipe mine.yaml -d recordings --runs 1 --gpu -1"
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "adding.md").read_text(encoding="utf-8")
 
 
@@ -82,30 +83,27 @@ def test_the_page_runs(trained: tuple[Path, dict[str, str]], capsys: pytest.Capt
     assert "the same" in capsys.readouterr().out
 
 
-def test_a_changed_file_makes_other_runs(
-    trained: tuple[Path, dict[str, str]], capsys: pytest.CaptureFixture[str]
-) -> None:
-    folder, _ = trained
-    before = set((folder / "runs").iterdir())
+def test_a_changed_file_makes_other_runs(folder: Path, training_here: None, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(TRAIN) == 0
+    (old,) = (folder / "runs").iterdir()
     with (folder / "mine.py").open("a") as file:
         file.write("\nMORE = 1\n")
-    assert run("python train.py --recipe mine.yaml -d recordings --runs 1 --gpu -1") == 0
-    assert len(set((folder / "runs").iterdir()) - before) == 1
+    assert run(TRAIN) == 0
+    assert len(list((folder / "runs").iterdir())) == 2
 
     capsys.readouterr()
-    old = min(before, key=lambda path: path.stat().st_mtime)  # the smoothed one
     assert main(["verify", f"{old.name}/2602656884-fold1", "-d", "recordings", "--gpu", "-1"]) == 2
     assert "mine.py is not the file that was recorded: it has been changed since" in capsys.readouterr().err
     assert main(["report", old.name]) == 0  # what is stored is read all the same
 
 
-def test_a_missing_file_is_named(trained: tuple[Path, dict[str, str]], capsys: pytest.CaptureFixture[str]) -> None:
-    folder, _ = trained
+def test_a_missing_file_is_named(folder: Path, training_here: None, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(TRAIN) == 0
+    (old,) = (folder / "runs").iterdir()
     (folder / "mine.py").rename(folder / "yours.py")
-    assert run("python train.py --recipe mine.yaml -d recordings --runs 1 --gpu -1") == 2
+    assert run(TRAIN) == 2
     assert f"{folder / 'mine.py'}: cannot be read (No such file or directory)" in capsys.readouterr().err
     assert main(["report"]) == 0
-    old = min((folder / "runs").iterdir(), key=lambda path: path.stat().st_mtime)
     assert main(["verify", f"{old.name}/2602656884-fold1", "-d", "recordings", "--gpu", "-1"]) == 2
     assert "mine.py: cannot be read" in capsys.readouterr().err
 
@@ -123,10 +121,10 @@ def test_a_killed_run_goes_on(folder: Path, training_here: None, monkeypatch: py
                 raise one_run._Stopped
 
         patch.setattr(one_run._Run, "_after_step", stop)
-        assert run("python train.py --recipe mine.yaml -d recordings --runs 1 --gpu -1") in (0, 2)
+        assert run(TRAIN) in (0, 2)
     (experiment,) = (folder / "runs").iterdir()
     assert list((experiment / ".checkpoints").glob("*.safetensors"))
-    assert run("python train.py --recipe mine.yaml -d recordings --runs 1 --gpu -1") == 0
+    assert run(TRAIN) == 0
     assert not list((experiment / ".checkpoints").glob("*.safetensors"))
 
 
