@@ -16,8 +16,9 @@ from glam.corpora.synthetic import make_corpus
 from glam.corpora.utterances import Corpus, Utterance
 from glam.inputs.store import open_store
 from glam.recipe import AUDIO, Recipe
-from glam.running.experiment import Places, experiment_on, run
+from glam.running.experiment import Places, experiment_on
 from glam.running.job import Resources
+from glam.running.training import run
 from glam.splits.population import population
 from glam.splits.runs import RunKey, seeds
 

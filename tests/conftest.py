@@ -81,8 +81,9 @@ def training_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Commands train in this process instead of in workers, which take seconds to start; otherwise for real."""
     from glam.results.experiment import store_experiment
     from glam.running.events import Event
-    from glam.running.experiment import Experiment, Todo, job
+    from glam.running.experiment import Experiment, job
     from glam.running.job import Resources, SaveModel
+    from glam.running.training import Todo
     from glam.running.workers import run_alone
 
     def run_here(
@@ -98,7 +99,7 @@ def training_here(monkeypatch: pytest.MonkeyPatch) -> None:
             for run in runs:
                 run_alone(work, run, partial(listen, experiment), lambda: False)
 
-    monkeypatch.setattr("glam.running.experiment.run_all", run_here)
+    monkeypatch.setattr("glam.running.training.run_all", run_here)
     monkeypatch.setattr("glam.running.pace.run_seconds", lambda experiments, *_: [1.0] * len(experiments))
 
 

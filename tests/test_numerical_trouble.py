@@ -14,9 +14,9 @@ from glam.learning.learner import Learner
 from glam.learning.objective import Objective
 from glam.reports.summary import report
 from glam.results.run import read_run
-from glam.running import experiment as module
 from glam.running.events import Event, Failed, Finished, FinishedElsewhere
 from glam.running.job import Job, objective_of
+from glam.running.training import run
 from glam.splits.runs import RunKey
 
 SHORT = {"length": 0.5, "train_overlap": 0.1, "test_overlap": 0.1}
@@ -50,7 +50,7 @@ def test_the_run_fails_the_others_are_kept_and_averaged(tiny_release: Path, tmp_
     settings = [("cut", SHORT), ("training.epochs", 2), ("model.name", "mhcnn"), ("training.batches.size", 16)]
     experiment = prepared(tiny_release, tmp_path, *settings, recipe="glam-released")
     heard: list[Event] = []
-    module.run(experiment, RUNS, CPU, "none", heard.append)
+    run(experiment, RUNS, CPU, "none", heard.append)
     ends = [(event.run, type(event)) for event in heard if isinstance(event, Finished | Failed)]
     assert ends == list(zip(RUNS, (Finished, Failed, Finished), strict=True))
     failed = read_run(experiment.folder / str(BAD))
@@ -62,7 +62,7 @@ def test_the_run_fails_the_others_are_kept_and_averaged(tiny_release: Path, tmp_
     assert f"FAILED, not averaged: 1 run; seed {BAD}: the loss of step 3 of epoch 1 is nan" in text
     assert "nan" not in text.split("runs: 2")[0]
     again: list[Event] = []
-    module.run(experiment, RUNS, CPU, "none", again.append)
+    run(experiment, RUNS, CPU, "none", again.append)
     assert again == [FinishedElsewhere(run) for run in RUNS], "it would fail again"
 
 

@@ -13,9 +13,9 @@ from glam.progress import say
 
 if TYPE_CHECKING:
     from glam.learning.settings import Precision
-    from glam.running.experiment import Executor, Todo
     from glam.running.job import Resources
     from glam.running.pace import Measure
+    from glam.running.training import Executor, Todo
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Executing:
 @contextmanager
 def executing(args: argparse.Namespace, precision: "Precision") -> Iterator[Executing]:
     """What the flags say about where to train; a connection to a cluster lasts as long as the block."""
-    from glam.running.experiment import on_this_machine
+    from glam.running.training import on_this_machine
     from glam.words import counted
 
     if args.cluster is None:

@@ -290,9 +290,9 @@ def _train_pieces(
     executed: Executing,
 ) -> None:
     """Train the runs of all pieces, in this order; with --wait, those that another process has are waited for."""
-    from glam.running.experiment import run_all
     from glam.running.log import Log
     from glam.running.table_progress import RowProgress, Rows, TableProgress
+    from glam.running.training import run_all
     from glam.running.waiting import train_and_wait
 
     @contextmanager

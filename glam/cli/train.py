@@ -67,9 +67,10 @@ def _train(args: argparse.Namespace) -> None:
     from glam.reports.summary import report as report_on
     from glam.results.experiment import store_experiment
     from glam.results.run import read_run
-    from glam.running.experiment import Places, prepare, run_all, set_damaged_aside, verify_stores
+    from glam.running.experiment import Places, prepare, set_damaged_aside, verify_stores
     from glam.running.live import live_of
     from glam.running.log import Log
+    from glam.running.training import run_all
     from glam.running.waiting import train_and_wait
 
     if args.save_model is not None and args.SaveModel is not None:

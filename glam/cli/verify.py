@@ -134,9 +134,10 @@ def _check_code(original: "StoredExperiment", recipe: "Recipe") -> None:
 def _train(experiment: "Experiment", stored: "StoredRun", gpu: int | None) -> "StoredRun":
     from glam.reports.summary import computed_on
     from glam.results.run import read_run
-    from glam.running.experiment import run, verify_stores
+    from glam.running.experiment import verify_stores
     from glam.running.job import Resources
     from glam.running.live import live_of
+    from glam.running.training import run
     from glam.words import counted
 
     recorded = stored.environment

@@ -31,11 +31,12 @@ from glam.running.cluster_task import (
     versions,
 )
 from glam.running.events import Broken, Ended, Event, Note, Started, Stopped, UnderWay
-from glam.running.experiment import Experiment, Happens, Todo, job
+from glam.running.experiment import Experiment, job
 from glam.running.job import Resources, SaveModel
 from glam.running.one_run import checkpoint_of, claimed
 from glam.running.pace import Timed, paces_of
 from glam.running.ray_api import alive, remote, sent, slots_of
+from glam.running.training import Happens, Todo
 from glam.splits.runs import RunKey
 from glam.words import counted
 

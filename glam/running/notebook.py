@@ -13,11 +13,11 @@ from glam.places import data_folder, runs_folder
 from glam.processor import cores
 from glam.progress import say
 from glam.recipe import Recipe, corpus_settings, load_recipe
-from glam.running import experiment as experiments
 from glam.running.experiment import Experiment, Places, experiment_on, prepare, set_damaged_aside
 from glam.running.job import Resources, SaveModel
 from glam.running.live import live_of
 from glam.running.log import Log
+from glam.running.training import run
 from glam.splits.population import CorpusSettings
 from glam.splits.runs import seeds as known_seeds
 from glam.words import counted
@@ -97,9 +97,9 @@ def train(
     epochs = experiment.recipe.training.epochs
     if show and missing:
         with live_of(experiment, missing) as live, Log(experiment.folder, len(missing), epochs, device, live) as log:
-            experiments.run(experiment, missing, machine, save_model, log)
+            run(experiment, missing, machine, save_model, log)
     else:
-        experiments.run(experiment, missing, machine, save_model, lambda event: None)
+        run(experiment, missing, machine, save_model, lambda event: None)
     return experiment
 
 

@@ -23,10 +23,11 @@ from glam.results.environment import environment
 from glam.results.experiment import StoredExperiment
 from glam.results.identity import canonical_json
 from glam.results.run import StoredRun, read_run
-from glam.running.experiment import Experiment, Sizes, not_packable
+from glam.running.experiment import Experiment, Sizes
 from glam.running.job import Resources
 from glam.running.memory import spare_new_pages
 from glam.running.processes import answers
+from glam.running.training import not_packable
 from glam.splits.runs import RUNS
 
 if TYPE_CHECKING:

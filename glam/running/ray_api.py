@@ -13,8 +13,8 @@ import numpy as np
 
 from glam.errors import GlamError
 from glam.running.cluster_task import PIECE, CarriedFile
-from glam.running.experiment import GPU_PROCESSES
 from glam.running.job import Resources
+from glam.running.training import GPU_PROCESSES
 from glam.words import to_install
 
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from glam.errors import GlamError
 from glam.inputs.store import bytes_to_write
-from glam.running.experiment import Experiment, Places, Todo, parts_of
+from glam.running.experiment import Experiment, Places, parts_of
 from glam.running.one_run import keeps_model
+from glam.running.training import Todo
 from glam.splits.runs import RunKey
 from glam.words import in_bytes
 

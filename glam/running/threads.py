@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from glam.running.experiment import Todo
 from glam.running.job import Resources
 from glam.running.one_run import checkpoint_of
 from glam.running.pace import Measure, cost, ends, paces, timed_step, work
+from glam.running.training import Todo
 from glam.words import counted, duration
 
 GAIN = 0.05  # of the time, that more threads must save: results depend on them, and measurements move by as much

@@ -4,9 +4,10 @@ import time
 from collections.abc import Callable
 
 from glam.running.events import Elsewhere, Ended, Event, FinishedElsewhere, Note
-from glam.running.experiment import Executor, Experiment, Todo, run_all
+from glam.running.experiment import Experiment
 from glam.running.job import Resources, SaveModel
 from glam.running.one_run import claimed
+from glam.running.training import Executor, Todo, run_all
 from glam.splits.runs import RunKey
 from glam.words import counted
 

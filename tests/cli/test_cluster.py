@@ -4,8 +4,9 @@ from dataclasses import replace
 from typing import cast
 
 from glam.cli.cluster import Executing, settled
-from glam.running.experiment import Experiment, on_this_machine
+from glam.running.experiment import Experiment
 from glam.running.job import Resources
+from glam.running.training import on_this_machine
 from glam.splits.runs import RunKey
 
 ASKED = Executing(Resources("cpu", 1, 64, 60), "fp32", on_this_machine, "cpu, 64 at once", 64, None)

@@ -10,8 +10,9 @@ from glam.cli.tables import list_all, table
 from glam.cli.train import train
 from glam.results.experiment import store_experiment
 from glam.running.events import Event, Failed, Finished, Listen, Progress, Started, Stepped
-from glam.running.experiment import Experiment, Todo
+from glam.running.experiment import Experiment
 from glam.running.job import Resources
+from glam.running.training import Todo
 from glam.splits.runs import RunKey
 from glam.splits.splits import random_split
 
@@ -76,7 +77,7 @@ def command(tiny_release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     folders = ["--runs-folder", str(tmp_path / "runs"), "--data-folder", str(tmp_path / "data")]
 
     def run(training: FakeTraining, *words: str, datadir: bool = True) -> int:
-        monkeypatch.setattr("glam.running.experiment.run_all", training)
+        monkeypatch.setattr("glam.running.training.run_all", training)
         monkeypatch.setattr("glam.running.pace.run_seconds", lambda experiments, resources: [90.0] * len(experiments))
         place = ["-d", str(tiny_release), "-g", "-1", "--runs-at-once", "2"] if datadir else []
         return table([*words, *SHORT, *folders, *place])
@@ -130,7 +131,7 @@ def test_training_of_which_every_run_failed_is_no_success(
     training: FailingTraining,
     status: int,
 ) -> None:
-    monkeypatch.setattr("glam.running.experiment.run_all", training)
+    monkeypatch.setattr("glam.running.training.run_all", training)
     folders = ["--runs-folder", str(tmp_path / "runs"), "--data-folder", str(tmp_path / "data")]
     words = [*SHORT, *folders, "-d", str(tiny_release), "--gpu", "-1", "--runs", "1"]
     assert train(words) == status

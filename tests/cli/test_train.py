@@ -24,7 +24,7 @@ def test_one_seed_and_a_file_of_seeds_exclude_each_other(
 def test_what_is_too_few_is_said_before_anything_is_trained(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("glam.running.experiment.run", lambda *_: None)
+    monkeypatch.setattr("glam.running.training.run", lambda *_: None)
     table = corpus(tmp_path / "own", {"angry": 300, "happy": 900}, "ab")
     words = ["--corpus", str(table), "--protocol", "leave-speaker-out", "--set", "split.validation=utterances"]
     words += ["--set", "cut.length=0.5", "--set", "cut.train_overlap=0.1", "--set", "cut.test_overlap=0.1", "-g", "-1"]

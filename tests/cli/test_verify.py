@@ -78,7 +78,7 @@ def stored(tiny_release: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def command(tiny_release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
     def run(*words: object, loss: float = 1.0) -> int:
-        monkeypatch.setattr("glam.running.experiment.run", fake(loss))
+        monkeypatch.setattr("glam.running.training.run", fake(loss))
         corpus = [] if "-d" in words else ["-d", tiny_release]
         return verify([str(word) for word in (*words, *corpus, "--data-folder", tmp_path / "data")])
 

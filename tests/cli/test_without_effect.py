@@ -59,7 +59,7 @@ def test_what_is_about_training_is_said_of_runs_that_are_stored(
 def test_settings_that_do_nothing_are_said(
     places: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("glam.running.experiment.run", lambda *_: None)
+    monkeypatch.setattr("glam.running.training.run", lambda *_: None)
     table = corpus(places / "own", {"angry": 300, "happy": 900})
     lines = table.read_text().splitlines()
     parts = ["part", *({"a": "dev", "b": "test"}.get(line[-1], "train") for line in lines[1:])]

@@ -17,9 +17,10 @@ from glam.results.run import read_run
 from glam.results.transfer import files_of
 from glam.running.cluster import Cluster
 from glam.running.events import Event, Finished, Note, Started
-from glam.running.experiment import Experiment, run
+from glam.running.experiment import Experiment
 from glam.running.job import Resources
 from glam.running.ray_api import connected
+from glam.running.training import run
 from glam.splits.runs import RunKey
 
 MEMORY = 100 << 20

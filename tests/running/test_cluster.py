@@ -18,11 +18,12 @@ from glam.running import cluster
 from glam.running.cluster import Cluster
 from glam.running.cluster_task import Introduction, Returned, versions
 from glam.running.events import Elsewhere, Event, Finished, Note, Progress, Started
-from glam.running.experiment import Experiment, Places, prepare, run, run_all
+from glam.running.experiment import Experiment, Places, prepare
 from glam.running.job import Resources
 from glam.running.one_run import claimed
 from glam.running.pace import timed_step
 from glam.running.ray_api import connected
+from glam.running.training import run, run_all
 from glam.splits.runs import RunKey
 
 AUTO = Resources("cpu", 1, 0, 60)

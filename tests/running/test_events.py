@@ -30,8 +30,8 @@ from glam.running.events import (
     UnderWay,
 )
 from glam.running.experiment import Experiment, job
-from glam.running.experiment import run as run_experiment
 from glam.running.job import Job, Resources
+from glam.running.training import run as run_experiment
 from glam.running.workers import run_alone, run_jobs
 from glam.splits.runs import RunKey
 

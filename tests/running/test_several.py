@@ -6,8 +6,9 @@ from pathlib import Path
 from glam.recipe import load_recipe
 from glam.results.transfer import files_of
 from glam.running.events import Event, Finished, FinishedElsewhere, Started
-from glam.running.experiment import Experiment, Places, job, prepare, run_all
+from glam.running.experiment import Experiment, Places, job, prepare
 from glam.running.job import Resources
+from glam.running.training import run_all
 from glam.running.workers import run_alone
 from glam.splits.runs import RunKey
 

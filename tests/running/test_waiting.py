@@ -10,9 +10,10 @@ from glam.recipe import load_recipe
 from glam.results.experiment import store_experiment
 from glam.running import waiting
 from glam.running.events import Elsewhere, Event, Finished, FinishedElsewhere, Note
-from glam.running.experiment import Experiment, Happens, Places, Todo, job, prepare
+from glam.running.experiment import Experiment, Places, job, prepare
 from glam.running.job import Resources, SaveModel
 from glam.running.one_run import claimed
+from glam.running.training import Happens, Todo
 from glam.running.waiting import train_and_wait
 from glam.running.workers import run_alone
 from glam.splits.runs import RunKey
