@@ -144,7 +144,7 @@ def bring_together(a: Side, b: Side, common: bool) -> Contest:
     else:
         why = f"of {counted(len(shared), 'seed')} in common, {len(pairs)} held out the same utterances in both"
     remarks.append(f"{why}; all {a.counted()} of A against all {b.counted()} of B")
-    if shared and not pairs:
+    if not pairs and sum(bool(a.runs[name].guesses.keys() & b.runs[name].guesses.keys()) for name in shared) >= 2:
         remarks.append("--common compares them in pairs, on the utterances that both runs of a seed held out")
     return _contest(list(a.runs.values()), list(b.runs.values()), paired=False, remarks=remarks, unit=_unit(a, b))
 

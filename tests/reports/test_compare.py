@@ -90,6 +90,8 @@ def test_equal_seeds_on_other_utterances_are_not_paired(tmp_path: Path) -> None:
     assert "--common" in unpaired.remarks[1]
     first, second = was(unpaired)
     assert unpaired.compare("wa") == compare_unpaired(first, second, ratios=unpaired.ratios)
+    apart = contest(tmp_path / "a", store(tmp_path / "c", 0.7, utterances=range(1000, 1400)))
+    assert not any("--common" in remark for remark in apart.remarks), "it would be refused"
 
 
 def test_the_order_of_utterances_does_not_matter_but_for_8_1_1(
