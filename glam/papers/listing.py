@@ -113,7 +113,7 @@ def _counted(table: Table, stored: Stored) -> str:
         experiment = stored.find(recipe).experiment
         runs += sum(name.partition("-")[0] in names for name in experiment.seeds()) if experiment is not None else 0
     return f"{counted(runs, 'run')} of {counted(len(asked), 'row')} x {len(names)} seeds" + (
-        f", and {changed} with --set" if changed else ""
+        f", and {changed} of the same recipes with other settings" if changed else ""
     )
 
 

@@ -100,7 +100,7 @@ def test_runs_with_other_settings_are_counted_apart_and_say_what_differs(runs: P
     folder = store(runs, changed, [(64,), (60,)])
     text = listing(runs, tmp_path / "data")
     assert section(text, "Tables")["glam/2"][1:] == [
-        "released: 1 run of 6 rows x 100 seeds, and 2 with --set",
+        "released: 1 run of 6 rows x 100 seeds, and 2 of the same recipes with other settings",
         "paper: 0 runs of 6 rows x 100 seeds",
     ]
     experiments = section(text, f"Experiments in {runs}")
