@@ -162,6 +162,12 @@ def test_lines_that_warn(line: str, warns: bool) -> None:
     assert warning(line) == warns
 
 
+def test_a_line_of_a_protocol_is_headed_by_what_it_is_of() -> None:
+    named = "protocol, improvised, 2236 utterances, 100 runs"
+    page = Page("a", "b", [Section("Scores", [f"{named}: random splits of utterances"])])
+    assert f"<b>{named}</b><span>random splits of utterances</span>" in html(page)
+
+
 def test_a_live_page_reloads_itself_also_without_scripts(tmp_path: Path) -> None:
     stored = experiment(tmp_path / "a")
     reloads = {"http-equiv": "refresh", "content": "30"}
