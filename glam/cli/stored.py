@@ -57,7 +57,7 @@ def corpus_of(original: "StoredExperiment", given: Path | None) -> "CorpusSettin
         return recorded
     name = recorded.name if given is None else str(given.absolute())
     if title_of(name) != recorded.title:  # it is part of the identity
-        raise GlamError(f"--corpus {given}: {trained}; give that file, wherever it lies now, under its name")
+        raise GlamError(f"--corpus {given}: {trained}; give that file, wherever it lies now, as {recorded.title}")
     try:
         digest = corpus_sha256(name)
     except GlamError as error:

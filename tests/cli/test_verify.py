@@ -224,8 +224,8 @@ def test_a_corpus_of_the_user_s_that_has_moved(
     trained = f"{experiment.folder} was trained on {tmp_path / file}"
     for given, why in {
         moved: ", and the content of the two is not the same",
-        other: "; give that file, wherever it lies now, under its name",
-        "emodb": "; give that file, wherever it lies now, under its name",
+        other: f"; give that file, wherever it lies now, as {file}",
+        "emodb": f"; give that file, wherever it lies now, as {file}",
     }.items():
         assert command(run, "--corpus", given) == 2
         assert f"--corpus {given}: {trained}{why}" in capsys.readouterr().err
