@@ -54,7 +54,8 @@ def main() -> None:
     # A saved model names the file that it is made with, which is run only where it is given.
     model = glam.load(experiment.folder, code=[mine])
     answer = glam.predict(model, args.recording)
-    print(f"{answer.file}: {answer.predicted}", dict(zip(answer.classes, answer.probabilities.round(3), strict=True)))
+    probabilities = answer.probabilities.round(3).tolist()
+    print(f"{answer.file}: {answer.predicted}", dict(zip(answer.classes, probabilities, strict=True)))
 
 
 if __name__ == "__main__":
