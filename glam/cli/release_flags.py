@@ -129,7 +129,8 @@ def with_config(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> 
     try:
         flags = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=_each_once)
     except (OSError, ValueError, RecursionError) as error:
-        raise GlamError(f"--config {path}: not a readable JSON file ({error})") from None
+        hint = "; a recipe is given with --recipe" if path.suffix in (".yaml", ".yml") else ""
+        raise GlamError(f"--config {path}: not a readable JSON file ({error}){hint}") from None
     if not isinstance(flags, dict):
         raise GlamError(f'--config {path}: expected flags and values, such as {{"epochs": 20}}')
     known = {name[2:]: action for action in parser._actions for name in action.option_strings if name[:2] == "--"}

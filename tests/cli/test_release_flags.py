@@ -171,5 +171,13 @@ def test_a_wrong_config_file_is_one_message(tmp_path: Path, content: str) -> Non
     path.write_text(content)
     with pytest.raises(GlamError, match=r"--config .*flags\.json") as error:
         parsed("-c", str(path))
+    assert "--recipe" not in str(error.value)
     allowed = str(error.value).partition("there are ")[2].split(", ")
     assert not {"config", "help"} & set(allowed)
+
+
+def test_a_recipe_is_no_config_file(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("extends: glam-released")
+    with pytest.raises(GlamError, match=r"mine\.yaml: not a readable JSON file .*; a recipe is given with --recipe"):
+        parsed("-c", str(path))
