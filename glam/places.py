@@ -30,6 +30,17 @@ def own_file(name: str) -> Path | None:
     return path if path.suffix.lower() in (*TABLES, *SCHEMES) else None
 
 
+def check_own_file(name: str) -> None:
+    """GlamError where the name of a corpus is the path of a table or scheme that is not there."""
+    path = own_file(name)
+    try:
+        absent = path is not None and not path.expanduser().exists()
+    except RuntimeError as error:  # ~ without a home
+        raise GlamError(f"{name}: {error}") from None
+    if absent:
+        raise GlamError(f"there is no file {name}, which is given as a corpus")
+
+
 def give_files(files: Mapping[str, str]) -> None:
     """Let files (or folders) go by these names, whatever the environment says."""
     os.environ.update(files)

@@ -21,7 +21,7 @@ from glam.learning.settings import ByUtterances, EvaluationSettings, TrainingSet
 from glam.mistakes import explain, short
 from glam.models import ModelSettings
 from glam.named import STORED
-from glam.places import own_file
+from glam.places import check_own_file, own_file
 from glam.settings import Settings, by_name
 from glam.splits.population import AS_RELEASED, RATERS, CorpusSettings
 from glam.splits.protocols import AnyProtocol, Random
@@ -200,6 +200,7 @@ def load_recipe(recipe: str, overrides: Sequence[tuple[str, Any]] = ()) -> Recip
 
 def corpus_settings(name: str, label_set: str = "", columns: Mapping[str, str] | None = None) -> CorpusSettings:
     """The settings of all of a corpus that is given by its name; GlamError where there is none of that name."""
+    check_own_file(name)
     given = {"name": name, "label_set": label_set, "columns": dict(columns or {})}
     return checked(_located({CORPUS: given}, Path.cwd()), name).corpus
 

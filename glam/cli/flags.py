@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from glam.errors import GlamError
+from glam.places import check_own_file
 
 VIEWS = ("test", "halves", "validation", "last")  # those of glam/reports/views.py, which is slow to import
 USUALLY = "test, and validation where the protocol has a validation set of its own"
@@ -252,6 +253,7 @@ def corpus_fields(args: argparse.Namespace) -> list[tuple[str, Any]]:
     """The fields of a recipe that the flags CORPUS set."""
     fields: list[tuple[str, Any]] = []
     if args.corpus is not None:
+        check_own_file(args.corpus)
         fields.append(("corpus.name", args.corpus))
     if args.label_set is not None:
         fields.append(("corpus.label_set", args.label_set))

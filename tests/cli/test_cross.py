@@ -138,6 +138,7 @@ def test_mistakes(trained: Path, places: Path, capsys: pytest.CaptureFixture[str
         assert cross([trained.name, *words]) == 2
         return " ".join(capsys.readouterr().err.split())
 
+    assert said("--on", "gone.csv") == "error: there is no file gone.csv, which is given as a corpus"
     other = str(corpus(places / "other", {"calm": 320, "awe": 880}, "x"))
     assert "no label there (awe, calm) means a class" in said("--on", other)
     assert "no experiment has such a class; there are angry, bored, happy" in said("--on", other, "--map", "awe=fear")

@@ -21,6 +21,11 @@ def test_one_seed_and_a_file_of_seeds_exclude_each_other(
     assert "--seed and --seeds exclude each other" in capsys.readouterr().err
 
 
+def test_a_table_that_is_not_there_is_named_as_it_was_given(capsys: pytest.CaptureFixture[str]) -> None:
+    assert train(["--corpus", "gone.csv"]) == 2
+    assert capsys.readouterr().err == "error: there is no file gone.csv, which is given as a corpus\n"
+
+
 def test_what_is_too_few_is_said_before_anything_is_trained(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
