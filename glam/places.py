@@ -7,7 +7,7 @@ from corpora: indexes and features) and GLAM_RUNS (results); and, for recipes th
 
 import ast
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from pathlib import Path
 
@@ -46,6 +46,11 @@ def give_files(files: Mapping[str, str]) -> None:
     os.environ.update(files)
     _not_looked_for.clear()
     _not_looked_for.update(files)
+
+
+def file_flags(names: Iterable[str]) -> str:
+    """The flags that give files of these names: `--file ASR=PATH --file XVECTORS=PATH`."""
+    return " ".join(f"--file {name}=PATH" for name in names)
 
 
 def files_not_used() -> list[str]:

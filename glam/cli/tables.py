@@ -210,6 +210,7 @@ def _indexed(rows: "Sequence[Row]", datadir: Path | None, data: Path) -> "Corpus
 def _train(args: argparse.Namespace, wanted: "Table", rows: "Sequence[Row]", seeds: Sequence[int]) -> "Corpus":
     """Train the runs of the table's experiments that are missing; returns the corpus."""
     from glam.papers.tables import distinct
+    from glam.places import file_flags
     from glam.results.experiment import store_experiment
     from glam.running.experiment import Places, experiment_on, lacking_files, set_damaged_aside
     from glam.words import counted
@@ -221,7 +222,7 @@ def _train(args: argparse.Namespace, wanted: "Table", rows: "Sequence[Row]", see
     recipes = [row.recipe for row in rows if row.recipe is not None and not lacking_files(row.recipe)]
     for row in rows:
         if row.recipe is not None and (lacking := lacking_files(row.recipe)):
-            say(f"not run    {row.label}: no file is given for {', '.join(lacking)} (--file {lacking[0]}=PATH)")
+            say(f"not run    {row.label}: no file is given for {', '.join(lacking)} ({file_flags(lacking)})")
     if not recipes:
         raise GlamError("no row can be trained: each lacks a file, as said above")
     share, places = shard(args.shard), Places(root, data, runs)

@@ -8,6 +8,7 @@ from glam.corpora.utterances import Corpus
 from glam.errors import GlamError
 from glam.papers.paper import Table
 from glam.papers.tables import distinct, rows_of
+from glam.places import file_flags
 from glam.progress import bar
 from glam.results.identity import canonical_json
 from glam.running.experiment import Experiment, Places, experiment_on, lacking_files
@@ -61,7 +62,7 @@ def outlook(
                         experiments[name] = experiment_on(corpus, recipe, places)
                     names.append(name)
                 if not names:
-                    raise GlamError(f"no file is given for {', '.join(lacking)} (--file {lacking[0]}=PATH)")
+                    raise GlamError(f"no file is given for {', '.join(lacking)} ({file_flags(lacking)})")
                 of_table.append((names, lacking))
             except GlamError as error:
                 of_table.append(error)

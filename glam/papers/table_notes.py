@@ -5,6 +5,7 @@ from glam.evaluation.unknown import Unknown
 from glam.papers.against_print import CHANCE, MARGIN, tested
 from glam.papers.among_rows import against_first, choice
 from glam.papers.tables import RowReport, TableReport, with_runs
+from glam.places import file_flags
 from glam.reports.grid import signed
 from glam.reports.summary import PURE, cut_line
 from glam.reports.views import optimism_line
@@ -79,7 +80,7 @@ def _of_row(row: RowReport) -> list[str]:
     lines += _absent(row)
     if row.lacking:
         places = ", ".join(row.lacking)
-        lines.append(f"{label}: not trained, as no file is given for {places}: say --file {row.lacking[0]}=PATH")
+        lines.append(f"{label}: not trained, as no file is given for {places}: say {file_flags(row.lacking)}")
     if row.unlike_print:
         lines.append(f"{label}: {row.unlike_print.upper()}: not compared with the print")
     if experiment is not None and experiment.format != FORMAT:

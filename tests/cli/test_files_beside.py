@@ -62,6 +62,8 @@ def test_a_table_trains_the_rows_whose_files_are_there(here: Path, capsys: pytes
     assert "| Text-CNN (T) | 1 |" in out
     assert "Text-CNN (T): RANDOM EMBEDDINGS: not compared with the print" in out
     assert "WA, mean over folds" in out
+    main(["table", "mscnn/1", "--report", "--rows", "MSCNN-SPU (A+T, ASR)", "-d", str(here / "release")])
+    assert "no file is given for ASR, XVECTORS: say --file ASR=PATH --file XVECTORS=PATH" in capsys.readouterr().out
     # With vectors it is another experiment; each is found again by the files that are given.
     glove = ["--file", f"GLOVE={here / 'glove.txt'}"]
     assert main([*command, *settings, *glove]) == 0
