@@ -1,9 +1,9 @@
 """Protocols that hold for every seed: folds of whole groups by a fixed rule, and what a corpus gives itself."""
 
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from glam.errors import GlamError
 from glam.splits.groups import Grouping, Groups
@@ -13,6 +13,13 @@ from glam.splits.splits import Ints, Split, leave_group_out_split
 from glam.words import counted, plural
 
 LISTED, LONGEST = 8, 20  # groups in the name of a fold, and letters of each
+
+
+def _empty_if_none(value: Any) -> Any:
+    return "" if value is None else value
+
+
+Name = Annotated[str, BeforeValidator(_empty_if_none)]  # `--set split.validation=` is null in YAML
 
 
 class GroupFolds(Protocol):
@@ -25,7 +32,7 @@ class GroupFolds(Protocol):
     name: Literal["group-folds"]
     of: str = "speaker"
     folds: int = Field(5, ge=2)
-    balanced_by: str = ""
+    balanced_by: Name = ""
 
     @property
     def uses(self) -> tuple[str, ...]:
@@ -86,7 +93,7 @@ class Parts(Protocol):
     name: Literal["parts"]
     of: str = "part"
     train: str = "train"
-    validation: str = "dev"
+    validation: Name = "dev"
     test: str = "test"
 
     @property

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from glam.errors import GlamError
+from glam.recipe import load_recipe, parse_override
 from glam.splits.crossing import refuse_copies, warnings
 from glam.splits.groups import Grouping, Groups
 from glam.splits.protocol import Protocol
@@ -103,6 +104,12 @@ def test_parts_are_those_of_the_corpus_and_the_rest_is_not_used() -> None:
     assert split.validation_only == 2
     other = protocol("parts", test="test2", validation="").split(with_parts("rrdd tr2"), RunKey(6))
     assert (other.held_out.tolist(), other.validation_only) == ([7], 0)
+
+
+@pytest.mark.parametrize(("name", "field"), [("parts", "validation"), ("group-folds", "balanced_by")])
+def test_nothing_is_given_for_a_name(name: str, field: str) -> None:
+    split = load_recipe("glam-released", [("split.name", name), parse_override(f"split.{field}=")]).split
+    assert split == protocol(name, **{field: ""})
 
 
 def test_parts_say_what_they_are() -> None:
