@@ -53,8 +53,8 @@ def signed(points: float) -> str:
 
 
 def signed_interval(interval: Interval) -> str:
-    """An interval of a difference, with the signs of its ends."""
-    return f"{signed(interval.low)} to {signed(interval.high)}"
+    """An interval of a difference of percentages, with the signs of its ends: none lies beyond 100 points."""
+    return f"{signed(max(interval.low, -100.0))} to {signed(min(interval.high, 100.0))}"
 
 
 def p_value(p: float) -> str:

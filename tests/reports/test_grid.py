@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reports.printed import cells
 
-from glam.reports.grid import grid, latex_grid
+from glam.evaluation.spread import Interval
+from glam.reports.grid import grid, latex_grid, signed_interval
 
 LETTERS = st.characters(codec="ascii", categories=["L", "N"], include_characters=".-+%") | st.just("±")
 CELL = st.text(LETTERS, min_size=1, max_size=8)
@@ -64,3 +65,8 @@ def test_numbers_stand_in_line_in_latex() -> None:
     )
     assert lines[5] == r"\midrule"
     assert lines[6] == r"second & no runs yet & & & \multicolumn{2}{c}{none} & 0.0300 &  \\"
+
+
+def test_a_difference_of_percentages_is_no_more_than_a_hundred_points() -> None:
+    assert signed_interval(Interval(-1.5, 2.25)) == "-1.50 to +2.25"
+    assert signed_interval(Interval(-236.0, 193.0)) == "-100.00 to +100.00"
