@@ -10,7 +10,7 @@ from glam.papers.paper import PaperRow
 from glam.papers.table_page import complete, page, stored_for
 from glam.papers.table_text import markdown
 from glam.papers.tables import Row
-from glam.reports.page.document import html
+from glam.reports.page.document import HEADED, html
 from glam.splits.runs import seeds
 
 
@@ -26,7 +26,7 @@ def test_all_that_the_text_says_is_on_the_page(tmp_path: Path) -> None:
     for line in markdown(report).splitlines():
         if line.startswith("- "):
             term, colon, rest = line.removeprefix("- ").partition(": ")
-            assert "".join((term + rest if len(term) <= 40 else term + colon + rest).split()) in letters
+            assert "".join((term + rest if len(term) <= HEADED else term + colon + rest).split()) in letters
     assert len(seen.all_of("img")) == 6, "three figures of each row that has runs"
 
 

@@ -20,6 +20,7 @@ from glam.reports.grid import Table
 from glam.words import in_bytes
 
 SECONDS = 30  # between two reloads of a page that is kept fresh
+HEADED = 50  # characters that the heading of a line may have, before its colon
 _NUMBER = re.compile(r"[<(]?\s?[+-]?\d[^,]*")
 _LOUD = ("CHANGED", "CONTROL", "DAMAGED", "FAILED", "FORMAT", "INCOMPLETE")  # lines that no reader may miss
 
@@ -78,6 +79,7 @@ def html(page: Page) -> str:
     return _template().render(
         page=page,
         seconds=SECONDS,
+        headed=HEADED,
         policy="; ".join(f"{kind} {allowed}" for kind, allowed in sources.items()),
         style=Markup(style),
         script=Markup(script),

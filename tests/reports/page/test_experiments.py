@@ -43,7 +43,7 @@ def test_all_that_the_text_says_is_on_the_page(folds: bool, tmp_path: Path) -> N
     lines = [line for said in texts for line in said.splitlines() if line and not line.startswith(("|", "#"))]
     for line in lines:
         term, colon, rest = line.removeprefix("- ").replace("**", "").partition(": ")
-        whole = term + rest if len(term) <= 40 else term + colon + rest
+        whole = term + rest if len(term) <= HEADED else term + colon + rest
         assert "".join(whole.split()) in letters
 
 
