@@ -14,6 +14,7 @@ from glam.evaluation.metric import METRICS
 from glam.recipe import load_recipe
 from glam.reports.analyses import analyses
 from glam.reports.checklist import checklist
+from glam.reports.page.document import HEADED
 from glam.reports.page.experiments import page, runs, sections, settings
 from glam.reports.runs import read_results
 from glam.reports.summary import report
