@@ -1,6 +1,9 @@
 """The one exception that is shown to the user as a message instead of a traceback."""
 
 import errno
+from typing import TypeVar
+
+Value = TypeVar("Value")
 
 
 class GlamError(Exception):
@@ -9,6 +12,13 @@ class GlamError(Exception):
     The message names the file, field or flag, what was found, what was expected and what to do.
     The entry points print it in one piece and exit with status 2.
     """
+
+
+def put_once(values: dict[str, Value], name: str, value: Value, flag: str) -> None:
+    """Put a value under the name that a flag gives it (`--map a=b`); GlamError where the name has one already."""
+    if name in values:
+        raise GlamError(f"{flag}: {name} is given twice")
+    values[name] = value
 
 
 def in_the_way(error: OSError, otherwise: str) -> str:

@@ -10,7 +10,7 @@ from glam.cli.flags import add_flags, columns_of, folder_to_write, place
 from glam.cli.guard import guarded
 from glam.cli.machine import corpus_folder, say_problems
 from glam.cli.stored import find
-from glam.errors import GlamError
+from glam.errors import GlamError, put_once
 from glam.progress import say
 
 if TYPE_CHECKING:
@@ -81,9 +81,7 @@ def _pairs(given: Sequence[str]) -> dict[str, str]:
         label, equals, name = text.partition("=")
         if not equals or not label.strip():
             raise GlamError(f"--map {text}: expected LABEL=CLASS, for example --map excited=happy")
-        if label.strip() in pairs:
-            raise GlamError(f"--map {text}: {label.strip()} is given twice")
-        pairs[label.strip()] = name.strip()
+        put_once(pairs, label.strip(), name.strip(), f"--map {text}")
     return pairs
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from glam.errors import GlamError
+from glam.errors import GlamError, put_once
 from glam.places import check_own_file
 
 VIEWS = ("test", "halves", "validation", "last")  # those of glam/reports/views.py, which is slow to import
@@ -282,9 +282,7 @@ def columns_of(given: Sequence[str]) -> dict[str, str]:
         field, equals, column = pair.partition("=")
         if not (equals and field.strip() and column.strip()):
             raise GlamError(f"--columns {pair}: expected FIELD=COLUMN, for example --columns emotion=label")
-        if field.strip() in columns:
-            raise GlamError(f"--columns {pair}: {field.strip()} is given twice")
-        columns[field.strip()] = column.strip()
+        put_once(columns, field.strip(), column.strip(), f"--columns {pair}")
     return columns
 
 

@@ -2,11 +2,11 @@
 
 import argparse
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from glam.errors import GlamError
+from glam.errors import GlamError, put_once
 from glam.processor import cores
 from glam.progress import say
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from glam.corpora.utterances import Corpus
     from glam.learning.settings import Precision
     from glam.running.events import Listen
+    from glam.running.experiment import Experiment
     from glam.running.job import Resources
 
 
@@ -30,15 +31,22 @@ def say_problems(corpus: "Corpus") -> None:
 
 
 @contextmanager
-def board(folder: Path | None, experiment: str, listen: "Listen") -> "Iterator[Listen]":
-    """The listener itself, or one that TensorBoard hears, too (--tensorboard)."""
-    if folder is None:
-        yield listen
-        return
-    from glam.running.board import Board
+def logged(
+    experiment: "Experiment", runs: int, tensorboard: Path | None, where: str, listen: "Listen"
+) -> "Iterator[Listen]":
+    """A listener to an experiment's runs that passes on what it hears to that one, to the log and to TensorBoard.
 
-    with Board(folder / experiment, listen) as both:
-        yield both
+    tensorboard: the folder that --tensorboard gives. where: they are computed, in words.
+    """
+    from glam.running.log import Log
+
+    with ExitStack() as stack:
+        if tensorboard is not None:
+            from glam.running.board import Board
+
+            listen = stack.enter_context(Board(tensorboard / experiment.folder.name, listen))
+        epochs = experiment.recipe.training.epochs
+        yield stack.enter_context(Log(experiment.folder, runs, epochs, where, listen))
 
 
 def say_elsewhere(left: int) -> None:
@@ -67,9 +75,7 @@ def take_files(args: argparse.Namespace) -> None:
         name, equals, path = given.partition("=")
         if not (equals and path.strip() and name.isidentifier() and name.isupper()):
             raise GlamError(f"--file {given}: expected NAME=PATH, for example --file GLOVE=glove.840B.300d.txt")
-        if name in files:
-            raise GlamError(f"--file {given}: {name} is given twice")
-        files[name] = path
+        put_once(files, name, path, f"--file {given}")
     give_files(files)
 
 

@@ -12,9 +12,9 @@ from glam.cli.cluster import Executing, executing, settled
 from glam.cli.flags import CORPUS, MACHINE, MANY, USUALLY, add_flags, corpus_fields, place, refuse_live_without_page
 from glam.cli.guard import guarded, show
 from glam.cli.machine import (
-    board,
     corpus_folder,
     folders,
+    logged,
     say_elsewhere,
     say_files_not_used,
     say_nothing_for_tensorboard,
@@ -291,24 +291,20 @@ def _train_pieces(
     executed: Executing,
 ) -> None:
     """Train the runs of all pieces, in this order; with --wait, those that another process has are waited for."""
-    from glam.running.log import Log
-    from glam.running.table_progress import RowProgress, Rows, TableProgress
+    from glam.running.table_progress import RowProgress, TableProgress, by_experiment
     from glam.running.training import run_all
     from glam.running.waiting import train_and_wait
 
     @contextmanager
     def listening(experiment: "Experiment") -> "Iterator[Listen]":
-        row, epochs = RowProgress(pieces[experiment], progress), experiment.recipe.training.epochs
-        with (
-            board(args.tensorboard, experiment.folder.name, row) as heard,
-            Log(experiment.folder, row.runs, epochs, executed.where, heard) as listen,
-        ):
+        row = RowProgress(pieces[experiment], progress)
+        with logged(experiment, row.runs, args.tensorboard, executed.where, row) as listen:
             yield listen
 
     todo = [(experiment, missing[piece.label]) for experiment, piece in pieces.items()]
     train = train_and_wait if args.wait else run_all
     with (
         TableProgress(list(pieces.values()), executed.slots) as progress,
-        Rows({experiment: len(runs) for experiment, runs in todo}, listening) as rows,
+        by_experiment({experiment: len(runs) for experiment, runs in todo}, listening) as listen,
     ):
-        train(todo, executed.machine, "none", rows, executed.execute)
+        train(todo, executed.machine, "none", listen, executed.execute)

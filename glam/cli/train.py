@@ -8,9 +8,9 @@ from glam.cli.cluster import executing, settled
 from glam.cli.flags import CORPUS, MACHINE, MANY, add_flags, corpus_fields, place
 from glam.cli.guard import guarded, show
 from glam.cli.machine import (
-    board,
     corpus_folder,
     folders,
+    logged,
     say_elsewhere,
     say_files_not_used,
     say_nothing_for_tensorboard,
@@ -69,7 +69,6 @@ def _train(args: argparse.Namespace) -> None:
     from glam.results.run import read_run
     from glam.running.experiment import Places, prepare, set_damaged_aside, verify_stores
     from glam.running.live import live_of
-    from glam.running.log import Log
     from glam.running.training import run_all
     from glam.running.waiting import train_and_wait
 
@@ -109,11 +108,9 @@ def _train(args: argparse.Namespace) -> None:
                 "next       features are extracted where they are not stored yet; after the first steps comes an "
                 "estimate"
             )
-            epochs = recipe.training.epochs
             with (
                 live_of(experiment, missing) as shown,
-                board(args.tensorboard, experiment.folder.name, shown) as heard,
-                Log(experiment.folder, len(missing), epochs, executed.where, heard) as listen,
+                logged(experiment, len(missing), args.tensorboard, executed.where, shown) as listen,
             ):
                 train = train_and_wait if args.wait else run_all
                 train(todo, executed.machine, save, lambda _, event: listen(event), executed.execute)
@@ -166,8 +163,7 @@ def _say_without_effect(
     """Say what of the flags is about training alone, and so not for the runs that are stored already."""
     from glam.words import counted
 
-    stored = {run.name for run in asked} - {run.name for run in missing}
-    if save != "none" and stored and (without := stored - set(experiment.stored.with_model())):
+    if save != "none" and (without := experiment.without_model(asked)):
         say(
             f"--save-model {save}: not for {counted(len(without), 'run')} without a model, stored already: weights are "
             "kept while a run is trained (--next N trains others)"

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glam.corpora.outside import content_of, headed_rows
-from glam.errors import GlamError
+from glam.errors import GlamError, put_once
 from glam.inputs.embeddings import IDS, read_embeddings
 from glam.prediction.given import Given
 
@@ -131,7 +131,5 @@ def vector_files(texts: Sequence[str]) -> dict[str, Path]:
         name, equals, path = text.partition("=")
         if not (equals and name.strip() and path.strip()):
             raise GlamError(f"--vector {text}: expected INPUT=FILE, for example --vector speaker=xvector.npy")
-        if name.strip() in files:
-            raise GlamError(f"--vector {text}: {name.strip()} is given twice")
-        files[name.strip()] = Path(path.strip()).expanduser()
+        put_once(files, name.strip(), Path(path.strip()).expanduser(), f"--vector {text}")
     return files

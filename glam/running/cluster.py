@@ -8,9 +8,10 @@ is handed out again; what goes wrong in the code is not.
 
 import time
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import cache
 from math import ceil
 from pathlib import Path
 from statistics import mean
@@ -94,8 +95,8 @@ class Cluster:
         """Train these runs and store them here: see Executor."""
         import ray
 
-        files: dict[Path, CarriedFile] = {}  # experiments share them
-        works = {experiment: ray.put(self._work(experiment, resources, save_model, files)) for experiment, _ in todo}
+        send = cache(sent)  # experiments share files
+        works = {experiment: ray.put(self._work(experiment, resources, save_model, send)) for experiment, _ in todo}
         for known in (self.machines, self._asked):
             known.clear()  # they are asked again: by what these experiments need
         yield from _Driver(self, works, resources).go(todo)
@@ -138,16 +139,13 @@ class Cluster:
         raise GlamError("the time of a step cannot be measured on the cluster:\n" + "\n".join(failures))
 
     def _work(
-        self, experiment: Experiment, resources: Resources, save_model: SaveModel, files: dict[Path, CarriedFile]
+        self, experiment: Experiment, resources: Resources, save_model: SaveModel, send: Callable[[Path], CarriedFile]
     ) -> Work:
         if self.corpus is not None:
             return OwnCorpus(experiment.recipe, experiment.stored.digest, self.corpus, save_model)
         here = job(experiment, replace(resources, device="cpu"), save_model)
-        paths = sorted({path for kept in here.inputs.values() for path in (*kept.train, kept.test)})
-        for path in paths:
-            if path not in files:
-                files[path] = sent(path)
-        return Carried(here, {path: files[path] for path in paths})
+        paths = {path for kept in here.inputs.values() for path in (*kept.train, kept.test)}
+        return Carried(here, {path: send(path) for path in sorted(paths)})
 
     def admit(self, works: "Mapping[Experiment, ObjectRef[Work]]", resources: Resources) -> Iterator[Note]:
         """Ask machines that are new who they are, accept or refuse those that have answered, forget those that left."""

@@ -89,6 +89,12 @@ class Experiment:
         """True where that run is stored (or has failed for good)."""
         return (self.folder / run.name / RUN).is_file()
 
+    def without_model(self, runs: Iterable[RunKey]) -> list[RunKey]:
+        """Those of these runs that are stored, and without weights."""
+        stored = list(filter(self.finished, runs))
+        kept = set(self.stored.with_model()) if stored else set()
+        return [run for run in stored if run.name not in kept]
+
 
 def set_damaged_aside(experiment: Experiment, runs: Sequence[RunKey]) -> list[str]:
     """Set aside what is stored of these runs and is damaged, so that they are trained again; says what, a line each.

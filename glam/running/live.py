@@ -33,7 +33,21 @@ if TYPE_CHECKING:
     from glam.running.experiment import Experiment
 
 
-class Listener:
+class Barred:
+    """Something that is shown by a bar, which ends with its block."""
+
+    bar: "tqdm[Any]"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.bar.close()
+
+
+class Listener(Barred):
     """Shows the events of the workers: a bar over all runs on a terminal, plain lines elsewhere too.
 
     The bar's total is what there is still to do: what a resumed run has done already, and what is left of a run that
@@ -45,14 +59,6 @@ class Listener:
         # Of the runs under way, in the bar's unit: what is done of each, of how much.
         self.done: dict[RunKey, float] = {}
         self.whole: dict[RunKey, float] = {}
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.bar.close()
 
     def __call__(self, event: Event) -> None:
         """Show one event."""

@@ -91,8 +91,7 @@ def train(
     asked = experiment.runs(keys)
     set_damaged_aside(experiment, asked)
     missing = [key for key in asked if not experiment.finished(key)]
-    stored = {key.name for key in asked} - {key.name for key in missing}
-    if save_model != "none" and stored and (without := stored - set(experiment.stored.with_model())):
+    if save_model != "none" and (without := experiment.without_model(asked)):
         say(f"save_model {save_model}: not for {counted(len(without), 'run')} without a model, stored already")
     epochs = experiment.recipe.training.epochs
     if show and missing:

@@ -1,16 +1,14 @@
 """The view of a table's runs under way for a person: one bar over all of them, weighed by what they cost."""
 
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Self
 
 from glam.progress import bar
 from glam.running.events import Ended, EpochEnded, Event, Finished, Listen, Note, Stepped
 from glam.running.experiment import Experiment
-from glam.running.live import Listener
+from glam.running.live import Barred, Listener
 from glam.running.pace import ends
 from glam.splits.runs import RunKey
 from glam.words import counted, duration
@@ -64,15 +62,14 @@ def estimate(pieces: list[Piece], at_once: int, side_by_side: str) -> str:
     return "\n".join(lines)
 
 
-class TableProgress:
+class TableProgress(Barred):
     """A bar in seconds of estimated work, and the time left: the estimate for what is left, corrected by what it took.
 
     at_once: how many pieces of work go on at the same time. clock: seconds, from any beginning.
     """
 
     def __init__(self, pieces: list[Piece], at_once: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self.runs, self.ended, self.at_once, self.clock = sum(piece.runs for piece in pieces), 0, at_once, clock
-        self.pieces = pieces
+        self.pieces, self.runs, self.at_once, self.clock = pieces, sum(piece.runs for piece in pieces), at_once, clock
         self.rows: dict[str, RowProgress] = {}  # that have begun, by label
         self.heard, self.worked = clock(), 0.0  # when runs were last heard of, and seconds that they have taken
         self.shown = -SHOWN
@@ -83,13 +80,10 @@ class TableProgress:
             bar_format="{desc} {percentage:5.1f}%|{bar}| {elapsed} so far{postfix}",
         )
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.bar.close()
+    @property
+    def ended(self) -> int:
+        """Number of runs that have ended."""
+        return sum(row.ended for row in self.rows.values())
 
     def hear(self) -> None:
         """Count the seconds since this was called last for the runs that were under way meanwhile."""
@@ -132,8 +126,6 @@ class RowProgress(Listener):
     def __call__(self, event: Event) -> None:
         """Show one event; a note with the row that it is about."""
         self.table.hear()
-        if isinstance(event, Ended):
-            self.table.ended += 1
         if isinstance(event, Note) and not event.of_all:
             event = Note(f"{self.piece.label}: {event.text}")
         super().__call__(event)
@@ -166,34 +158,26 @@ class RowProgress(Listener):
             self.say(f"{where}: WA {event.wa:.2f}, UA {event.ua:.2f}, run {self.table.ended} of {self.table.runs}")
 
 
-class Rows:
-    """The listeners of a table's experiments: each is there from the first event of its runs until all have ended.
+@contextmanager
+def by_experiment(
+    runs: Mapping[Experiment, int], listening: Callable[[Experiment], AbstractContextManager[Listen]]
+) -> Iterator[Callable[[Experiment, Event], None]]:
+    """What tells each experiment's listener, who is there from the first event of its runs until all have ended.
 
     runs: how many each has. listening: what makes the listener of one, and ends it.
     """
+    left = dict(runs)
+    begun: dict[Experiment, tuple[Listen, ExitStack]] = {}
+    with ExitStack() as whole:
 
-    def __init__(
-        self, runs: Mapping[Experiment, int], listening: Callable[[Experiment], AbstractContextManager[Listen]]
-    ) -> None:
-        self._left, self._listening = dict(runs), listening
-        self._begun: dict[Experiment, tuple[Listen, ExitStack]] = {}
-        self._whole = ExitStack()
+        def tell(experiment: Experiment, event: Event) -> None:
+            if experiment not in begun:
+                until_its_end = whole.enter_context(ExitStack())
+                begun[experiment] = until_its_end.enter_context(listening(experiment)), until_its_end
+            listen, until_its_end = begun[experiment]
+            listen(event)
+            left[experiment] -= isinstance(event, Ended)
+            if not left[experiment]:
+                until_its_end.close()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._whole.__exit__(kind, error, trace)
-
-    def __call__(self, experiment: Experiment, event: Event) -> None:
-        """Tell the experiment's listener."""
-        if experiment not in self._begun:
-            until_its_end = self._whole.enter_context(ExitStack())
-            self._begun[experiment] = until_its_end.enter_context(self._listening(experiment)), until_its_end
-        listen, until_its_end = self._begun[experiment]
-        listen(event)
-        self._left[experiment] -= isinstance(event, Ended)
-        if not self._left[experiment]:
-            until_its_end.close()
+        yield tell

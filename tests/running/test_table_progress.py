@@ -20,7 +20,7 @@ from glam.running.events import (
     Stepped,
 )
 from glam.running.experiment import Experiment
-from glam.running.table_progress import Piece, RowProgress, Rows, TableProgress, done_after, estimate
+from glam.running.table_progress import Piece, RowProgress, TableProgress, by_experiment, done_after, estimate
 from glam.splits.runs import RunKey
 
 
@@ -143,9 +143,9 @@ def test_a_row_is_listened_to_from_its_first_event_until_its_runs_have_ended() -
         return Failed(RunKey(seed), "the loss is nan")
 
     def interrupted() -> None:
-        with Rows({first: 2, second: 2}, listening) as rows:
+        with by_experiment({first: 2, second: 2}, listening) as tell:
             for experiment, event in [(first, ended(1)), (second, ended(1)), (first, ended(2)), (first, Note("late"))]:
-                rows(experiment, event)
+                tell(experiment, event)
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
